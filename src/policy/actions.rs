@@ -1,4 +1,4 @@
-//! Reads `[[actions]]`: what the company can do for the customer, and how it is said.
+//! Reads `[[actions]]`: what the company can do for the customer, and how it is presented.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::models::{Arm, ArmParts};
 pub(super) const ISSUES: [Issue; 4] =
     [Issue::Service, Issue::Retention, Issue::Nurture, Issue::Sales];
 
-/// An action that does not say otherwise can be taken back for a day.
+/// The time for which an action can be recalled, if the policy gives none.
 const PENDING: Duration = Duration::from_secs(86_400);
-/// An action that does not say otherwise rests for a day.
+/// The cooldown of an action, if the policy gives none.
 const COOLDOWN: Duration = Duration::from_secs(86_400);
 
 pub(super) fn read(
@@ -112,7 +112,7 @@ fn action(table: &TomlTable<'_>, name: &str, reader: &PolicyReader) -> ActionDef
     }
 }
 
-/// The arms of all treatments: what tells them apart, and what they have in common.
+/// The models' arms of all treatments: what distinguishes them, and what they have in common.
 pub(super) fn tell_apart(actions: &mut [ActionDefinition]) {
     let parts: Vec<ArmParts<'_>> = actions
         .iter()
@@ -133,7 +133,7 @@ fn parts<'a>(action: &'a ActionDefinition, treatment: &'a Treatment) -> ArmParts
     }
 }
 
-/// What is expected: a number, or a number and how many observations it is worth.
+/// The prior propensity: a number, or a number with its weight in observations.
 fn expected(item: TomlItem<'_>) -> Option<PriorPropensity> {
     const WEIGHT: f64 = 10.0;
     let between = |item: TomlItem<'_>| item.number(0.0001..=0.9999);
@@ -146,7 +146,7 @@ fn expected(item: TomlItem<'_>) -> Option<PriorPropensity> {
     Some(PriorPropensity { expected: expected?, weight: weight? })
 }
 
-/// A plain number, or an expression.
+/// A value: a plain number, or an expression.
 fn worth(
     item: TomlItem<'_>,
     reader: &PolicyReader,
@@ -242,7 +242,7 @@ fn treatment(table: &TomlTable<'_>, reader: &PolicyReader, uses: &[Box<str>]) ->
     let parts = ArmParts { action: "", treatment: name, issue: "", channel, tone };
     Treatment {
         name: name.into(),
-        // Set once all of them are read.
+        // Set once all treatments are read.
         arm: Arm::new(parts),
         channel: channel.into(),
         placement: table.get("placement").and_then(TomlItem::name).map(Into::into),

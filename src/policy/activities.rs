@@ -1,5 +1,5 @@
-//! Reads `[activities]`: what counts as a customer being active, so that a twin can tell how probably
-//! the customer has left, and when to expect them.
+//! Reads `[activities]`: what counts as an activity of the customer, for the probability that the
+//! customer has left, and the forecast of the next activity.
 
 use std::time::Duration;
 
@@ -13,50 +13,50 @@ use crate::models::Population;
 /// How one kind of activity is counted.
 #[derive(Debug)]
 pub struct ActivityRule {
-    /// What one is worth; none: each the same.
+    /// The value of an occurrence; none: each counts the same.
     pub value: Option<Expression>,
-    /// What comes sooner than this behind the last one is a part of it.
+    /// Occurrences closer together than this count as one.
     pub apart: Duration,
-    /// The time in which the value of late falls to half, of which the trend is made.
+    /// The half-life of the recent value, used for the trend.
     pub half_life: Duration,
-    /// What customers are like.
+    /// The typical behaviour of customers.
     pub population: Population,
 }
 
-/// What can be read of an activity.
+/// The readable metrics of an activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActivityMetric {
-    /// How often there was some.
+    /// The number of occurrences.
     Times,
-    /// When there was some last.
+    /// The time of the last occurrence.
     Last,
-    /// Days since the last one.
+    /// The number of days since the last occurrence.
     Silent,
     /// The mean gap between two, in days.
     Usual,
-    /// How probably the customer has not left, 0 to 1.
+    /// The probability that the customer has not left, 0 to 1.
     Alive,
-    /// In how many days there is some again, if the customer has not left: the median.
+    /// The median number of days until the next occurrence, if the customer has not left.
     Next,
-    /// The days of silence from which on the customer has rather left than not.
+    /// The number of silent days after which the customer has more probably left than not.
     Doubt,
-    /// How probably there is some within so many days, 0 to 1.
+    /// The probability (0 to 1) of at least one within this many days.
     Chance(u16),
-    /// How often there is some within so many days.
+    /// The expected number within this many days.
     Expected(u16),
-    /// Whether it is worth more of late than all along, −1 to 1.
+    /// The trend of its value, recent against long-term, −1 to 1.
     Trend,
 }
 
-/// How far ahead a figure may look, in days: two years.
+/// The maximum number of days that a metric may look ahead: two years.
 const AHEAD_DAYS_MAX: u16 = 731;
 
 impl ActivityMetric {
-    /// The figure of a name, as paths write it: `alive`, `chance_28d`.
+    /// The metric with this name, as in paths: `alive`, `chance_28d`.
     pub fn of(name: &str) -> Option<ActivityMetric> {
         let ahead = |of: &str| {
             let days = name.strip_prefix(of)?.strip_suffix('d')?;
-            // A number may begin with a plus.
+            // `parse` alone would accept a leading plus.
             let days: u16 =
                 days.starts_with(|c: char| c.is_ascii_digit()).then_some(days)?.parse().ok()?;
             (1..=AHEAD_DAYS_MAX).contains(&days).then_some(days)
@@ -82,10 +82,10 @@ impl ActivityMetric {
         matches!(self, ActivityMetric::Alive | ActivityMetric::Chance(_))
     }
 
-    /// Whether there is a figure of a name.
+    /// Checks that there is a metric with this name.
     ///
     /// # Errors
-    /// The nearest right name, or all of them.
+    /// The nearest right name, or all names.
     pub(super) fn check(name: &str) -> Result<(), String> {
         const NAMES: [&str; 10] = [
             "alive",
@@ -112,9 +112,9 @@ impl ActivityMetric {
     }
 }
 
-/// What a trend is told by if the policy does not say.
+/// The half-life for the trend, if the policy gives none.
 const HALF_LIFE: Duration = Duration::from_secs(30 * 86_400);
-/// What is the same activity if the policy does not say.
+/// The `apart` of an activity, if the policy gives none.
 const APART: Duration = Duration::from_secs(86_400);
 
 pub(super) fn read(

@@ -1,4 +1,4 @@
-//! What a policy may say, and most likely does not mean.
+//! Warnings: what a policy may contain but probably does not intend.
 
 use std::collections::BTreeSet;
 
@@ -8,23 +8,23 @@ use super::{
     SourceLocation, Trigger,
 };
 
-/// Purposes that mean something without being declared: what one may be served for, and what
-/// channels ask customers for everywhere.
+/// Purposes that need no declaration: the reasons for serving a customer, and those for which channels
+/// commonly ask consent.
 pub(super) const KNOWN_PURPOSES: [&str; 4] = ["marketing", PERSONALIZATION, PROFILING, PROCESSING];
 
-/// What rules and actions were seen to read and to answer to while they were read.
+/// The uses of names in rules and actions, collected while these are read.
 #[derive(Debug, Default)]
 pub(super) struct PolicyUsage {
-    /// Needs whose strength something goes by.
+    /// Needs whose strength is read.
     pub(super) needs: BTreeSet<String>,
-    /// Purposes whose consent something goes by, and where first.
+    /// Purposes whose consent is read, each with the first location.
     pub(super) purposes: Vec<(String, SourceLocation)>,
-    /// Inputs that something answers to, by kind and detail, and where.
+    /// Inputs that trigger something, by kind and detail, with their locations.
     pub(super) heard: Vec<(Trigger, Box<str>, SourceLocation)>,
 }
 
 impl PolicyUsage {
-    /// An expression or a text reads a path.
+    /// Records that an expression or a text reads a path.
     pub(super) fn read(&mut self, path: &super::Path, place: impl FnOnce() -> SourceLocation) {
         let Some(name) = path.names().next() else { return };
         match path.root {
@@ -39,7 +39,7 @@ impl PolicyUsage {
     }
 }
 
-/// What is to be said about a policy as a whole, each with its line.
+/// Warnings about a policy as a whole, each with its line.
 pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> Vec<Mistake> {
     let mut said: Vec<(&SourceLocation, String)> = Vec::new();
     needs(policy, noticed, &mut said);
@@ -50,7 +50,7 @@ pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> V
     said.into_iter().map(|(place, message)| remark(files, place, message)).collect()
 }
 
-/// Something about the line of a place.
+/// A warning about the line of a location.
 pub(super) fn remark(files: &Files, place: &SourceLocation, message: String) -> Mistake {
     let file = place.file();
     let content = files.iter().find(|(name, _)| *name == file).map_or("", |(_, content)| content);
@@ -109,7 +109,7 @@ fn purposes<'a>(
         )
     };
     for action in &policy.actions {
-        // What a sensitive fact is given for need not be asked for.
+        // The purpose of a sensitive fact needs no separate consent.
         if let Some(purpose) = &action.purpose
             && !known.contains(&**purpose)
             && !given.contains(&**purpose)
@@ -155,12 +155,12 @@ fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)
     }
 }
 
-/// What quiet hours hold back is decided again by a timer, and the event is over by then.
+/// A decision deferred by quiet hours is made again by a timer, when the event is gone.
 fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
     if policy.contact.quiet.is_none() {
         return;
     }
-    // What is made for a place is said where somebody asks, and never held.
+    // An action for a placement is only taken on request, and never deferred.
     let may_wait = |action: &&ActionDefinition| {
         !action.vital && action.treatments.iter().any(|treatment| treatment.placement.is_none())
     };
@@ -177,9 +177,9 @@ fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
     }
 }
 
-/// Two names of events that differ by one slip are most likely one.
+/// Two names of events that differ by one typo are probably meant to be the same.
 fn twins<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
-    /// Shorter names differ by chance.
+    /// Shorter names may be similar by chance.
     const LONG: usize = 6;
     let mut counted: Vec<(Trigger, &str, usize, &SourceLocation)> = Vec::new();
     for (trigger, detail, place) in &policy.heard {

@@ -1,6 +1,5 @@
-//! Reads `[windows]`, `[counters]` and `[activities]`: what a twin counts of the events that pass, so
-//! that rules can ask for the amount spent within a day, for an interest that fades, or whether the
-//! customer has left.
+//! Reads `[windows]`, `[counters]` and `[activities]`: aggregates over a twin's events, so that rules can
+//! use the amount spent within a day, an interest that fades, or whether the customer has left.
 
 use std::time::Duration;
 
@@ -13,71 +12,71 @@ use super::rules::{self, Pattern};
 use super::symbols::one_of;
 use super::{Expression, Index, SourceLocation, Trigger};
 
-/// What twins count, in the order of files and lines.
+/// The aggregates of a policy, in the order of files and lines.
 #[derive(Debug, Default)]
 pub struct Aggregates {
     all: Box<[Aggregate]>,
     index: Index,
 }
 
-/// Something that is counted on some inputs.
+/// An aggregate over some inputs.
 #[derive(Debug)]
 pub struct Aggregate {
     /// Its name; a window, a counter and an activity may have the same.
     pub name: Box<str>,
-    /// What must hold for an input to count; none: always.
+    /// The condition for an input to count; none: always.
     pub when: Option<Expression>,
-    /// How it is counted.
+    /// The kind of aggregate.
     pub measure: AggregateKind,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// How something is counted.
+/// The kind of an aggregate.
 #[derive(Debug)]
 pub enum AggregateKind {
-    /// Over a period that ends now and moves along.
+    /// Over a sliding period that ends now.
     Window {
         /// The period.
         over: Duration,
-        /// What is kept of it.
+        /// The aggregate function.
         keep: AggregateFunction,
         /// The value of one input; none only for [`AggregateFunction::Count`].
         of: Option<Expression>,
     },
-    /// As a number that fades.
+    /// A number that fades.
     Counter {
-        /// The time in which it falls to half.
+        /// The time in which it is halved.
         half_life: Duration,
-        /// What an input adds.
+        /// The amount that an input adds.
         by: Expression,
     },
-    /// As how often the customer is active.
+    /// How often the customer is active.
     Activity(ActivityRule),
 }
 
-/// What a window keeps of the inputs within its period.
+/// The function that a window applies to the inputs within its period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AggregateFunction {
-    /// How many there were.
+    /// The number of inputs.
     Count,
     /// The sum of their values.
     Sum,
     /// The value of the last one.
     Last,
-    /// How many different values there were.
+    /// The number of different values.
     Distinct,
-    /// The least value.
+    /// The smallest value.
     Min,
-    /// The greatest value.
+    /// The largest value.
     Max,
     /// The mean of their values.
     Mean,
 }
 
 impl AggregateFunction {
-    /// Every one, in the order of the documentation.
+    /// Every function, in the order of the documentation.
     pub const ALL: [AggregateFunction; 7] = [
         AggregateFunction::Count,
         AggregateFunction::Sum,
@@ -119,13 +118,13 @@ impl Aggregates {
         Aggregates { all: read.into_iter().map(|tally| tally.tally).collect(), index }
     }
 
-    /// Whether nothing is counted at all.
+    /// Whether there are no aggregates.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Those that an input of this kind concerns, in the order of files and lines; also those of
-    /// what else it means: topics that it touches, broadcasts that are met with it.
+    /// The aggregates that an input of this kind concerns, in the order of files and lines; also those of
+    /// its further triggers: topics that it matches, broadcasts that are received with it.
     pub fn on<'a>(
         &'a self,
         trigger: Trigger,
@@ -136,7 +135,7 @@ impl Aggregates {
         (0..found.len()).map(move |at| &self.all[found[at] as usize])
     }
 
-    /// What the window of a name keeps, if there is one.
+    /// The function of the window with this name, if there is one.
     pub fn window(&self, name: &str) -> Option<AggregateFunction> {
         self.all.iter().find_map(|tally| match tally.measure {
             AggregateKind::Window { keep, .. } if *tally.name == *name => Some(keep),
@@ -144,7 +143,7 @@ impl Aggregates {
         })
     }
 
-    /// Whether there is a counter of a name.
+    /// Whether there is a counter with this name.
     pub fn has_counter(&self, name: &str) -> bool {
         let is_it = |tally: &Aggregate| {
             matches!(tally.measure, AggregateKind::Counter { .. }) && *tally.name == *name
@@ -152,7 +151,7 @@ impl Aggregates {
         self.all.iter().any(is_it)
     }
 
-    /// How the activity of a name is counted, if there is one.
+    /// The activity with this name, if there is one.
     pub fn activity(&self, name: &str) -> Option<&ActivityRule> {
         self.all.iter().find_map(|tally| match &tally.measure {
             AggregateKind::Activity(rule) if *tally.name == *name => Some(rule),
@@ -161,7 +160,7 @@ impl Aggregates {
     }
 }
 
-/// The kinds of tallies.
+/// The kinds of aggregates.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Window,
@@ -172,7 +171,7 @@ enum Kind {
 impl Kind {
     const ALL: [Kind; 3] = [Kind::Window, Kind::Counter, Kind::Activity];
 
-    /// One of them, and the table of all.
+    /// The words for one of them, and the table of all.
     const fn names(self) -> (&'static str, &'static str) {
         match self {
             Kind::Window => ("window", "windows"),
@@ -190,7 +189,7 @@ impl Kind {
     }
 }
 
-/// A tally, and the inputs on which it counts.
+/// An aggregate, and the inputs that it counts.
 pub(super) struct PatternedAggregate {
     tally: Aggregate,
     on: Vec<Pattern>,
@@ -282,7 +281,7 @@ fn window(
     Some(AggregateKind::Window { over: over?, keep: keep?, of: rules::flat(of)? })
 }
 
-/// A span of time that is not empty.
+/// A duration that is not zero.
 pub(super) fn period(item: TomlItem<'_>) -> Option<Duration> {
     let span = item.span()?;
     if span.as_millis() == 0 {

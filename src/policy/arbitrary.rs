@@ -1,9 +1,8 @@
-//! Expressions of every kind, for properties that hold whatever a policy says.
+//! Random expressions for property tests.
 
 use proptest::prelude::*;
 
-/// Expressions of these leaves: of every kind for which there is a short cut, and of some for which
-/// there is none.
+/// Expressions with these leaves: of every kind that has a compiled form, and of some kinds without.
 pub(super) fn expressions(leaves: &'static [&'static str]) -> impl Strategy<Value = String> {
     let leaves = prop::sample::select(leaves).prop_map(str::to_owned);
     leaves.prop_recursive(4, 24, 3, |inner| {

@@ -1,13 +1,13 @@
-//! Whom a broadcast concerns: a condition that comes over the bus and not with the policy.
+//! The audience of a broadcast: a condition received over the bus, not from the policy.
 
 use super::{CompileError, Expression, Path, Root, Scope, Truth};
 use crate::event::Value;
 
-/// An expression over what is known of a customer, whatever happens at the moment.
+/// A condition on a customer that does not depend on the current event.
 #[derive(Debug)]
 pub struct Audience(Expression);
 
-/// What a condition may read.
+/// The roots that a condition may read.
 const ROOTS: [Root; 7] = [
     Root::Profile,
     Root::Context,
@@ -19,12 +19,11 @@ const ROOTS: [Root; 7] = [
 ];
 
 impl Audience {
-    /// The condition that `source` writes.
+    /// Compiles `source`.
     ///
     /// # Errors
-    /// The first mistake in it, as of any expression; and if it reads what is not there for
-    /// everybody at any moment, such as the event at hand, or goes through lists within lists
-    /// within lists.
+    /// The first mistake, as for any expression; also if it reads something that is not always available,
+    /// such as the current event, or nests list macros too deeply.
     pub fn compile(source: &str) -> Result<Audience, CompileError> {
         let expression = Expression::compile(source)?.coming_from_outside()?;
         for path in expression.paths() {
@@ -39,7 +38,7 @@ impl Audience {
         Ok(Audience(expression))
     }
 
-    /// The condition as it was written.
+    /// The source of the condition.
     pub fn source(&self) -> &str {
         self.0.source()
     }
@@ -49,15 +48,14 @@ impl Audience {
         self.0.paths()
     }
 
-    /// Whether it holds.
+    /// Evaluates the condition.
     pub fn test(&self, scope: &dyn Scope) -> Truth {
         self.0.test(scope)
     }
 
-    /// What must hold for the condition to hold, as far as it is this simple: at such a path stands
-    /// one of these values. Each comes from `path == value` or `path in [value, …]`, joined to the
-    /// rest by `&&`; so an index of any one of the paths finds everybody whom it concerns, and some
-    /// whom it does not.
+    /// Simple necessary conditions: each says that a path has one of these values. They come from `path
+    /// == value` or `path in [value, …]` joined by `&&`, so an index on any one of the paths finds every
+    /// matching customer, and possibly some others.
     pub fn lookups(&self) -> Vec<(&Path, Vec<Value>)> {
         self.0.lookups()
     }

@@ -1,11 +1,11 @@
-//! Reads `[broadcasts]`: the scopes that the policy expects, and what is worth an index.
+//! Reads `[broadcasts]`: the scopes that the policy expects, and the paths to index.
 
 use super::load::PolicyReader;
 use super::read::{TomlItem, TomlTable};
 use super::{Audience, Path, Root};
 use crate::config::limits;
 
-/// Reads `index`, the paths by which customers are to be found fast; `scopes` was gathered before.
+/// Reads `index`, the paths by which customers are to be found fast; `scopes` was read before.
 pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, indexed: &mut Vec<Path>) {
     let Some(table) = table.get("broadcasts").and_then(TomlItem::table) else { return };
     for scope in table.get("scopes").and_then(TomlItem::list).unwrap_or_default() {
@@ -28,7 +28,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, indexed: &mut V
     table.finish();
 }
 
-/// A trait or a fact: what changes in no other way than by an input.
+/// A trait or a fact: only these change exclusively by an input.
 fn path(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Path> {
     let text = item.text()?;
     let wrong = |message: String| {
@@ -51,7 +51,7 @@ fn path(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Path> {
     }
 }
 
-/// The scopes that a policy declares, in silence: what is wrong is said when they are read.
+/// The scopes that a policy declares, without errors: those are reported when the section is read.
 pub(super) fn gather(table: &TomlTable<'_>) -> Vec<String> {
     let table = table.get("broadcasts").and_then(TomlItem::as_table);
     let scopes = table.and_then(|table| table.get("scopes")).map_or(Vec::new(), TomlItem::as_list);

@@ -1,11 +1,13 @@
-//! How much an expression may do. What it does without macros over lists is bounded by its length;
-//! what macros do grows with the lists, and with each macro within another by their length again.
-//! So every turn of a macro, and every list or text that it goes through, costs steps, and who has
-//! none left has no result. Steps and not time: the same input must give the same decision.
+//! Step budgets of expressions.
 //!
-//! There are two purses, because what comes over the bus must not use up what the policy needs. Each
-//! expression gets a share, and all expressions of one reaction together no more than a whole purse.
-//! An expression is evaluated by one thread from beginning to end, so the purses lie there.
+//! Without macros over lists, the work of an expression is bounded by its length; the work of macros
+//! grows with the lists, and for each nested macro by their length again. So every iteration of a macro,
+//! and every list or text that it traverses, costs steps, and an expression that has used all its steps
+//! has no result. Steps are used instead of time, because the same input must give the same decision.
+//!
+//! There are two budgets, because broadcasts must not use up what the policy needs. Each expression gets
+//! a share, and all expressions of one reaction together at most one whole budget. An expression is
+//! evaluated by one thread from beginning to end, so the budgets are thread-local.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -16,19 +18,19 @@ use cel::common::value::Val;
 use super::SourceLocation;
 use crate::config::limits;
 
-/// Who pays.
+/// Whose budget is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BudgetOwner {
     /// The policy, for its own expressions.
     Policy,
-    /// Whoever sends a condition over the bus.
+    /// The sender of a broadcast condition.
     Outside,
 }
 
-/// An expression that ran out of steps.
+/// An expression that has exceeded its step budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exceeded {
-    /// One of the policy, and where it stands.
+    /// An expression of the policy, with its location.
     Policy(SourceLocation),
     /// The condition of the broadcast of this scope.
     Broadcast(Box<str>),
@@ -45,7 +47,7 @@ impl fmt::Display for Exceeded {
     }
 }
 
-/// In words, with what to do.
+/// The error as text, with advice.
 pub(super) struct OutOfSteps(pub(super) BudgetOwner);
 
 impl fmt::Display for OutOfSteps {
@@ -60,7 +62,7 @@ impl fmt::Display for OutOfSteps {
 }
 
 impl BudgetOwner {
-    /// Steps of all expressions of one reaction, and of one of them.
+    /// The steps for all expressions of one reaction, and for one of them.
     const fn shares(self) -> (u64, u64) {
         match self {
             BudgetOwner::Policy => (limits::REACTION_STEPS as u64, limits::EXPRESSION_STEPS as u64),
@@ -71,7 +73,7 @@ impl BudgetOwner {
     }
 }
 
-/// What is left for one reaction.
+/// The remaining steps of one reaction.
 #[derive(Debug)]
 struct RemainingSteps {
     policy: u64,
@@ -79,38 +81,38 @@ struct RemainingSteps {
     exceeded: Vec<Exceeded>,
 }
 
-/// More would say nothing new.
+/// More would add no information.
 const EXCEEDED_MAX: usize = limits::BROADCASTS;
 
 thread_local! {
-    /// Of the reaction that is going on; none: each expression is by itself.
-    static PURSES: RefCell<Option<RemainingSteps>> = const { RefCell::new(None) };
-    /// Of the expression that is being evaluated.
+    /// The remaining steps of the current reaction; none: each expression has its own budget.
+    static REMAINING: RefCell<Option<RemainingSteps>> = const { RefCell::new(None) };
+    /// The remaining steps of the current evaluation.
     static LEFT: Cell<u64> = const { Cell::new(0) };
     static IS_EXCEEDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The budget of one reaction, or of anything else that evaluates many expressions for one answer:
-/// full when it begins, gone when it is dropped.
+/// The step budget of one reaction, or of anything else that evaluates many expressions for one answer:
+/// full at the start, removed when it is dropped.
 #[derive(Debug)]
 pub struct StepBudget {
     outer: Option<RemainingSteps>,
 }
 
 impl StepBudget {
-    /// A full one, in place of any that there was on this thread.
+    /// Starts a full budget, which replaces any other on this thread.
     pub fn begin() -> StepBudget {
         let full = RemainingSteps {
             policy: BudgetOwner::Policy.shares().0,
             outside: BudgetOwner::Outside.shares().0,
             exceeded: Vec::new(),
         };
-        StepBudget { outer: PURSES.with(|purses| purses.replace(Some(full))) }
+        StepBudget { outer: REMAINING.with(|purses| purses.replace(Some(full))) }
     }
 
-    /// The expressions that ran out of steps so far, each once.
+    /// The expressions that have exceeded their step budget, each once.
     pub fn take_exceeded(&self) -> Vec<Exceeded> {
-        PURSES.with(|purses| {
+        REMAINING.with(|purses| {
             purses.borrow_mut().as_mut().map_or(Vec::new(), |own| std::mem::take(&mut own.exceeded))
         })
     }
@@ -119,13 +121,13 @@ impl StepBudget {
 impl Drop for StepBudget {
     fn drop(&mut self) {
         let outer = self.outer.take();
-        PURSES.with(|purses| purses.replace(outer));
+        REMAINING.with(|purses| purses.replace(outer));
     }
 }
 
-/// An expression ran out of steps: the reaction that is going on tells it.
+/// Records in the current reaction that an expression has exceeded its budget.
 pub fn exceed(what: Exceeded) {
-    PURSES.with(|purses| {
+    REMAINING.with(|purses| {
         if let Some(own) = purses.borrow_mut().as_mut()
             && own.exceeded.len() < EXCEEDED_MAX
             && !own.exceeded.contains(&what)
@@ -135,18 +137,18 @@ pub fn exceed(what: Exceeded) {
     });
 }
 
-/// Whether the condition of the broadcast of this scope ran out of steps in the reaction that is going
-/// on. Then it does again: nobody else's steps are to go that way.
+/// Whether this broadcast's condition has already exceeded its budget in this reaction; it is then not
+/// evaluated again, to save the steps of others.
 pub fn has_exceeded(scope: &str) -> bool {
-    PURSES.with(|purses| {
+    REMAINING.with(|purses| {
         let purses = purses.borrow();
         let mut all = purses.iter().flat_map(|own| &own.exceeded);
         all.any(|one| matches!(one, Exceeded::Broadcast(known) if **known == *scope))
     })
 }
 
-/// The steps of one evaluation. Evaluations lie within each other: what an expression reads may be
-/// there for those only whom another one fits.
+/// The steps of one evaluation. Evaluations can be nested: a value that an expression reads may depend on
+/// the condition of a broadcast.
 pub(super) struct Evaluation {
     payer: BudgetOwner,
     given: u64,
@@ -156,7 +158,7 @@ pub(super) struct Evaluation {
 impl Evaluation {
     pub(super) fn begin(payer: BudgetOwner) -> Evaluation {
         let (_, share) = payer.shares();
-        let given = PURSES.with(|purses| match (&*purses.borrow(), payer) {
+        let given = REMAINING.with(|purses| match (&*purses.borrow(), payer) {
             (None, _) => share,
             (Some(own), BudgetOwner::Policy) => own.policy.min(share),
             (Some(own), BudgetOwner::Outside) => own.outside.min(share),
@@ -164,8 +166,8 @@ impl Evaluation {
         Evaluation { payer, given, outer: (LEFT.replace(given), IS_EXCEEDED.replace(false)) }
     }
 
-    /// Whether more was asked for than there was. Then there is no result, whatever came of it: a
-    /// part of the expression has seen a part of a list only.
+    /// Whether it asked for more steps than were left. Then there is no result, whatever was computed: a
+    /// part of the expression has seen only a part of a list.
     pub(super) fn is_exceeded(&self) -> bool {
         IS_EXCEEDED.get()
     }
@@ -176,7 +178,7 @@ impl Drop for Evaluation {
         let (left, is_exceeded) = self.outer;
         let used = self.given - LEFT.replace(left).min(self.given);
         IS_EXCEEDED.set(is_exceeded);
-        PURSES.with(|purses| {
+        REMAINING.with(|purses| {
             if let Some(own) = purses.borrow_mut().as_mut() {
                 let purse = match self.payer {
                     BudgetOwner::Policy => &mut own.policy,
@@ -188,7 +190,7 @@ impl Drop for Evaluation {
     }
 }
 
-/// Pays for some steps of the evaluation that is going on; `false` if they are not there.
+/// Charges steps to the current evaluation; `false` if not enough are left.
 pub(super) fn pay(steps: u64) -> bool {
     match LEFT.get().checked_sub(steps) {
         Some(left) => {
@@ -203,15 +205,15 @@ pub(super) fn pay(steps: u64) -> bool {
     }
 }
 
-/// Pays for going through a value.
+/// Charges the steps for traversing a value.
 pub(super) fn pay_for(value: &dyn Val) -> bool {
     pay(weight(value, LEFT.get()))
 }
 
-/// Bytes of a text that are gone through in about the time of one other step.
+/// The number of bytes of a text that take about as long as one other step.
 const BYTES_A_STEP: usize = 64;
 
-/// About how many steps it takes to go through a value, as far as there are so many.
+/// The approximate number of steps for traversing a value, up to a maximum.
 fn weight(value: &dyn Val, most: u64) -> u64 {
     if let Some(text) = value.downcast_ref::<CelString<'_>>() {
         return 1 + (text.inner().len() / BYTES_A_STEP) as u64;
@@ -289,7 +291,7 @@ mod tests {
             "profile.xs.filter(a, size(profile.xs.filter(b, size(profile.xs.filter(c, b == c)) > 0)) > 0)"
                 .to_owned(),
             deep("map"),
-            // Parts that decide by themselves, or have no value, are no way around it.
+            // Parts that decide alone, or have no value, do not bypass it.
             format!("{} || true", deep("all")),
             format!("true ? {} : false", deep("all")),
             format!("profile.xs.all(z, !({}))", deep("all").replacen("a == e", "a == e + 'x'", 1)),
@@ -346,7 +348,7 @@ mod tests {
             "expected at most 2 macros over lists within each other, found more"
         );
         assert_eq!(Some(error.offset), three.find("all(b"));
-        // Behind each other they are within nobody.
+        // Consecutive macros are not nested.
         let chain = "profile.xs.map(a, a).map(a, a).filter(a, a > 0).exists(a, a == 2)";
         assert!(Audience::compile(chain).is_ok());
     }

@@ -1,4 +1,4 @@
-//! Between what a twin holds and what CEL computes with.
+//! Conversions between a twin's values and those of CEL.
 
 use std::any::Any;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::event::{Map, Moment, Time, Value};
 /// 10,000 years in milliseconds.
 pub(super) const SPAN_MS_MAX: f64 = 10_000.0 * 366.0 * 86_400_000.0;
 
-/// What stands at one path, as CEL reads it: in place, so that reading it allocates nothing.
+/// The value at one path for CEL: borrowed, so that reading it allocates nothing.
 pub(super) enum CelValue<'a> {
     Null(CelNull),
     Bool(CelBool),
@@ -105,8 +105,8 @@ fn owned(value: &Value) -> Box<dyn Val> {
     }
 }
 
-/// Values by name, in the order of the names: CEL's own map has no order, and the same input must
-/// give the same decision.
+/// Values by name, sorted by name: CEL's own map has no order, and the same input must give the same
+/// decision.
 #[derive(Debug, Clone)]
 pub(super) struct CelFields(Vec<(CelString<'static>, Box<dyn Val>)>);
 
@@ -183,7 +183,7 @@ impl traits::Container for CelFields {
 }
 
 impl traits::Indexer for CelFields {
-    /// A name that is not there reads as `null`, like a missing path.
+    /// A missing name reads as `null`, like a missing path.
     fn get<'b, 'v>(&'b self, key: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError>
     where
         Self: 'v,
@@ -222,7 +222,7 @@ impl traits::Sizer for CelFields {
     }
 }
 
-/// What CEL computed, as a twin keeps it; a time becomes RFC 3339 text, a span seconds.
+/// A CEL result as a value of a twin; a time becomes RFC 3339 text, a duration seconds.
 pub(super) fn value(found: &dyn Val) -> Result<Value, String> {
     if let Some(text) = found.downcast_ref::<CelString<'_>>() {
         return Ok(Value::from(text.inner()));
@@ -265,7 +265,7 @@ fn whole_or_float(number: f64) -> Value {
     if number.fract() == 0.0 { Value::Int(number as i64) } else { Value::from(number) }
 }
 
-/// What CEL computed, as a number; a whole one beyond 2^53 may be rounded here.
+/// A CEL result as a number; an integer beyond 2^53 may be rounded here.
 pub(super) fn number(found: &dyn Val) -> Option<f64> {
     match whole(found) {
         Some(whole) => Some(whole as f64),
@@ -273,7 +273,7 @@ pub(super) fn number(found: &dyn Val) -> Option<f64> {
     }
 }
 
-/// What CEL computed, as a whole number, if it is one.
+/// A CEL result as an integer, if it is one.
 pub(super) fn whole(found: &dyn Val) -> Option<i128> {
     match found.downcast_ref::<CelInt>() {
         Some(whole) => Some((*whole.inner()).into()),
@@ -281,7 +281,7 @@ pub(super) fn whole(found: &dyn Val) -> Option<i128> {
     }
 }
 
-/// A whole number for CEL; none if it has no room for it.
+/// An integer for CEL; none if it does not fit.
 pub(super) fn of_whole<'b, 'v>(number: i128) -> Option<CowVal<'b, 'v>> {
     if let Ok(number) = i64::try_from(number) {
         Some(CowVal::owned(CelInt::from(number)))
@@ -290,8 +290,8 @@ pub(super) fn of_whole<'b, 'v>(number: i128) -> Option<CowVal<'b, 'v>> {
     }
 }
 
-/// What CEL computed, as a moment: a timestamp, or the text of a [`Moment`]. What comes to one before
-/// [`Time::FIRST_SAID`] was made of the zero of a program that knew none.
+/// A CEL result as a time: a timestamp, or the text of a [`Moment`]. A result before [`Time::FIRST_SAID`]
+/// counts as none: it was computed from the zero value of a program without a clock.
 pub(super) fn time(found: &dyn Val) -> Option<Time> {
     let time = match found.downcast_ref::<CelTimestamp>() {
         Some(time) => time_of(time),
@@ -304,8 +304,8 @@ fn time_of(time: &CelTimestamp) -> Time {
     Time::from_ms(time.inner().timestamp_millis())
 }
 
-/// What CEL computed, as a span of time: a duration, a number of seconds, or text such as `36h`;
-/// a negative one is none.
+/// A CEL result as a duration: a duration, a number of seconds, or text such as `36h`; none if it is
+/// negative.
 pub(super) fn span(found: &dyn Val) -> Option<Duration> {
     if let Some(span) = found.downcast_ref::<CelDuration>() {
         return span.inner().to_std().ok();
@@ -317,7 +317,7 @@ pub(super) fn span(found: &dyn Val) -> Option<Duration> {
     Duration::try_from_secs_f64(secs).ok().filter(|span| span.as_millis() as f64 <= SPAN_MS_MAX)
 }
 
-/// What kind of value this is, in the words of a policy's author.
+/// The kind of this value, in a policy author's terms.
 pub(super) fn describe(found: &dyn Val) -> &'static str {
     match found.get_type().kind() {
         Kind::NullType => "nothing",
@@ -332,7 +332,7 @@ pub(super) fn describe(found: &dyn Val) -> &'static str {
     }
 }
 
-/// Why CEL gave no result, in the words of a policy's author.
+/// Why CEL gave no result, in a policy author's terms.
 pub(super) fn reason(error: &ExecutionError) -> String {
     match error {
         ExecutionError::FunctionError { message, .. } => message.clone(),

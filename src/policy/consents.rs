@@ -1,5 +1,5 @@
-//! Reads `[purposes.<name>]`: what needs the customer's consent, how long one holds, and who asks
-//! again.
+//! Reads `[purposes.<name>]`: which purposes need the customer's consent, how long a consent is valid,
+//! and which action asks again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,28 +11,28 @@ use super::read::{TomlItem, TomlTable};
 use super::{Policy, SourceLocation};
 use crate::event::is_same_name;
 
-/// What a policy says of a purpose for which data of customers is used.
+/// The policy's rule for a purpose.
 #[derive(Debug)]
 pub struct ConsentRule {
-    /// Whether the customer has to allow it. A "no" holds in any case.
+    /// Whether the customer's consent is needed. A "no" is respected in any case.
     pub needed: bool,
-    /// How long a consent holds; none: until it is withdrawn.
+    /// How long a consent is valid; none: until it is withdrawn.
     pub expires: Option<Duration>,
-    /// Position in [`Policy::actions`] of the action that asks again once a consent has lapsed.
+    /// Position in [`Policy::actions`] of the action that asks again once a consent has expired.
     pub ask_again: Option<usize>,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// To be known as the one that one is: without it, a customer is served like anybody.
+/// Personalization: without it, a customer is served like anybody.
 pub const PERSONALIZATION: &str = "personalization";
-/// To have conclusions drawn from what one does.
+/// Inference of data from the customer's behaviour.
 pub const PROFILING: &str = "profiling";
-/// To have one's data used at all: whoever withdraws it has it kept, and nothing done with it.
+/// Use of the data at all: a customer who withdraws it restricts processing; data is kept but not used.
 pub const PROCESSING: &str = "processing";
 
 impl Policy {
-    /// What is said of a purpose, however a channel writes its name.
+    /// The rule of a purpose, for any spelling of its name.
     pub fn consent_rule(&self, purpose: &str) -> Option<&ConsentRule> {
         self.consents.get(purpose).or_else(|| {
             let mut all = self.consents.iter();
@@ -40,7 +40,7 @@ impl Policy {
         })
     }
 
-    /// A purpose as the policy writes it, however a channel does; none: the policy has no such
+    /// The policy's spelling of a purpose, for any spelling of it; none if the policy has no such
     /// purpose.
     pub fn purpose_called(&self, name: &str) -> Option<&str> {
         let declared = self.consents.keys();
@@ -53,16 +53,15 @@ impl Policy {
         own.chain(always).find(|known| is_same_name(known, name))
     }
 
-    /// A channel as the policy's actions write it, however another does; none: no action speaks
-    /// there.
+    /// The policy's spelling of a channel, for any spelling of it; none: no action uses the channel.
     pub fn channel_called(&self, name: &str) -> Option<&str> {
         let treatments = self.actions.iter().flat_map(|action| &action.treatments);
         treatments.map(|way| &*way.channel).find(|known| is_same_name(known, name))
     }
 
-    /// Whether a purpose needs the customer's consent, if the customer has said nothing.
+    /// Whether a purpose needs the customer's consent, if they have made no statement.
     pub fn needs_consent(&self, purpose: &str) -> bool {
-        // Being served at all is why somebody is a customer; it can be refused, too.
+        // A customer expects to be served at all, so this needs no consent; it can be refused, too.
         let free = [PERSONALIZATION, PROFILING, PROCESSING];
         let otherwise = !free.iter().any(|known| is_same_name(known, purpose));
         self.consent_rule(purpose).map_or(otherwise, |rule| rule.needed)
@@ -94,7 +93,7 @@ pub(super) fn read(
     }
 }
 
-/// The actions that ask again: they need no need.
+/// The actions that ask again: they need not serve a need.
 pub(super) fn askers<'a>(table: &TomlTable<'a>) -> Vec<&'a str> {
     let all = table.get("purposes").and_then(TomlItem::as_table).map(|all| all.entries());
     all.into_iter()

@@ -1,4 +1,4 @@
-//! Reads `[contact]`: how often, and when, a customer may be spoken to.
+//! Reads `[contact]`: how often, and when, a customer may be contacted.
 
 use std::time::Duration;
 
@@ -13,31 +13,31 @@ use super::{Issue, SourceLocation};
 use crate::config::limits;
 use crate::event::{OutcomeKind, Time, Zone};
 
-/// How often, and when, a customer may be spoken to.
+/// Contact rules: how often and when a customer may be contacted.
 #[derive(Debug, Default)]
 pub struct ContactRules {
-    /// The time zone of customers of whom it is not known; none: UTC.
+    /// The time zone of customers without a known one; none: UTC.
     pub timezone: Option<Zone>,
-    /// When customers are let alone, by their own clock.
+    /// Quiet hours, in the customer's time zone.
     pub quiet: Option<Quiet>,
-    /// How many contacts there may be within a time.
+    /// The contact limits.
     pub limits: Box<[ContactLimit]>,
-    /// When an action rests because nobody wants it.
+    /// When an action is paused after unwanted outcomes.
     pub pause: Option<ContactPause>,
-    /// How long an action rests that the customer wanted later.
+    /// How long an action is paused that the customer asked to see later.
     pub later: Duration,
 }
 
-/// Hours in which customers are let alone: every day, by the customer's own clock.
+/// Quiet hours: no contact in these hours of each day, in the customer's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quiet {
     /// When they begin.
     pub from: NaiveTime,
-    /// When they end: if it is earlier than the beginning, on the next day.
+    /// When they end: on the next day, if it is earlier than the beginning.
     pub to: NaiveTime,
 }
 
-/// So many contacts, at most, within so long a time that ends now and moves along.
+/// A contact limit: at most this many contacts within a sliding period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContactLimit {
     /// The channel; none: all of them.
@@ -46,30 +46,30 @@ pub struct ContactLimit {
     pub issue: Option<Issue>,
     /// The action; none: all of them.
     pub action: Option<Box<str>>,
-    /// How many.
+    /// The maximum number of contacts.
     pub most: u32,
-    /// The time.
+    /// The period.
     pub over: Duration,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// After so many outcomes of these kinds in a row an action rests.
+/// Pauses an action after this many consecutive outcomes of these kinds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContactPause {
-    /// How many.
+    /// The number of consecutive outcomes.
     pub after: u32,
     /// The kinds of outcomes.
     pub of: Box<[OutcomeKind]>,
-    /// How long it rests after the last of them.
+    /// The length of the pause, from the last of them.
     pub span: Duration,
-    /// What rests together.
+    /// What is paused together.
     pub per: Per,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// What rests together.
+/// What is paused together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Per {
     /// The action.
@@ -80,31 +80,30 @@ pub enum Per {
     Customer,
 }
 
-/// [`ContactRules::later`] where the policy does not say.
+/// [`ContactRules::later`], if the policy gives none.
 const LATER: Duration = Duration::from_secs(7 * 86_400);
-/// The outcomes of a pause where the policy does not say.
+/// The outcomes that cause a pause, if the policy gives none.
 const UNWANTED: [OutcomeKind; 3] =
     [OutcomeKind::Rejected, OutcomeKind::Dismissed, OutcomeKind::Ignored];
 
 impl ContactRules {
-    /// What holds where the policy does not say.
+    /// The rules, if the policy has no `[contact]`.
     pub(super) fn unsaid() -> ContactRules {
         ContactRules { later: LATER, ..ContactRules::default() }
     }
 }
 
 impl Quiet {
-    /// When the quiet hours end in which `now` falls, by the clock of a time zone; none: it falls in
-    /// none.
+    /// The end of the quiet hours that contain `now`, in a time zone; none if `now` is outside them.
     ///
-    /// It is the first moment at which that clock shows a time outside of them. So where the clock
-    /// is put forward over their end, by half an hour or by a day, they end at the moment of the
-    /// change, if it shows a time outside of them then, and never later than by the clock as it was
-    /// before; where it is put back, they end when their end is first reached.
+    /// It is the first moment at which the local clock is outside the quiet hours. If the clock is put
+    /// forward over their end, by half an hour or by a day, they end at the change (if it is then outside
+    /// them), and never later than by the clock as it was before; if it is put back, they end when their
+    /// end is first reached.
     pub fn until<Z: TimeZone>(&self, now: Time, zone: &Z) -> Option<Time> {
         let mut at = now;
-        // A change of the clock may put it back to where it is quiet, or forward to another night:
-        // each turn goes on behind one change.
+        // A change of the clock may put it back into the quiet hours, or forward into another night: each
+        // iteration continues after one change.
         for _ in 0..CHANGES_MAX {
             let (clock, ahead) = shown(at, zone);
             if !self.covers(clock) {
@@ -120,7 +119,7 @@ impl Quiet {
         Some(at).filter(|end| *end > now)
     }
 
-    /// Whether a clock that shows this time is within them.
+    /// Whether a local time is within them.
     fn covers(&self, clock: NaiveTime) -> bool {
         if self.from < self.to {
             (self.from..self.to).contains(&clock)
@@ -130,19 +129,20 @@ impl Quiet {
     }
 }
 
-/// Changes of a clock within one night, at most: there is one, and a second is a mistake of somebody.
+/// The maximum number of clock changes within one night: there is normally one; a second would be a
+/// mistake in the data.
 const CHANGES_MAX: usize = 4;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What the clock of a zone shows, and by how many seconds it is ahead of UTC.
+/// The local time of a zone, and its offset from UTC in seconds.
 fn shown<Z: TimeZone>(at: Time, zone: &Z) -> (NaiveTime, i32) {
     let local = at.to_utc().with_timezone(zone);
     (local.time(), local.offset().fix().local_minus_utc())
 }
 
-/// The moment in `(from, to]` from which on the clock of a zone is no more `ahead` of UTC by what it
-/// was at `from`; none: it still is at `to`.
+/// The moment in `(from, to]` at which the zone's offset from UTC changes from `ahead`, its value at
+/// `from`; none: it does not change until `to`.
 fn change<Z: TimeZone>(from: Time, to: Time, ahead: i32, zone: &Z) -> Option<Time> {
     if shown(to, zone).1 == ahead {
         return None;
@@ -228,7 +228,7 @@ fn limit(item: TomlItem<'_>, reader: &PolicyReader) -> Option<ContactLimit> {
     Some(limit)
 }
 
-/// A twin remembers no more contacts than that.
+/// A twin's contact list is no longer than this.
 const MOST: u32 = limits::CONTACTS as u32 - 1;
 
 fn pause(item: TomlItem<'_>) -> Option<ContactPause> {
@@ -361,14 +361,14 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
             (night, "America/Los_Angeles", "2026-03-02T10:00:00Z", Some("2026-03-02T16:00:00Z")),
             (("12:00", "14:00"), "UTC", "2026-03-02T13:00:00Z", Some("2026-03-02T14:00:00Z")),
             (("12:00", "14:00"), "UTC", "2026-03-02T14:00:00Z", None),
-            // On 29 March the clocks of Brussels leap from two to three.
+            // On 29 March the clocks of Brussels are put forward from two to three.
             (
                 ("22:00", "02:30"),
                 "Europe/Brussels",
                 "2026-03-29T00:30:00Z",
                 Some("2026-03-29T01:00:00Z"),
             ),
-            // On 25 October they go back from three to two, and the end comes twice.
+            // On 25 October they are put back from three to two, and the end occurs twice.
             (
                 ("22:00", "02:30"),
                 "Europe/Brussels",
@@ -389,7 +389,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
                 "2026-10-25T00:10:00Z",
                 Some("2026-10-25T02:30:00Z"),
             ),
-            // Lord Howe Island goes by half an hour, Cairo at midnight.
+            // Lord Howe Island changes by half an hour, Cairo at midnight.
             (
                 ("22:00", "02:15"),
                 "Australia/Lord_Howe",
@@ -402,7 +402,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
                 "2026-04-23T18:00:00Z",
                 Some("2026-04-23T22:00:00Z"),
             ),
-            // In Samoa no 30 December 2011 came; on Kwajalein no 21 August 1993.
+            // Samoa had no 30 December 2011, Kwajalein no 21 August 1993.
             (night, "Pacific/Apia", "2011-12-30T08:00:00Z", Some("2011-12-30T18:00:00Z")),
             (night, "Pacific/Kwajalein", "1993-08-21T11:00:00Z", Some("1993-08-21T20:00:00Z")),
         ] {
@@ -411,8 +411,8 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
         }
     }
 
-    /// The moments between two years at which the clock of a zone changes, found by looking at each
-    /// day, with what it is ahead of UTC before.
+    /// The clock changes of a zone between two years, found by checking each day, with the offset from
+    /// UTC before each.
     fn changes(zone: Tz, years: std::ops::Range<i32>) -> Vec<(Time, i32)> {
         let begin = |year| Time::parse(&format!("{year}-01-01T00:00:00Z")).unwrap();
         let mut day = begin(years.start);
@@ -443,7 +443,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
         let minute = Duration::from_secs(60);
         let (mut nights, mut leaps) = (0, std::collections::BTreeSet::new());
         for zone in chrono_tz::TZ_VARIANTS {
-            // Years in which some island or other lost a day, and those of today.
+            // Years in which some island lost a day, and recent years.
             let all = [1993..1996, 2011..2012, 2024..2027].map(|years| changes(zone, years));
             for (at, ahead) in all.into_iter().flatten() {
                 let is_leap = shown(at, &zone).1 - ahead;
@@ -464,8 +464,8 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
                         let mut looks = looks.filter(|at| *at < end);
                         assert!(looks.all(is_quiet), "{}", what());
                         assert!(is_quiet(end - Duration::from_millis(1)), "{}", what());
-                        // It is no later than by the clock as it was before, unless the clock leaps
-                        // over all of the time at which it is not quiet.
+                        // It is not later than by the clock as it was before, unless the change skips all
+                        // of the time outside the quiet hours.
                         let old = chrono::FixedOffset::east_opt(ahead).unwrap();
                         let by_the_old = quiet.until(now, &old).unwrap();
                         let open = (quiet.from - quiet.to).num_milliseconds().rem_euclid(DAY_MS);

@@ -1,4 +1,4 @@
-//! Dates that stand without quotes in an expression, and so are arithmetic.
+//! Dates without quotes in an expression, which are arithmetic.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 
 use super::expression::CompileError;
 
-/// What is to be said about a call that a date without quotes is: `2026-01-02` comes to 2023. With it
-/// come the numbers of the calls within, which are of the same date; `at` says where a part begins.
+/// The warning about a call that is a date without quotes: `2026-01-02` evaluates to 2023. It comes with
+/// the numbers of the nested calls, which are of the same date; `at` gives the start of a part.
 pub(super) fn remark(
     source: &str,
     call: &CallExpr,
@@ -56,7 +56,7 @@ pub(super) fn remark(
     Some((CompileError::new(start.at, message), within))
 }
 
-/// A whole number, and how it is written.
+/// An integer, and its spelling.
 #[derive(Debug, Clone, Copy)]
 struct Number<'a> {
     value: i64,
@@ -83,8 +83,8 @@ impl Date {
         is_one.then_some(Date(year, month, day))
     }
 
-    /// The first numbers that look like a date: which they are, and how many. More than one date: the
-    /// day or the month may stand first.
+    /// The first numbers that look like a date, as their positions and count. There may be several
+    /// possible dates: the day or the month may come first.
     fn among(numbers: &[Option<Number<'_>>]) -> Option<(usize, Vec<Date>, usize)> {
         let three = numbers.windows(3).enumerate().find_map(|(at, numbers)| {
             let [Some(a), Some(b), Some(c)] = numbers else { return None };
@@ -96,7 +96,7 @@ impl Date {
             }
             (!dates.is_empty()).then_some((at, dates, 3))
         });
-        // A year and a month; a number that only happens to be one is seldom written with two digits.
+        // A year and a month; a number that is not a month is seldom written with two digits.
         let two = || match numbers {
             [Some(year), Some(month)] | [Some(month), Some(year)]
                 if year.written.len() == 4 && month.written.len() == 2 =>
@@ -132,7 +132,7 @@ mod tests {
             "facts.at > 2026-01",
             "facts.at > 2026 - 01",
             "facts.at > 01/2026",
-            // These are arithmetic.
+            // These are meant as arithmetic.
             "facts.at > 2026 - 1",
             "facts.at > 2026 - facts.n - 2",
             "facts.at > 12 / 4 / 3",

@@ -1,9 +1,9 @@
-//! What a policy makes of sensitive signals alone, so that an action which must not read it is a
-//! mistake when the policy is loaded.
+//! Static analysis of derived sensitivity: facts and needs that are derived only from sensitive signals,
+//! so that a forbidden use is a mistake at load time.
 //!
-//! It goes by what is certain: something counts if there is no way to make it but of something
-//! sensitive, and may then be used at most for what any of these ways allows. The rest is for the
-//! guards that each twin keeps.
+//! It is conservative: a value counts as sensitive only if every derivation uses something sensitive, and
+//! may then be used for the union of what they allow. At run time, the guards of each twin cover the
+//! rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,17 +12,17 @@ use super::null_analysis::NullAnalysis;
 use super::read::{TomlItem, TomlTable};
 use super::{Path, Purposes, Root, SourceLocation, Trigger, symbols};
 
-/// What is made: a root, and a name below it.
+/// The derived value: a root and a name below it.
 pub(super) type DerivedName = (&'static str, String);
 
-/// Something that is made of sensitive signals alone.
+/// A value derived only from sensitive signals.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct DerivedSensitivity {
-    /// What it may be used for at most; none: what the channel says.
+    /// The purposes for which it may be used at most; none: those that the channel gives.
     pub(super) purposes: Option<Purposes>,
     /// The signals.
     pub(super) of: BTreeSet<String>,
-    /// Where it is made first.
+    /// The location of its first derivation.
     pub(super) place: SourceLocation,
 }
 
@@ -33,26 +33,26 @@ impl fmt::Display for DerivedSensitivity {
     }
 }
 
-/// One way to make something.
+/// One derivation of a value.
 pub(super) struct Derivation {
     thing: DerivedName,
-    /// Without any of these it is not made.
+    /// The paths without which this derivation gives no value.
     needs: Vec<Path>,
-    /// It is made of these signals and of no other input; empty: of any.
+    /// It is derived only on inputs of these signals; empty: on any input.
     signals: Vec<String>,
     place: SourceLocation,
 }
 
-/// What is known of something so far.
+/// The result of the analysis for a value.
 #[derive(Clone, PartialEq)]
 enum Known {
-    /// There is no way yet to make it.
+    /// No derivation has been found yet.
     Never,
     Sensitive(DerivedSensitivity),
     Anything,
 }
 
-/// Gathers the ways of a file, in silence: mistakes are told when it is read.
+/// Collects the derivations of a file, without errors: those are reported when the file is read.
 pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
     for rule in table.get("rules").map_or(Vec::new(), TomlItem::as_list) {
         let Some(rule) = rule.as_table() else { continue };
@@ -73,7 +73,7 @@ pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
             ways.push(Derivation { thing, needs, signals: signals.clone(), place: step.place() });
         }
     }
-    // What an activity is worth, if anything, is not what makes it one.
+    // The value of an activity does not decide whether it is counted.
     for (root, key, of) in [
         (Root::Windows, "windows", "of"),
         (Root::Counters, "counters", "by"),
@@ -106,7 +106,7 @@ fn conditions(table: &TomlTable<'_>) -> Vec<Path> {
     absent(table, "when").map_or(Vec::new(), |when| when.does_not_hold_without())
 }
 
-/// The signals to which something answers, if it answers to nothing else.
+/// The signals that trigger something, if nothing else does.
 fn signals(table: &TomlTable<'_>) -> Vec<String> {
     let on = table.get("on").map_or(Vec::new(), TomlItem::list_or_one);
     let signal = |item: &TomlItem<'_>| match symbols::trigger(item.as_text()?) {
@@ -116,7 +116,7 @@ fn signals(table: &TomlTable<'_>) -> Vec<String> {
     on.iter().map(signal).collect::<Option<Vec<String>>>().unwrap_or_default()
 }
 
-/// What is made of sensitive signals alone.
+/// The values derived only from sensitive signals.
 pub(super) fn settle(
     ways: &[Derivation],
     sensitive: &BTreeMap<String, Option<Purposes>>,
@@ -129,7 +129,7 @@ pub(super) fn settle(
             let before = next.remove(&way.thing).unwrap_or(Known::Never);
             next.insert(&way.thing, before.or(made));
         }
-        // What is known only grows, and there is an end to it.
+        // The result grows monotonically, so this ends.
         if next == known {
             break;
         }
@@ -175,7 +175,7 @@ impl Derivation {
 }
 
 impl Known {
-    /// Made in one way or in the other.
+    /// The result for a value with both derivations.
     fn or(self, other: Known) -> Known {
         match (self, other) {
             (Known::Sensitive(one), Known::Sensitive(other)) => {
@@ -190,7 +190,7 @@ impl Known {
         }
     }
 
-    /// Made of both.
+    /// The result for a value derived from both.
     fn and(self, other: Known) -> Known {
         match (self, other) {
             (Known::Sensitive(one), Known::Sensitive(other)) => {
@@ -249,7 +249,7 @@ discreet = true
 text.en = "DISCREET"
 "#;
 
-    /// What is wrong with a policy of these rules and windows whose actions read something.
+    /// The mistakes in a policy with these rules and windows, whose actions read something.
     fn mistakes(reads: &str, discreet: &str, made: &str) -> String {
         let head = HEAD.replace("READS", reads).replace("DISCREET", discreet);
         let made: String = made.lines().map(|line| format!("{}\n", line.trim())).collect();

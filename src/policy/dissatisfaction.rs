@@ -1,5 +1,4 @@
-//! Reads `[dissatisfaction]`: what makes a customer of this company dissatisfied, and how much of
-//! it counts.
+//! Reads `[dissatisfaction]`: what makes a customer of this company dissatisfied, and the weights.
 
 use std::time::Duration;
 
@@ -8,39 +7,39 @@ use super::load::{ExpressionSite, PolicyReader};
 use super::read::{TomlItem, TomlTable};
 use super::{Expression, Path, Root, SourceLocation};
 
-/// What the dissatisfaction of a customer is made of: four parts of 0 to 1, each with its weight,
-/// which is as far as this part alone can bring it.
+/// How dissatisfaction is computed: four parts of 0 to 1, each with a weight, which is the maximum that
+/// part alone can reach.
 #[derive(Debug)]
 pub struct DissatisfactionRule {
-    /// How the customer feels, −1 to 1; none: as their messages say.
+    /// The customer's mood, −1 to 1; none: from their messages.
     pub mood: Option<Expression>,
     /// The weight of a bad mood, 0 to 1.
     pub sentiment: f64,
-    /// The weight of the same problem again, 0 to 1.
+    /// The weight of a repeated problem, 0 to 1.
     pub repetition: f64,
     /// The weight of open cases, 0 to 1.
     pub open: f64,
-    /// The weight of answers that are late, 0 to 1.
+    /// The weight of late answers, 0 to 1.
     pub late: f64,
-    /// The time within which a problem is the same problem again.
+    /// The period within which a problem counts as repeated.
     pub period: Duration,
-    /// So late, lateness is at half.
+    /// The delay at which lateness is one half.
     pub patience: Duration,
-    /// When the index rises to this, the rules on `dissatisfaction` hear of it, once.
+    /// The alarm threshold: when the index reaches it, the rules on `dissatisfaction` run, once.
     pub alarm: f64,
-    /// Once it has fallen below this, they will hear of it again; at most `alarm`.
+    /// The calm threshold: once the index has been below it, they can run again; at most `alarm`.
     pub calm: f64,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
 const PERIOD: Duration = Duration::from_secs(30 * 86_400);
 const PATIENCE: Duration = Duration::from_secs(2 * 86_400);
 const ALARM: f64 = 0.5;
-/// At nothing at all everybody would be alarming.
+/// With a threshold of zero, every customer would be alarming.
 const ALARM_MIN: f64 = 0.01;
-/// Where the policy does not say: this share of the alarm, so that an index that trembles around it
-/// is heard once.
+/// The default of `calm`, as a share of `alarm`, so that an index that varies slightly around the
+/// threshold triggers once.
 const CALM_SHARE: f64 = 0.8;
 
 pub(super) fn read(
@@ -77,7 +76,7 @@ pub(super) fn read(
     *known = Some(rule);
 }
 
-/// The mood is asked for at any moment, whatever happens then.
+/// The mood is evaluated at any time, whatever the input.
 fn mood(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Expression> {
     let mood = reader.expression(item, ExpressionSite::Rule(&[]))?;
     let reads = |root| mood.paths().iter().any(|path: &Path| path.root == root);

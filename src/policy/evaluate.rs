@@ -1,7 +1,7 @@
-//! How an expression is evaluated: the interpreter of CEL walks a tree by the names of operators
-//! and looks every variable and function up by name, which costs several times the work itself.
-//! Here operators, paths and our own functions are resolved when the policy is loaded; CEL's own
-//! values still compare and compute, and whatever has no short cut is left to its interpreter.
+//! Evaluation of expressions. CEL's interpreter walks a tree and looks up every operator, variable and
+//! function by name, which costs several times the work itself. Here operators, paths and our own
+//! functions are resolved at load time; CEL's values still do comparison and arithmetic, and anything
+//! else falls back to its interpreter.
 
 use std::cmp::Ordering;
 
@@ -32,11 +32,11 @@ pub(super) enum CompiledExpression {
     In(Box<[CompiledExpression; 2]>),
     Choose(Box<[CompiledExpression; 3]>),
     Own(Function, Box<[CompiledExpression]>),
-    /// Left to the interpreter.
+    /// Evaluated by the interpreter.
     Cel(Box<IdedExpr>),
 }
 
-/// A comparison of order.
+/// A comparison by order.
 #[derive(Clone, Copy)]
 pub(super) struct OrderComparison {
     sign: &'static str,
@@ -47,15 +47,15 @@ pub(super) struct OrderComparison {
 #[derive(Debug, Clone)]
 pub(super) enum EvalFault {
     Cel(Box<ExecutionError>),
-    /// An operator does not work on such values.
+    /// An operator does not support these values.
     Operator {
         sign: &'static str,
         left: &'static str,
         right: &'static str,
     },
-    /// Something else than true or false.
+    /// The value is not a boolean.
     NoTruth(&'static str),
-    /// It ran out of steps.
+    /// The step budget is exceeded.
     Exceeded(BudgetOwner),
 }
 
@@ -65,16 +65,16 @@ impl From<ExecutionError> for EvalFault {
     }
 }
 
-/// What an evaluation reads from.
+/// The input of an evaluation.
 pub(super) struct EvalInput<'a> {
     pub(super) scope: &'a dyn Scope,
     pub(super) paths: &'a [Path],
     pub(super) constants: &'a [Box<dyn Val>],
-    /// For the interpreter; there only if it has a part in the expression.
+    /// The interpreter's context; only if a part of the expression needs the interpreter.
     pub(super) context: Option<&'a Context<'a, 'a>>,
 }
 
-/// The paths and constants of one evaluation, under the names that the interpreter sees.
+/// The paths and constants of one evaluation, by the names that the interpreter uses.
 pub(super) struct EvalBindings<'a> {
     pub(super) found: SmallVec<[CelValue<'a>; 4]>,
     pub(super) constants: &'a [Box<dyn Val>],
@@ -119,7 +119,7 @@ impl<'a> PartValue<'a> {
 }
 
 impl CompiledExpression {
-    /// The plan for a rewritten expression; literals become constants.
+    /// The compiled form of a rewritten expression; literals become constants.
     pub(super) fn of(expr: IdedExpr, constants: &mut Vec<Box<dyn Val>>) -> CompiledExpression {
         let call = match expr.expr {
             Expr::Ident(ref name) => {
@@ -188,12 +188,12 @@ impl CompiledExpression {
                 }
             }
             (Some(only), ..) => CompiledExpression::Not(Box::new(only)),
-            // No operator is without operands; reading past the constants gives `null`.
+            // Every operator has operands; an index beyond the constants gives `null`.
             (None, ..) => CompiledExpression::Constant(usize::MAX),
         }
     }
 
-    /// Whether the interpreter has a part in it.
+    /// Whether a part needs the interpreter.
     pub(super) fn needs_interpreter(&self) -> bool {
         match self {
             CompiledExpression::Path(_) | CompiledExpression::Constant(_) => false,
@@ -215,8 +215,8 @@ impl CompiledExpression {
         }
     }
 
-    /// Positions of paths, each with the values of which one must stand there for this to hold, as
-    /// far as equalities at the top say so.
+    /// Positions of paths, each with the values of which it must have one for this to hold, as far as
+    /// equalities at the top level show it.
     pub(super) fn lookups(
         &self,
         constants: &[Box<dyn Val>],
@@ -246,8 +246,8 @@ impl CompiledExpression {
             },
             _ => return,
         };
-        // At a path where nothing stands there is `null`, of which no index knows; and compound
-        // values are compared by their parts.
+        // A missing path reads as `null`, which no index contains; and compound values are compared by
+        // their parts.
         let is_plain = |value: &event::Value| {
             use event::Value::{Bool, Float, Int, Text, UInt};
             matches!(value, Bool(_) | Int(_) | UInt(_) | Float(_) | Text(_))
@@ -257,7 +257,7 @@ impl CompiledExpression {
         }
     }
 
-    /// Whether it holds.
+    /// Evaluates it as a condition.
     pub(super) fn truth(&self, world: &EvalInput<'_>) -> Result<bool, EvalFault> {
         match self {
             // As in CEL: one side that decides is enough, even if the other has no value.
@@ -305,7 +305,7 @@ impl CompiledExpression {
         }
     }
 
-    /// What it comes to.
+    /// Evaluates it.
     pub(super) fn value<'a>(&'a self, world: &EvalInput<'a>) -> Result<PartValue<'a>, EvalFault> {
         match self {
             CompiledExpression::Path(at) => Ok(PartValue::Figure(match world.paths.get(*at) {
@@ -357,7 +357,7 @@ impl EvalFault {
         EvalFault::Operator { sign, left, right }
     }
 
-    /// In the words of a policy's author.
+    /// The fault in a policy author's terms.
     pub(super) fn reason(&self) -> String {
         match self {
             EvalFault::Cel(error) => cel_value::reason(error),

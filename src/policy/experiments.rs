@@ -1,5 +1,5 @@
-//! Reads `[experiments]`: what is tried on a part of the customers, and how it is told whether it
-//! worked.
+//! Reads `[experiments]`: A/B tests on a share of the customers, and the goals by which they are
+//! evaluated.
 
 use std::time::Duration;
 
@@ -22,54 +22,54 @@ pub struct Experiments {
     index: Index,
 }
 
-/// Something that is tried on a part of the customers.
+/// An experiment on a share of the customers.
 ///
-/// Every customer is always in the same arm, whichever twin asks and however often: it follows from
-/// a hash of the experiment and the customer, and so nothing needs to be kept of it. Experiments do
-/// not know of each other: the arms of one are spread evenly over the arms of any other.
+/// A customer is always in the same arm, for every twin and at every time: the arm follows from a hash of
+/// the experiment and the customer, so nothing needs to be stored. Experiments are independent: the arms
+/// of one are spread evenly over the arms of any other.
 #[derive(Debug)]
 pub struct Experiment {
     /// Its name.
     pub name: Box<str>,
     /// What it is to show, for people.
     pub describe: Box<str>,
-    /// The arms, in the order of the file. The first one is what the others are compared with.
+    /// The arms, in the order of the file. The others are compared with the first one.
     pub arms: Box<[ExperimentArm]>,
-    /// The actions whose decisions it is about; none: all.
+    /// The actions whose decisions it concerns; none: all.
     pub actions: Box<[Box<str>]>,
-    /// The issues whose decisions it is about; none: all.
+    /// The issues whose decisions it concerns; none: all.
     pub issues: Box<[Issue]>,
-    /// What must hold for an input to be what the company hopes for; none: always.
+    /// The condition for an input to be the goal; none: always.
     pub when: Option<Expression>,
-    /// What it is worth then; none: only whether it comes counts.
+    /// The value of reaching the goal; none: only whether it is reached counts.
     pub value: Option<Expression>,
-    /// How long after a customer came in it may come.
+    /// The period after a customer entered in which the goal may be reached.
     pub within: Duration,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// A part of the customers.
+/// A share of the customers.
 #[derive(Debug)]
 pub struct ExperimentArm {
     /// Its name.
     pub name: Box<str>,
     /// Its share of all customers, 0 to 1.
     pub share: f64,
-    /// What is different there.
+    /// What it does differently.
     pub does: Does,
-    /// The policy that its customers live under, as a whole; none: the one that the arm stands in.
+    /// The complete policy of its customers; none: the policy that defines the experiment.
     pub policy: Option<Box<str>>,
 }
 
-/// What is done in an arm.
+/// What an arm does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Does {
-    /// What the policy says, which can read the arm: `experiments.tone == "gentle"`.
+    /// It follows the policy, which can read the arm: `experiments.tone == "gentle"`.
     Policy,
-    /// Nothing: what would be taken is not.
+    /// A control group: what would be chosen is not done.
     Nothing,
-    /// Of what may be taken, any: what the choice itself is worth.
+    /// A random one of the permitted actions, to measure the value of the choice itself.
     Random,
 }
 
@@ -87,7 +87,7 @@ impl Does {
 }
 
 impl Experiment {
-    /// The arm of a customer; none: the experiment is not about them.
+    /// The arm of a customer; none: the experiment does not include them.
     pub fn arm_of(&self, customer: &str) -> Option<&ExperimentArm> {
         let seed = models::seed(&[models::hashed(&self.name), models::hashed(customer)]);
         let mut left = models::uniform(seed);
@@ -97,12 +97,12 @@ impl Experiment {
         })
     }
 
-    /// The arm of a name.
+    /// The arm with this name.
     pub fn arm(&self, name: &str) -> Option<&ExperimentArm> {
         self.arms.iter().find(|arm| *arm.name == *name)
     }
 
-    /// Whether it is about decisions in which this action is a candidate.
+    /// Whether it concerns decisions in which this action is a candidate.
     pub fn covers(&self, action: &ActionDefinition) -> bool {
         (self.actions.is_empty() || self.actions.iter().any(|own| **own == *action.name))
             && (self.issues.is_empty() || self.issues.contains(&action.issue))
@@ -115,22 +115,22 @@ impl Experiments {
         Experiments { all: read.into_iter().map(|one| one.experiment).collect(), index }
     }
 
-    /// Whether nothing is tried.
+    /// Whether there are no experiments.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// All of them.
+    /// All experiments.
     pub fn iter(&self) -> impl Iterator<Item = &Experiment> {
         self.all.iter()
     }
 
-    /// The experiment of a name.
+    /// The experiment with this name.
     pub fn get(&self, name: &str) -> Option<&Experiment> {
         self.all.iter().find(|experiment| *experiment.name == *name)
     }
 
-    /// Those for which an input of this kind can be what the company hopes for.
+    /// The experiments of which an input of this kind can be the goal.
     pub fn hoped_for<'a>(
         &'a self,
         trigger: Trigger,
@@ -142,7 +142,7 @@ impl Experiments {
     }
 }
 
-/// An experiment, and the inputs that it hopes for.
+/// An experiment and the inputs that are its goal.
 pub(super) struct PatternedExperiment {
     experiment: Experiment,
     goal: Vec<Pattern>,
@@ -231,7 +231,7 @@ fn arms(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<[ExperimentArm]
         return None;
     }
     let shares: f64 = arms.iter().map(|arm| arm.share).sum();
-    // As far as decimal fractions add up.
+    // As exactly as decimal fractions add up.
     if shares > 1.0 + 1e-9 {
         item.wrong(format!("expected shares of at most 1 together, found {shares}"));
         return None;
@@ -239,7 +239,7 @@ fn arms(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<[ExperimentArm]
     Some(arms.into())
 }
 
-/// The policy in a folder of arms that an arm names.
+/// The policy in the folder of arms that an arm names.
 fn governs(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<str>> {
     let name = item.name()?;
     let known = reader.arms.iter().map(|known| &**known);

@@ -14,49 +14,49 @@ use super::{Path, Scope, SourceLocation};
 use crate::config::limits;
 use crate::event::{Time, Value};
 
-/// A CEL expression over a [`Scope`], taken apart when it was compiled: each path that it names is
-/// looked up once for each evaluation, and nothing else of the scope is touched.
+/// A CEL expression over a [`Scope`], analysed when it is compiled: each path that it names is resolved
+/// once for each evaluation, and nothing else of the scope is read.
 ///
-/// It differs from plain CEL in what makes a policy easier to write:
-/// * a path at which nothing stands is `null`, and `has(path)` is `path != null`;
-/// * whole and other numbers mix in arithmetic, and `3 / 4` is `0.75`;
-/// * these functions are added: `default(x, y)`, `days(n)`, `hours(n)`, `minutes(n)`,
-///   `min(a, b…)`, `max(a, b…)`, `abs(n)`, `round(n)`, `round(n, digits)`, `lower(text)` and
-///   `mentions(text, [phrase, …])`, which minds no capitals;
+/// It differs from plain CEL where that makes policies easier to write:
+/// * a path without a value is `null`, and `has(path)` is `path != null`;
+/// * integers and other numbers mix in arithmetic, and `3 / 4` is `0.75`;
+/// * these functions are added: `default(x, y)`, `days(n)`, `hours(n)`, `minutes(n)`, `min(a, b…)`,
+///   `max(a, b…)`, `abs(n)`, `round(n)`, `round(n, digits)`, `lower(text)` and `mentions(text, [phrase,
+///   …])`, which ignores case;
 /// * regular expressions, bytes, unsigned numbers and optional values are left out.
 pub struct Expression {
     source: Box<str>,
     plan: CompiledExpression,
     paths: Arc<[Path]>,
-    /// What is allowed, and most likely not meant, as far as one part by itself shows it.
+    /// Warnings about single parts of the expression.
     remarks: Box<[CompileError]>,
-    /// What is the same in every evaluation, computed once.
+    /// The parts that are the same in every evaluation, computed once.
     constants: Box<[Box<dyn Val>]>,
     needs_interpreter: bool,
-    /// None: it goes through no lists.
+    /// The step accounting; none: it traverses no lists.
     metered: Option<Box<Metered>>,
 }
 
-/// What goes through lists costs steps, of which there is a budget.
+/// The traversal of lists costs steps, of which there is a budget.
 struct Metered {
     macros: Box<[Macro]>,
     payer: BudgetOwner,
     place: Option<SourceLocation>,
 }
 
-/// Whether a condition holds.
+/// The result of a condition.
 #[derive(Debug, Clone)]
 pub enum Truth {
     /// It holds.
     True,
     /// It does not hold.
     False,
-    /// It cannot be told, and so counts as not holding.
+    /// It cannot be evaluated, and so counts as not holding.
     Unknown(EvalError),
 }
 
 impl Truth {
-    /// Whether it holds for certain.
+    /// Whether it certainly holds.
     pub fn holds(&self) -> bool {
         matches!(self, Truth::True)
     }
@@ -66,7 +66,7 @@ impl Truth {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct CompileError {
-    /// Where, in bytes from the start of the expression.
+    /// The position, in bytes from the start of the expression.
     pub offset: usize,
     /// What was expected, what was found, what to do.
     pub message: String,
@@ -78,8 +78,8 @@ impl CompileError {
     }
 }
 
-/// Why an expression had no result, or none of the kind that was asked for. Its sentence names the
-/// paths at which nothing stood, since most often that is the reason.
+/// Why an expression had no result, or not one of the requested kind. The message names the paths without
+/// a value, because they are usually the reason.
 #[derive(Debug, Clone)]
 pub struct EvalError {
     cause: Cause,
@@ -96,14 +96,14 @@ enum Cause {
 }
 
 impl EvalError {
-    /// The paths of the expression at which nothing stood.
+    /// The paths of the expression without a value.
     pub fn missing(&self) -> impl Iterator<Item = &Path> {
         self.paths.iter().enumerate().filter(|(at, _)| self.missing >> at & 1 == 1).map(|(_, p)| p)
     }
 }
 
 impl EvalError {
-    /// Whether it went through more than it may.
+    /// Whether it exceeded its step budget.
     pub fn is_exceeded(&self) -> bool {
         matches!(&self.cause, Cause::Fault(EvalFault::Exceeded(_)))
     }
@@ -130,11 +130,11 @@ impl fmt::Display for EvalError {
 impl std::error::Error for EvalError {}
 
 impl Expression {
-    /// The expression that `source` writes.
+    /// Compiles `source`.
     ///
     /// # Errors
-    /// The first mistake in it: its syntax, an unknown name (with the nearest right one), a part
-    /// that can never work, or a limit.
+    /// The first mistake in it: its syntax, an unknown name (with the nearest right one), a part that can
+    /// never work, or a limit.
     pub fn compile(source: &str) -> Result<Expression, CompileError> {
         let lower::LoweredExpression { ast, paths, mut constants, macros, remarks, .. } =
             lower::compile(source)?;
@@ -153,7 +153,7 @@ impl Expression {
         })
     }
 
-    /// The same, which stands at `place`.
+    /// The same expression, with its location.
     pub(super) fn at(mut self, place: SourceLocation) -> Expression {
         if let Some(metered) = &mut self.metered {
             metered.place = Some(place);
@@ -161,10 +161,10 @@ impl Expression {
         self
     }
 
-    /// The same, as it comes over the bus and not with the policy.
+    /// Marks the expression as received over the bus, not from the policy.
     ///
     /// # Errors
-    /// If it has macros within macros beyond the limit.
+    /// If macros are nested beyond the limit.
     pub(super) fn coming_from_outside(mut self) -> Result<Expression, CompileError> {
         let most = limits::CONDITION_MACROS;
         let Some(metered) = &mut self.metered else { return Ok(self) };
@@ -178,32 +178,31 @@ impl Expression {
         }
     }
 
-    /// The expression as it was written.
+    /// The source of the expression.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The paths that it reads, each once, in the order in which it names them.
+    /// The paths that it reads, each once, in the order of their first use.
     pub fn paths(&self) -> &[Path] {
         &self.paths
     }
 
-    /// What is allowed in it, and most likely not meant.
+    /// Warnings: valid parts that are probably not intended.
     pub(super) fn remarks(&self) -> Vec<CompileError> {
         let mut remarks = self.remarks.to_vec();
         remarks.extend(negation::remarks(&self.source));
         remarks
     }
 
-    /// What must stand where for the condition to hold: see
-    /// [`Audience::lookups`](super::Audience::lookups).
+    /// Necessary conditions: see [`Audience::lookups`](super::Audience::lookups).
     pub(super) fn lookups(&self) -> Vec<(&Path, Vec<Value>)> {
         let mut lookups = Vec::new();
         self.plan.lookups(&self.constants, &mut lookups);
         lookups.into_iter().filter_map(|(at, all)| Some((self.paths.get(at)?, all))).collect()
     }
 
-    /// Whether the condition holds.
+    /// Evaluates the condition.
     pub fn test(&self, scope: &dyn Scope) -> Truth {
         match self.evaluate(scope, |plan, world| plan.truth(world)) {
             Ok(true) => Truth::True,
@@ -212,10 +211,10 @@ impl Expression {
         }
     }
 
-    /// What it comes to.
+    /// Evaluates the expression.
     ///
     /// # Errors
-    /// When a part of it does not work on what was found, such as an operator on `null`.
+    /// If a part of it does not support the values found, such as an operator on `null`.
     pub fn value(&self, scope: &dyn Scope) -> Result<Value, EvalError> {
         match self.read(scope, |value| Some(cel_value::value(value)), "a value")? {
             Ok(value) => Ok(value),
@@ -223,32 +222,31 @@ impl Expression {
         }
     }
 
-    /// The number it comes to.
+    /// Evaluates to a number.
     ///
     /// # Errors
-    /// As for [`Expression::value`], and when it is no number.
+    /// As for [`Expression::value`], and if the result is not a number.
     pub fn number(&self, scope: &dyn Scope) -> Result<f64, EvalError> {
         self.read(scope, cel_value::number, "a number")
     }
 
-    /// The moment it comes to: a timestamp, or text in RFC 3339 form.
+    /// Evaluates to a time: a timestamp, or text in RFC 3339 form.
     ///
     /// # Errors
-    /// As for [`Expression::value`], and when it is no moment, or one before [`Time::FIRST_SAID`].
+    /// As for [`Expression::value`], and if the result is not a time, or is before [`Time::FIRST_SAID`].
     pub fn time(&self, scope: &dyn Scope) -> Result<Time, EvalError> {
         self.read(scope, cel_value::time, "a time, or text such as 2026-11-22T09:30:00Z")
     }
 
-    /// The span of time it comes to: a duration, a number of seconds, or text such as `36h`; never
-    /// negative.
+    /// Evaluates to a duration: a duration, a number of seconds, or text such as `36h`; never negative.
     ///
     /// # Errors
-    /// As for [`Expression::value`], and when it is no such span.
+    /// As for [`Expression::value`], and if the result is not a duration.
     pub fn span(&self, scope: &dyn Scope) -> Result<Duration, EvalError> {
         self.read(scope, cel_value::span, "a span of time that is not negative, such as 36h")
     }
 
-    /// The result as `how` reads it.
+    /// The result, converted by `how`.
     fn read<T>(
         &self,
         scope: &dyn Scope,

@@ -4,20 +4,19 @@ use sha2::{Digest, Sha256};
 
 use super::Version;
 
-/// The folder of a policy that holds its stories, which are no part of the policy.
+/// The folder of a policy's stories, which are not part of the policy.
 const SCENARIOS: &str = "scenarios/";
 
-/// The folder of a policy that holds the policies of arms of experiments, each in a folder of its own.
+/// The folder of a policy with the policies of experiment arms, each in a folder of its own.
 pub(super) const ARMS: &str = "arms/";
 
-/// The files that a policy is made of, by name: every `*.toml` below its folder, except its
-/// scenarios.
+/// The files of a policy by name: every `*.toml` below its folder, except scenarios.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files(BTreeMap<String, String>);
 
 impl Files {
-    /// Files from memory. Names are relative to the policy's folder, with `/` between folders;
-    /// names that are no part of a policy are passed over.
+    /// Files from memory. Names are relative to the policy's folder, with `/` between folders; names that
+    /// are not part of a policy are skipped.
     pub fn new<N: Into<String>, C: Into<String>>(files: impl IntoIterator<Item = (N, C)>) -> Files {
         Files(
             files
@@ -28,12 +27,12 @@ impl Files {
         )
     }
 
-    /// Names and contents, in the order of the names.
+    /// Names and contents, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, content)| (name.as_str(), content.as_str()))
     }
 
-    /// The policy's own files, and those of each policy of an arm, by the name of its folder.
+    /// The policy's own files, and those of each arm's policy, by the name of its folder.
     pub(super) fn by_arm(&self) -> (Files, BTreeMap<&str, Files>) {
         let mut own = Files::default();
         let mut arms: BTreeMap<&str, Files> = BTreeMap::new();
@@ -45,7 +44,7 @@ impl Files {
         (own, arms)
     }
 
-    /// The version that these files make.
+    /// The version of these files.
     pub fn version(&self) -> Version {
         let mut hash = Sha256::new();
         for part in self.iter().flat_map(|(name, content)| [name, content]) {

@@ -1,4 +1,4 @@
-//! What an expression may call, and the one context in which all expressions run.
+//! The functions of expressions, and the one context in which all expressions run.
 
 use std::cmp::Ordering;
 use std::sync::{Arc, LazyLock};
@@ -55,21 +55,21 @@ pub(super) const METHODS: &[&str] = &[
     "getSeconds",
 ];
 
-/// Macros, which the parser takes apart: they are named here for the nearest right name.
+/// Macros, which the parser expands: listed here for suggestions of the nearest right name.
 pub(super) const MACROS: &[&str] = &["has", "all", "exists", "exists_one", "map", "filter"];
 
-/// Arithmetic under names of our own: CEL does not add a whole number to another number, and
-/// numbers from JSON are whole or not by chance.
+/// Arithmetic under names of our own: CEL does not add an integer to another number, and numbers from
+/// JSON are integers or not by chance.
 pub(super) const ADD: &str = "@add";
 pub(super) const SUBTRACT: &str = "@subtract";
 pub(super) const MULTIPLY: &str = "@multiply";
 pub(super) const DIVIDE: &str = "@divide";
 pub(super) const REMAINDER: &str = "@remainder";
 
-/// The moment of a text, which may be written in more ways than CEL knows.
+/// The time in a text, in more forms than CEL knows.
 pub(super) const TIMESTAMP: &str = "@timestamp";
 
-/// Pays for its argument, and is it: expressions have a budget.
+/// Charges the steps for its argument and returns it: expressions have a budget.
 pub(super) const WEIGH: &str = "@weigh";
 
 const OWN: &[(&str, &[usize], Function)] = &[
@@ -106,8 +106,8 @@ pub(super) static SHARED: LazyLock<Context<'static, 'static>> = LazyLock::new(||
     Context::with_env(Arc::new(env))
 });
 
-/// The function that a call comes to without the interpreter. Arithmetic that the rewriting left
-/// to CEL is the same in ours.
+/// The function that a call is compiled to without the interpreter. Arithmetic that was left to CEL has
+/// the same result in ours.
 pub(super) fn short_cut(name: &str, arguments: usize) -> Option<Function> {
     let name = match name {
         operators::ADD => ADD,
@@ -133,11 +133,11 @@ fn default<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
 
 fn weigh<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let value = args.into_iter().next().ok_or(ExecutionError::MissingArgumentOrTarget)?;
-    // Whatever this error becomes on its way, the evaluation knows that it ran out of steps.
+    // However this error is converted later, the evaluation knows that its budget is exceeded.
     if budget::pay_for(value.as_ref()) { Ok(value) } else { Err(failed(WEIGH, String::new())) }
 }
 
-/// As in CEL, of every text that is a [`Moment`], and with a sentence that helps.
+/// As in CEL, for every text that is a [`Moment`], and with a helpful error message.
 fn timestamp<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let mut args = args.into_iter();
     let given = args.next().ok_or(ExecutionError::MissingArgumentOrTarget)?;
@@ -177,7 +177,7 @@ fn number_of(function: &str, args: &[CowVal<'_, '_>]) -> Result<f64, ExecutionEr
 
 fn span<'b, 'v>(name: &str, args: &[CowVal<'b, 'v>], unit_secs: f64) -> Called<'b, 'v> {
     let ms = number_of(name, args)? * unit_secs * 1_000.0;
-    // Spans within ± 10,000 years cannot overflow when they meet a time.
+    // Durations within ± 10,000 years cannot overflow when they are added to a time.
     let ms = ms.clamp(-cel_value::SPAN_MS_MAX, cel_value::SPAN_MS_MAX);
     Ok(CowVal::owned(CelDuration::from(chrono::Duration::milliseconds(ms as i64))))
 }
@@ -202,7 +202,7 @@ fn extreme<'b, 'v>(args: Vec<CowVal<'b, 'v>>, wanted: Ordering) -> Called<'b, 'v
 fn abs<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let value = number_of("abs", &args)?;
     match args.first().and_then(|arg| cel_value::whole(arg.as_ref())) {
-        // That of the least `i64` has room, too.
+        // The absolute value of the smallest `i64` fits, too.
         Some(whole) => cel_value::of_whole(whole.abs()).ok_or_else(|| too_large("abs")),
         None => Ok(CowVal::owned(CelDouble::from(value.abs()))),
     }
@@ -216,7 +216,7 @@ fn round<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
         return cel_value::of_whole(whole).ok_or_else(|| too_large("round"));
     }
     match args.get(1).map(|digits| cel_value::number(digits.as_ref())) {
-        // A cast to i64 stops at its bounds.
+        // A cast to i64 saturates.
         None => Ok(CowVal::owned(CelInt::from(value.round() as i64))),
         Some(Some(digits)) if (0.0..=9.0).contains(&digits) => {
             let scale = 10f64.powf(digits.trunc());
@@ -235,7 +235,7 @@ fn lower<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     }
 }
 
-/// Whether any of the phrases is in the text, whatever the capitals of either.
+/// Whether the text contains any of the phrases, ignoring case.
 fn mentions<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let wanted = || failed("mentions", "mentions: expected a text and a list of texts".to_owned());
     let [text, phrases] = &args[..] else { return Err(wanted()) };
@@ -266,8 +266,8 @@ fn too_large(function: &str) -> ExecutionError {
     failed(function, format!("`{function}` gives a whole number that is too large"))
 }
 
-/// Mixed numbers as floats, a division of whole numbers as what it is, everything else as in CEL.
-/// Whole numbers too large for CEL's `int` go together with others: CEL would not mix the two.
+/// Mixed numbers as floats, a division of integers as an exact quotient, everything else as in CEL.
+/// Integers too large for CEL's `int` are computed with others as floats: CEL would not mix the two.
 fn arithmetic<'b, 'v>(
     args: &[CowVal<'b, 'v>],
     on_floats: fn(f64, f64) -> f64,

@@ -1,4 +1,4 @@
-//! Reads `[identity]`: which identifiers are nobody's, and which traits make a customer known.
+//! Reads `[identity]`: placeholder identifiers, and the traits that make a customer known.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,14 +8,14 @@ use super::read::{TomlItem, TomlTable};
 use super::weights::once;
 use crate::event::{Event, EventKind, Map, Reason, Rejection, cut};
 
-/// What programs write where they know no customer, in small letters. Whoever took these for
-/// identifiers would make one customer of many.
+/// The placeholders that programs send when they know no customer, in lower case. As identifiers they
+/// would make one customer of many.
 const PLACEHOLDERS: &[&str] = &[
     "",
     "-",
     "-1",
     "0",
-    // Of Android: what devices without an address of their own tell, and the one id of many.
+    // Of Android: the address of devices without one of their own, and one id that many share.
     "02:00:00:00:00:00",
     "9774d56d682e549c",
     "(none)",
@@ -79,8 +79,8 @@ const PLACEHOLDERS: &[&str] = &[
     "[]",
 ];
 
-/// Names of traits that tell who somebody is, as they are compared: see [`bare`]. What a visitor may
-/// tell before that, such as a city or a language, makes nobody known.
+/// Names of traits that identify a person, normalised: see [`bare`]. What a visitor may tell before that,
+/// such as a city or a language, does not make the customer known.
 const TELLING: &[&str] = &[
     "account",
     "accountid",
@@ -129,15 +129,15 @@ const TELLING: &[&str] = &[
     "username",
 ];
 
-/// Which identifiers are nobody's, and who is known.
+/// Placeholder identifiers, and the traits that make a customer known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityRule {
     placeholders: BTreeSet<Box<str>>,
-    /// The longest of them, in bytes.
+    /// The length of the longest of them, in bytes.
     longest: usize,
-    /// Those that look like placeholders, and are customers here.
+    /// Identifiers that look like placeholders, and are customers here.
     customers: BTreeSet<Box<str>>,
-    /// The traits of which one makes a customer known; none: those of [`TELLING`].
+    /// Traits that make a customer known; none: those of [`TELLING`].
     known_by: Option<Box<[Box<str>]>>,
 }
 
@@ -158,16 +158,15 @@ impl IdentityRule {
         IdentityRule { placeholders, longest, customers, known_by }
     }
 
-    /// Whether a text is what programs write where they know no customer: in any capitals, in
-    /// quotes or not, with blanks around it, and zeros in any number and grouping; or the hole of a
-    /// template that nobody filled.
+    /// Whether a text is a placeholder that programs send without a customer: in any case, quoted or not,
+    /// padded, all zeros in any grouping, or an unfilled template placeholder.
     pub fn is_placeholder(&self, text: &str) -> bool {
         let plain = plain(text);
         let is_listed = plain.len() <= self.longest && self.placeholders.contains(&*plain);
         is_listed || (is_hole(&plain) && !self.customers.contains(&*plain))
     }
 
-    /// Whether one of these traits tells that the customer is known.
+    /// Whether one of these traits makes the customer known.
     pub fn is_known_by(&self, traits: &Map) -> bool {
         match &self.known_by {
             None => traits.iter().any(|(name, _)| TELLING.contains(&&*bare(name))),
@@ -176,9 +175,9 @@ impl IdentityRule {
     }
 
     /// # Errors
-    /// [`Reason::BadCustomer`] for an event of a channel that is about nobody, or links to nobody.
+    /// [`Reason::BadCustomer`] for a channel's event whose customer or link target is a placeholder.
     pub fn check(&self, event: &Event) -> Result<(), Rejection> {
-        // What twins send each other was looked at where it came in, and must not be lost.
+        // A forwarded event was checked where it entered, and must not be lost.
         if event.passed.is_some() {
             return Ok(());
         }
@@ -203,13 +202,13 @@ impl IdentityRule {
     }
 }
 
-/// The name of a trait in small letters and without what stands between its words.
+/// The name of a trait in lower case and without the characters between its words.
 fn bare(name: &str) -> String {
     let letters = name.chars().filter(|one| one.is_alphanumeric());
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// A text without what makes no difference here.
+/// A text without the characters that make no difference here.
 fn plain(text: &str) -> Cow<'_, str> {
     let text = text.trim();
     let text = text.trim_matches(['"', '\'', '`']).trim();
@@ -220,19 +219,19 @@ fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_uppercase) { text.to_lowercase().into() } else { text.into() }
 }
 
-/// What begins a hole in the languages of templates, wherever it stands, and what a program makes of an
-/// object that it takes for a text.
+/// The openings of placeholders in template languages, anywhere in the text, and the text of an object
+/// that a program converts by mistake.
 const HOLES: [&str; 9] = ["{{", "${", "#{", "{%", "{!", "<%", "[[", "*|", "[object "];
 
-/// What stands around the name of a hole that is all there is.
+/// The delimiters of a placeholder that is the whole text.
 const AROUND: [(&str, &str); 6] =
     [("{", "}"), ("<", ">"), ("%%", "%%"), ("%", "%"), ("$", ""), (":", "")];
 
-/// Whether a text, in small letters, is a hole of a template that was never filled, or has one.
+/// Whether a text, in lower case, is or contains an unfilled template placeholder.
 fn is_hole(text: &str) -> bool {
     let Some(first) = text.bytes().find(|byte| b"{$#<[*%:".contains(byte)) else { return false };
     if first == b'%' {
-        // Whoever puts a template into a URL escapes it, and some escape twice.
+        // A program that puts a template into a URL escapes it, and some escape twice.
         let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
         if *decoded != *text {
             return is_hole(&decoded);
@@ -242,7 +241,7 @@ fn is_hole(text: &str) -> bool {
         text.starts_with(|first: char| first.is_alphabetic() || first == '_')
             && text.chars().all(|one| one.is_alphanumeric() || "_-. ".contains(one))
     };
-    // In braces some write identifiers of 32 hexadecimal digits, which are somebody's.
+    // Some write an identifier of 32 hexadecimal digits in braces; it is a real customer.
     let is_number = |text: &str| text.bytes().all(|one| one.is_ascii_hexdigit() || one == b'-');
     HOLES.iter().any(|hole| text.contains(hole))
         || AROUND.iter().any(|(before, behind)| {

@@ -1,5 +1,4 @@
-//! Reads `[interactions.<kind>]`: when conversations and journeys pause, and how they are taken up
-//! again.
+//! Reads `[interactions.<kind>]`: when interactions pause and how they are resumed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,13 +9,13 @@ use super::symbols;
 use super::{InteractionRule, Occasion, Trigger};
 use crate::event::EventType;
 
-/// What a path calls the interaction that fits best, so that no kind can have the name.
+/// The name of the best interaction in paths, which no kind can have.
 const BEST: &str = "best";
 
-/// A month after it was left, nobody remembers a form.
+/// The default of `offer_within`: after a month, nobody remembers a form.
 const OFFER_WITHIN: Duration = Duration::from_secs(30 * 86_400);
 
-/// Half an hour without a sign is what web analytics calls the end of a session.
+/// The default of `pause_after`: in web analytics, half an hour without activity ends a session.
 const PAUSE_AFTER: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn read(
@@ -52,7 +51,7 @@ pub(super) fn read(
     }
 }
 
-/// The actions that offer to go on: they need no need.
+/// The actions that offer to resume: they need not serve a need.
 pub(super) fn resumes<'a>(table: &TomlTable<'a>) -> Vec<&'a str> {
     let kinds = table.get("interactions").and_then(TomlItem::as_table).map(|all| all.entries());
     kinds

@@ -35,14 +35,13 @@ use crate::language::Languages;
 /// Compiles the files of a policy.
 ///
 /// # Errors
-/// Every mistake in them at once: unknown keys and names (with the nearest right ones), wrong
-/// types, missing keys, expressions and texts that do not compile, duplicates, values out of their
-/// range, and limits.
+/// All mistakes at once: unknown keys and names (with the nearest right ones), wrong types, missing keys,
+/// expressions and texts that do not compile, duplicates, values out of range, and limits.
 pub fn load(files: &Files) -> Result<Policy, Mistakes> {
     load_with(files, &Languages::embedded())
 }
 
-/// Compiles the files of a policy whose customers write these languages.
+/// Compiles the files of a policy for customers who write these languages.
 ///
 /// # Errors
 /// As [`load`].
@@ -75,7 +74,7 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
         let mut reader = PolicyReader { is_of_arm: true, ..PolicyReader::default() };
         reader.names.experiments.clone_from(&experiments);
         let mut other = read(files, languages, &found, &mut reader);
-        // A version is that of all that a service goes by.
+        // A version covers everything that a service uses.
         other.version = policy.version.clone();
         other.files = Arc::clone(&policy.files);
         other.experiments = Arc::clone(&policy.experiments);
@@ -91,34 +90,34 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
     Ok(policy)
 }
 
-/// Where an expression or a text stands, which decides what it may read.
+/// Where an expression or template is used, which determines what it may read.
 #[derive(Clone, Copy)]
 pub(super) enum ExpressionSite<'a> {
-    /// In a rule that answers to these inputs.
+    /// In a rule with these triggers.
     Rule(&'a [Trigger]),
-    /// In an action, which any input may bring about.
+    /// In an action, which any input may cause.
     Action {
-        /// What it uses facts for.
+        /// The purposes for which it uses facts.
         uses: &'a [Box<str>],
-        /// Nothing sensitive may be said here.
+        /// Whether sensitive data is excluded.
         discreet: bool,
     },
 }
 
-/// What the parts of a policy are read with.
+/// The state shared by the readers of all sections.
 #[derive(Default)]
 pub(super) struct PolicyReader {
     pub(super) names: Symbols,
     pub(super) languages: Vec<Box<str>>,
-    /// The policies of arms that there are.
+    /// The existing policies of arms.
     pub(super) arms: Vec<Box<str>>,
-    /// The policy is that of an arm.
+    /// Whether the policy is that of an arm.
     pub(super) is_of_arm: bool,
     pub(super) noticed: RefCell<PolicyUsage>,
 }
 
 impl PolicyReader {
-    /// An expression that reads only what there can be.
+    /// An expression that reads only existing names.
     pub(super) fn expression(
         &self,
         item: TomlItem<'_>,
@@ -130,7 +129,7 @@ impl PolicyReader {
         Some(expression)
     }
 
-    /// An expression that comes to a number; a plain number must be within the range.
+    /// An expression with a numeric result; a plain number must be within the range.
     pub(super) fn range(
         &self,
         item: TomlItem<'_>,
@@ -143,7 +142,7 @@ impl PolicyReader {
         self.expression(item, at)
     }
 
-    /// A text that reads only what there can be.
+    /// A template that reads only existing names.
     pub(super) fn template(&self, item: TomlItem<'_>, at: ExpressionSite<'_>) -> Option<Template> {
         let template = item.template()?;
         self.check(item, template.source(), template.paths(), at);
@@ -321,7 +320,7 @@ fn read(
     }
 }
 
-/// Gathers what the policy defines, in silence: what is wrong is said when it is read.
+/// Collects the policy's definitions, without errors: those are reported when each section is read.
 fn gather(table: &TomlTable<'_>, names: &mut Symbols) {
     let entries =
         |key| table.get(key).and_then(TomlItem::as_table).map_or(Vec::new(), |t| t.entries());
@@ -430,7 +429,7 @@ fn read_preferences(table: &TomlTable<'_>, preferences: &mut BTreeMap<Box<str>, 
         let evidence = table.get("evidence").map_or(Some(3), |item| item.whole(1..=1_000));
         let confidence = table.get("confidence").map_or(Some(0.6), |item| item.number(0.0..=1.0));
         let confidence = confidence.unwrap_or(0.6);
-        // What is not sure enough to be used is not said either.
+        // A value that is not certain enough to be used is not mentioned either.
         let say = table.get("say").and_then(|item| item.number(confidence..=1.0));
         let span = |key| table.get(key).and_then(TomlItem::span);
         let rule = PreferenceRule {

@@ -1,5 +1,5 @@
-//! Takes a parsed expression apart: paths and constants become names that an evaluation resolves
-//! without searching, and what can never work is found before any customer meets it.
+//! Lowers a parsed expression: paths and constants become names that an evaluation resolves without a
+//! search, and parts that can never work are reported at load time.
 
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators,
@@ -18,12 +18,12 @@ use super::syntax;
 use super::{Path, Root};
 use crate::config::limits;
 
-/// An expression taken apart.
+/// A lowered expression: its tree, paths and constants.
 pub(super) struct LoweredExpression {
     pub(super) ast: IdedExpr,
     pub(super) paths: Vec<Path>,
     pub(super) constants: Vec<Box<dyn Val>>,
-    /// Where each macro over a list stands, and in how many others.
+    /// The position of each macro over a list, and its nesting depth.
     pub(super) macros: Vec<Macro>,
     /// What is allowed, and most likely not meant, as far as one part by itself shows it.
     pub(super) remarks: Vec<CompileError>,
@@ -31,7 +31,7 @@ pub(super) struct LoweredExpression {
 }
 
 impl LoweredExpression {
-    /// Where the part with this number begins, in bytes from the start of the expression.
+    /// The start of the part with this number, in bytes from the start of the expression.
     pub(super) fn offset_of(&self, id: u64) -> usize {
         self.places.offset_for(id).map_or(0, |(start, _)| start as usize)
     }
@@ -41,24 +41,24 @@ impl LoweredExpression {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Macro {
     pub(super) offset: usize,
-    /// From 0.
+    /// The nesting depth, from 0.
     pub(super) within: usize,
 }
 
-/// The name under which an evaluation finds a path or a constant. No identifier that an author can
-/// write looks like one.
+/// The name by which an evaluation finds a path or a constant. No identifier that an author can write has
+/// this form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BindingName {
     Path(usize),
     Constant(usize),
-    /// One turn of a macro, which costs so many steps.
+    /// One iteration of a macro, with its cost in steps.
     Turn(usize),
 }
 
 const FIRST: u8 = b'0';
 
 impl BindingName {
-    /// The paths, and the constants, that fit: each has one printable byte, and a bit in the mask
+    /// The maximum number of paths, and of constants: each has one printable byte, and a bit in the mask
     /// of an evaluation error.
     const MAX: usize = 64;
 
@@ -68,7 +68,7 @@ impl BindingName {
             BindingName::Constant(at) => ('#', at),
             BindingName::Turn(steps) => ('@', steps.min(BindingName::MAX)),
         };
-        // At most 64, here and by the checks at both places that make names.
+        // At most 64, by the checks at both places that create names.
         let index = FIRST + u8::try_from(at).unwrap_or(0);
         String::from_iter([sigil, char::from(index)])
     }
@@ -105,8 +105,7 @@ pub(super) fn compile(source: &str) -> Result<LoweredExpression, CompileError> {
         rewriter.fold(&mut ast)?;
     }
     if let (Some(at), true) = (rewriter.map_literal, !rewriter.macros.is_empty()) {
-        // CEL iterates over its own maps in no order, and the same input must give the same
-        // decision.
+        // CEL iterates over its own maps in no order, and the same input must give the same decision.
         return Err(CompileError::new(
             at,
             "a map in braces and a macro over a list do not go together in one expression",
@@ -116,7 +115,7 @@ pub(super) fn compile(source: &str) -> Result<LoweredExpression, CompileError> {
     Ok(LoweredExpression { ast, paths, constants, macros, remarks, places })
 }
 
-/// Refuses what would make the parser recurse too deeply, before it does.
+/// Rejects what would make the parser recurse too deeply, before it does.
 fn guard(source: &str) -> Result<(), CompileError> {
     if source.trim().is_empty() {
         return Err(CompileError::new(0, "expected an expression, found nothing"));
@@ -173,12 +172,12 @@ fn syntax(source: &str, errors: &ParseErrors) -> CompileError {
     let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
     let offset = crate::event::cut(source, before + column).len();
     let reason = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
-    // The parser lists every token that could follow, which helps nobody.
+    // The parser lists every token that could follow, which is no help.
     let reason = reason.split(" expecting {").next().unwrap_or(reason).trim();
     CompileError::new(offset, format!("expected a CEL expression, but: {reason}"))
 }
 
-/// A path, and where it starts.
+/// A path and its position.
 struct WrittenPath {
     path: Path,
     start: usize,
@@ -188,13 +187,13 @@ struct Lowering {
     places: SourceInfo,
     paths: Vec<Path>,
     constants: Vec<Box<dyn Val>>,
-    /// Names that macros bind at this point.
+    /// The names that macros bind at this point.
     bound: Vec<String>,
     map_literal: Option<usize>,
     macros: Vec<Macro>,
-    /// The macros whose turns are being walked.
+    /// The number of enclosing macros.
     within: usize,
-    /// The numbers of parts of which it was told that they are a date.
+    /// The numbers of parts for which the date warning was already given.
     dates: Vec<u64>,
     remarks: Vec<CompileError>,
 }
@@ -203,7 +202,7 @@ impl Lowering {
     fn offset(&self, expr: &IdedExpr) -> usize {
         let at = self.places.offset_for(expr.id).map_or(0, |(start, _)| start as usize);
         match &expr.expr {
-            // The parser places a call at its bracket.
+            // The parser gives the position of a call's bracket.
             Expr::Call(call) if !is_operator(&call.func_name) => {
                 let before = self.places.source.get(..at).unwrap_or_default();
                 if before.ends_with(&call.func_name) { at - call.func_name.len() } else { at }
@@ -236,7 +235,7 @@ impl Lowering {
             Expr::Ident(name) if self.bound.contains(name) => Ok(false),
             Expr::Ident(name) => Err(unknown_name(offset, name)),
             Expr::Select(select) if select.test => {
-                // `has(x.y)`: a missing value is null, so that presence is one comparison.
+                // `has(x.y)`: a missing value is null, so presence is one comparison.
                 let mut tested = IdedExpr {
                     id: expr.id,
                     expr: Expr::Select(cel::common::ast::SelectExpr {
@@ -261,7 +260,7 @@ impl Lowering {
             Expr::List(list) => {
                 let constant = self.all(list.elements.iter_mut(), depth)?;
                 if self.within > 0 && !constant {
-                    // What a turn keeps, the next macro goes through.
+                    // The next macro traverses the results of an iteration.
                     list.elements.iter_mut().for_each(weighed);
                 }
                 Ok(constant)
@@ -278,7 +277,7 @@ impl Lowering {
                 self.all(parts.into_iter(), depth)
             }
             Expr::Comprehension(comprehension) => {
-                // The parser places a macro at its bracket.
+                // The parser gives the position of a macro's bracket.
                 let before = self.places.source.get(..offset).unwrap_or_default();
                 let offset = before.rfind('.').map_or(offset, |point| point + 1);
                 self.macros.push(Macro { offset, within: self.within });
@@ -290,8 +289,8 @@ impl Lowering {
         }
     }
 
-    /// Walks the parts of one node. If some are constant and some are not, the constant ones are
-    /// computed now.
+    /// Walks the parts of one node. If some are constant and some are not, the constant ones are computed
+    /// now.
     fn all<'e>(
         &mut self,
         parts: impl Iterator<Item = &'e mut IdedExpr>,
@@ -348,7 +347,7 @@ impl Lowering {
         Ok(constant)
     }
 
-    /// Remarks upon a date without quotes, once.
+    /// Warns about a date without quotes, once.
     fn look_at(&mut self, id: u64, call: &CallExpr) {
         if self.dates.contains(&id) {
             return;
@@ -394,7 +393,7 @@ impl Lowering {
         Ok(())
     }
 
-    /// The path that `expr` is, in full length.
+    /// The full path that `expr` is.
     fn path(&self, expr: &IdedExpr) -> Result<Option<WrittenPath>, CompileError> {
         let mut names: Vec<Box<str>> = Vec::new();
         let mut at = expr;
@@ -448,7 +447,7 @@ impl Lowering {
         Ok(BindingName::Path(at).write())
     }
 
-    /// Computes what is the same in every evaluation.
+    /// Computes a part that is the same in every evaluation.
     fn fold(&mut self, expr: &mut IdedExpr) -> Result<(), CompileError> {
         if matches!(expr.expr, Expr::Literal(_)) || self.constants.len() == BindingName::MAX {
             return Ok(());
@@ -467,7 +466,7 @@ impl Lowering {
     }
 }
 
-/// Whether a call takes the longer, the longer the lists or texts are that it is given.
+/// Whether the work of a call grows with the length of the lists or texts that it is given.
 fn goes_through(function: &str) -> bool {
     matches!(
         function,
@@ -495,11 +494,11 @@ fn goes_through(function: &str) -> bool {
     )
 }
 
-/// Has the value of `expr` paid for whenever it is computed, unless it is always short.
+/// Charges steps for the value of `expr` whenever it is computed, unless it is always short.
 fn weighed(expr: &mut IdedExpr) {
     let is_short = match &expr.expr {
         Expr::Literal(_) => true,
-        // What a macro has gathered was paid for when it came in.
+        // The values that a macro has collected were charged when they were added.
         Expr::Ident(name) => name.starts_with('@'),
         _ => false,
     };
@@ -511,8 +510,8 @@ fn weighed(expr: &mut IdedExpr) {
     }
 }
 
-/// Has every turn of a macro paid for: before its condition, or, where that is always true and the
-/// interpreter gathers values in one list because it is, before what the turn computes.
+/// Charges steps for every iteration of a macro: before its condition, or, if that is always true and the
+/// interpreter therefore collects values in one list, before the computation of the iteration.
 fn metered(condition: &mut IdedExpr, step: &mut IdedExpr) {
     let turn = Expr::Ident(BindingName::Turn(parts_of(condition) + parts_of(step)).write());
     if !matches!(condition.expr, Expr::Literal(_)) {
@@ -536,7 +535,7 @@ fn metered(condition: &mut IdedExpr, step: &mut IdedExpr) {
     condition.expr = turn;
 }
 
-/// `expr`, computed only after the turn was paid for.
+/// `expr`, computed only after the iteration was charged.
 fn after(turn: Expr, expr: &mut IdedExpr) {
     let id = expr.id;
     let turn = IdedExpr { id, expr: turn };
@@ -546,7 +545,8 @@ fn after(turn: Expr, expr: &mut IdedExpr) {
     *expr = IdedExpr { id, expr: Expr::Call(CallExpr { func_name, target: None, args }) };
 }
 
-/// The parts of an expression; of a macro within it only the list, for its turns are paid by themselves.
+/// The parts of an expression; of a nested macro only the list, because its iterations are charged
+/// separately.
 fn parts_of(expr: &IdedExpr) -> usize {
     let below: usize = match &expr.expr {
         Expr::Call(call) => {
@@ -560,7 +560,7 @@ fn parts_of(expr: &IdedExpr) -> usize {
     1 + below
 }
 
-/// Whether a path of so many names below its root names something.
+/// Whether a path with so many names below its root can exist.
 pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
     match (root, names) {
         (Root::Now | Root::Dissatisfaction, 0) => Ok(()),
@@ -576,7 +576,7 @@ pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
     }
 }
 
-/// Whether an operand rules out a sum of numbers, so that CEL's own operator does.
+/// Whether an operand rules out a sum of numbers, so that CEL's own operator is used.
 fn never_a_number(expr: &IdedExpr) -> bool {
     match &expr.expr {
         Expr::Literal(LiteralValue::String(_)) | Expr::List(_) => true,
@@ -605,7 +605,7 @@ fn known_function(call: &CallExpr, offset: usize) -> Result<(), CompileError> {
     if known.contains(&name) {
         return Ok(());
     }
-    // The parser left it as a call, because it is given something else.
+    // The parser left it as a call, because its arguments are wrong.
     let is_macro = call.target.is_some() || name == "has";
     if let Some(usage) = syntax::macro_usage(name).filter(|_| is_macro || call.args.len() > 1) {
         return Err(CompileError::new(offset, usage));
@@ -635,7 +635,7 @@ fn unknown_name(offset: usize, name: &str) -> CompileError {
     CompileError::new(offset, unknown_root(name))
 }
 
-/// What to say about a first word that names no root.
+/// The error for a first word that is not a root.
 pub(super) fn unknown_root(name: &str) -> String {
     if let Some(write) = syntax::constant(name) {
         return format!("found `{name}`; write `{write}`");

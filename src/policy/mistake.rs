@@ -3,7 +3,7 @@ use std::fmt;
 use crate::config::limits;
 use crate::event::cut;
 
-/// Something in a file that a person wrote which cannot be right.
+/// One mistake in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mistake {
     /// The file, relative to its folder.
@@ -16,12 +16,12 @@ pub struct Mistake {
     pub message: String,
     /// The line itself.
     pub excerpt: String,
-    /// How many characters of the line the mistake covers; at least 1.
+    /// The number of characters of the line that the mistake covers; at least 1.
     pub width: u32,
 }
 
 impl fmt::Display for Mistake {
-    /// The place and what is wrong; below, the line with a mark under the mistake.
+    /// Writes the location and the message; below them, the line with a mark under the mistake.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.line == 0 {
             return write!(out, "{}: {}", self.file, self.message);
@@ -29,7 +29,7 @@ impl fmt::Display for Mistake {
         let Mistake { file, line, column, message, excerpt, width } = self;
         let number = line.to_string();
         let margin = " ".repeat(number.len());
-        // Tabs stay tabs, so that the mark stands under the mistake on any terminal.
+        // Tabs are kept, so that the mark is under the mistake on any terminal.
         let indent: String = excerpt
             .chars()
             .take((*column as usize).saturating_sub(1))
@@ -43,12 +43,12 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Every mistake that was found, in the order of files and lines; never empty.
+/// All mistakes, ordered by file and line; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes(Box<[Mistake]>);
 
 impl Mistakes {
-    /// The mistakes, in the order of files and lines.
+    /// The mistakes, ordered by file and line.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Mistake> {
         self.0.iter()
     }
@@ -68,7 +68,7 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// A file as it was written, to which mistakes point.
+/// The text of a file, to which mistakes refer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceText<'a> {
     /// The file, relative to its folder.
@@ -93,14 +93,14 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// The mistakes found so far, and what is most likely none but may be looked at.
+/// The mistakes and warnings found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     mistakes: Vec<Mistake>,
     remarks: Vec<Mistake>,
 }
 
-/// Something at the bytes `start..end` of a file.
+/// A finding at the bytes `start..end` of a file.
 fn at(text: SourceText<'_>, (start, end): (usize, usize), message: String) -> Mistake {
     let before = text.before(start);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -120,7 +120,7 @@ fn at(text: SourceText<'_>, (start, end): (usize, usize), message: String) -> Mi
 }
 
 impl Mistake {
-    /// Something about a whole line, from 1, of a file of this content.
+    /// A finding about a whole line, from 1, of a file with this content.
     pub(crate) fn on_line(file: &str, content: &str, line: u32, message: String) -> Mistake {
         let excerpt = content.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
         let blank = excerpt.chars().count() - excerpt.trim_start().chars().count();
@@ -136,7 +136,7 @@ impl Mistake {
 }
 
 impl Findings {
-    /// Notes a mistake at the bytes `start..end` of a file.
+    /// Adds a mistake at the bytes `start..end` of a file.
     pub(crate) fn at(
         &mut self,
         text: SourceText<'_>,
@@ -146,7 +146,7 @@ impl Findings {
         self.mistakes.push(at(text, (start, end), message.into()));
     }
 
-    /// Notes at the bytes `start..end` of a file what is allowed, and most likely not meant.
+    /// Adds a warning at the bytes `start..end` of a file: valid, but probably not intended.
     pub(crate) fn remark_at(
         &mut self,
         text: SourceText<'_>,
@@ -156,12 +156,12 @@ impl Findings {
         self.remarks.push(at(text, (start, end), message.into()));
     }
 
-    /// Adds what was noticed otherwise.
+    /// Adds warnings found elsewhere.
     pub(crate) fn add_remarks(&mut self, remarks: Vec<Mistake>) {
         self.remarks.extend(remarks);
     }
 
-    /// What is allowed, and most likely not meant; in the order of files and lines.
+    /// The warnings, ordered by file and line.
     pub(crate) fn remarks(&mut self) -> Vec<Mistake> {
         let mut remarks = std::mem::take(&mut self.remarks);
         remarks.sort();
@@ -169,7 +169,7 @@ impl Findings {
         remarks
     }
 
-    /// Notes a mistake about a whole file.
+    /// Adds a mistake about a whole file.
     pub(crate) fn in_file(&mut self, file: &str, message: impl Into<String>) {
         self.mistakes.push(Mistake {
             file: file.into(),
@@ -188,7 +188,7 @@ impl Findings {
         Mistakes(found.mistakes.into())
     }
 
-    /// How many there are.
+    /// The number of mistakes.
     pub(crate) fn len(&self) -> usize {
         self.mistakes.len()
     }
@@ -213,9 +213,9 @@ impl Findings {
     }
 }
 
-/// The known name that is nearest to a mistyped one, if one is near enough to be meant.
+/// The known name nearest to a mistyped one, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Long names are compared by their beginnings: the comparison is quadratic.
+    // Only the beginnings of long names are compared: the comparison is quadratic.
     let name = cut(name, limits::NAME_BYTES);
     let near = (name.chars().count() / 3).clamp(1, 4);
     known
@@ -226,7 +226,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, known)| known)
 }
 
-/// Names that differ only in case or in `-` and `_` are the same slip.
+/// Names that differ only in case or in `-` and `_` count as the same.
 fn folded(name: &str) -> String {
     name.to_lowercase().replace('-', "_")
 }

@@ -1,8 +1,8 @@
-//! Policies: text files that business people write, made into something a twin can read fast.
+//! Policies: text files by business users, compiled for fast evaluation.
 //!
-//! In comes a folder of TOML with CEL expressions and text templates; out comes a [`Policy`], or
-//! every [`Mistake`] in it at once, each with its file and line and the nearest right name. An
-//! expression reads only the paths that it names, through a [`Scope`].
+//! Takes a folder of TOML with CEL expressions and text templates; returns a [`Policy`], or all
+//! [`Mistake`]s with file, line and suggestion. An expression reads only the paths that it names, through
+//! a [`Scope`].
 
 mod actions;
 mod activities;

@@ -1,4 +1,4 @@
-//! A policy as the twin reads it: compiled, checked, indexed. Nothing here can be wrong any more.
+//! A policy as the twin uses it: compiled, checked, indexed. Every value here is valid.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,59 +25,59 @@ use crate::models::Arm;
 pub struct Policy {
     /// The policy's name.
     pub name: Box<str>,
-    /// The hash of everything the policy was made of.
+    /// The hash of the policy's files.
     pub version: Version,
-    /// What it was made of, with the policies of arms.
+    /// The policy's files, including those of experiment arms.
     pub files: Arc<Files>,
-    /// What is allowed, and most likely not meant; in the order of files and lines.
+    /// Warnings, ordered by file and line: valid, but probably not intended.
     pub remarks: Box<[Mistake]>,
-    /// Inputs that something of it answers to, by kind and detail, and where.
+    /// The inputs that trigger something, by kind and detail, with their locations.
     pub heard: Box<[(Trigger, Box<str>, SourceLocation)]>,
-    /// The languages in which treatments may be said, as BCP 47 tags; the first is the default.
+    /// The languages of treatments, as BCP 47 tags; the first is the default.
     pub languages: Box<[Box<str>]>,
     /// The needs that rules may raise.
     pub needs: Box<[NeedDefinition]>,
     /// The preferences that rules may infer, by key.
     pub preferences: BTreeMap<Box<str>, PreferenceRule>,
-    /// How messages are read, and the topics that they may touch.
+    /// How messages are analysed, and the topics that they may match.
     pub speech: Speech,
-    /// The kinds of interactions that pause and are taken up again, by kind.
+    /// The rules for interactions that pause and resume, by kind.
     pub interactions: BTreeMap<Box<str>, InteractionRule>,
-    /// The actions that may be taken.
+    /// The actions.
     pub actions: Box<[ActionDefinition]>,
     /// The rules, in the order of files and lines.
     pub rules: Box<[Rule]>,
-    /// Which rules an input concerns.
+    /// The rules that an input triggers.
     pub(super) index: Index,
-    /// What twins count of the events that pass.
+    /// The aggregates over a twin's events.
     pub tallies: Aggregates,
-    /// What is tried on a part of the customers.
+    /// The experiments on shares of the customers.
     pub experiments: Arc<Experiments>,
-    /// The policies that customers in some arms of them live under, by the names of their folders.
-    /// They have the same experiments and the same version.
+    /// The policies of experiment arms, by the names of their folders. They have the same experiments and
+    /// the same version.
     pub arms: BTreeMap<Box<str>, Policy>,
-    /// What the dissatisfaction of a customer is made of; none: nobody asks.
+    /// How dissatisfaction is computed; none: it is not used.
     pub dissatisfaction: Option<DissatisfactionRule>,
-    /// How sensitive signals are, by name.
+    /// The sensitivity of signals, by name.
     pub context: BTreeMap<Box<str>, SignalRule>,
-    /// What needs the customer's consent, by purpose.
+    /// The consent rules, by purpose.
     pub consents: BTreeMap<Box<str>, ConsentRule>,
-    /// How often, and when, a customer may be spoken to.
+    /// How often, and when, a customer may be contacted.
     pub contact: ContactRules,
-    /// How long any action can be taken back, at most.
+    /// The longest time for which any action can be recalled.
     pub pending: Duration,
-    /// When it is no time to sell.
+    /// When sales are unsuitable.
     pub suitability: Suitability,
-    /// How much each issue weighs.
+    /// The weight of each issue.
     pub weights: IssueWeights,
-    /// What tells customers and moments apart, for the models; none: nothing is learned but what is
-    /// explored.
+    /// The model features that distinguish customers and situations; none: only the results of
+    /// exploration are learned.
     pub features: Option<Box<[Expression]>>,
-    /// How far what is new may be tried; none: it is not.
+    /// Exploration; none: disabled.
     pub explore: Option<Explore>,
-    /// Positions of actions by where they may be shown, ascending.
+    /// Positions of actions by placement, ascending.
     pub(super) shown: BTreeMap<Box<str>, Vec<u32>>,
-    /// Positions of the actions that may be shown somewhere, ascending.
+    /// Positions of the actions with a placement, ascending.
     pub(super) shown_somewhere: Box<[u32]>,
     /// Positions of needs by name.
     pub(super) needs_by_name: HashMap<Box<str>, usize>,
@@ -85,23 +85,23 @@ pub struct Policy {
     pub(super) serving: Box<[Vec<u32>]>,
     /// Positions of actions by name.
     pub(super) by_name: HashMap<Box<str>, u32>,
-    /// The people who take over, in the order of files and lines.
+    /// The queues of agents, in the order of files and lines.
     pub queues: Box<[Queue]>,
-    /// What the twin hands to them by itself.
+    /// Automatic escalations.
     pub escalates: AutoEscalations,
-    /// How long what is known is kept; none: as long as there is room.
+    /// Retention periods; none: only the limits apply.
     pub retention: Option<RetentionRule>,
-    /// What becomes of customers who are erased.
+    /// How erasures are handled.
     pub erasure: ErasureRule,
-    /// Which identifiers are nobody's, and who is known.
+    /// Placeholder identifiers, and the traits that make a customer known.
     pub identity: IdentityRule,
-    /// What broadcasts often go by, so that an index of it is worth its cost: traits and facts.
+    /// Indexed paths (traits and facts), for broadcasts that often select by them.
     pub indexed: Box<[Path]>,
 }
 
 impl Policy {
-    /// The rules that an input of this kind concerns, in the order of files and lines; also those
-    /// of what else it means: topics that it touches, broadcasts that are met with it.
+    /// The rules that an input of this kind triggers, in the order of files and lines; also those of its
+    /// further triggers: topics that it matches, broadcasts that are received with it.
     pub fn rules_for<'a>(
         &'a self,
         trigger: Trigger,
@@ -112,12 +112,12 @@ impl Policy {
         (0..found.len()).map(move |at| &self.rules[found[at] as usize])
     }
 
-    /// The need of a name.
+    /// The need with this name.
     pub fn need(&self, name: &str) -> Option<&NeedDefinition> {
         self.needs.get(self.need_position(name)?)
     }
 
-    /// The action of a name.
+    /// The action with this name.
     pub fn action(&self, name: &str) -> Option<&ActionDefinition> {
         self.actions.get(self.action_position(name)?)
     }
@@ -137,12 +137,12 @@ impl Policy {
         self.needs_by_name.get(name).copied()
     }
 
-    /// Positions of the actions that may be shown in some place; ascending.
+    /// Positions of the actions that may be shown in some placement; ascending.
     pub fn shown_somewhere(&self) -> &[u32] {
         &self.shown_somewhere
     }
 
-    /// Positions of the actions that may be shown in a place; ascending.
+    /// Positions of the actions that may be shown in a placement; ascending.
     pub fn shown(&self, placement: &str) -> &[u32] {
         self.shown.get(placement).map_or(&[], Vec::as_slice)
     }
@@ -160,7 +160,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Where something stands in the policy's files: what an explanation points to. Cheap to clone.
+/// A location in the policy's files, for explanations. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SourceLocation(Arc<str>);
 
@@ -180,7 +180,7 @@ impl SourceLocation {
         self.0.rsplit_once(':').and_then(|(_, line)| line.parse().ok()).unwrap_or(1)
     }
 
-    /// In words: `cards.toml:33`.
+    /// The location as text: `cards.toml:33`.
     pub fn written(&self) -> &Arc<str> {
         &self.0
     }
@@ -192,23 +192,23 @@ impl fmt::Display for SourceLocation {
     }
 }
 
-/// What kind of input a rule answers to.
+/// The kind of input that triggers a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// An event of this type.
     Event(EventType),
     /// A timer of the twin that fired.
     Timer,
-    /// A message of the customer's that touches a topic.
+    /// A message of the customer that matches a topic.
     Topic,
-    /// A broadcast that concerns the customer: they meet it.
+    /// A broadcast that matches the customer, who receives it.
     Broadcast,
-    /// The dissatisfaction of the customer has risen to the policy's alarm.
+    /// The customer's dissatisfaction has reached the policy's alarm threshold.
     Dissatisfaction,
 }
 
 impl Trigger {
-    /// An input of this kind and detail, as a rule's `on` names it: `track:Flight Booked`.
+    /// An input of this kind and detail, as in a rule's `on`: `track:Flight Booked`.
     pub fn called(self, detail: &str) -> String {
         let kind = match self {
             Trigger::Event(kind) => kind.name(),
@@ -220,7 +220,7 @@ impl Trigger {
         if detail.is_empty() { kind.to_owned() } else { format!("{kind}:{detail}") }
     }
 
-    /// A detail as it is compared: channels write purposes in any capitals.
+    /// A detail in the form for comparison: channels write purposes in any case.
     fn spelled(self, detail: &str) -> Cow<'_, str> {
         match self {
             Trigger::Event(EventType::Consent) => folded_name(detail),
@@ -229,7 +229,7 @@ impl Trigger {
     }
 }
 
-/// Positions by trigger and by detail, so that an input asks only what it concerns.
+/// An index of rules by trigger and detail, so that an input evaluates only relevant rules.
 #[derive(Debug, Default)]
 pub struct Index {
     exact: HashMap<(Trigger, Box<str>), Box<[u32]>>,
@@ -237,8 +237,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Positions of things by what they answer to. The entries of a detail hold those for any
-    /// detail, too.
+    /// An index of positions by trigger. The entries of a detail include those for any detail.
     pub(super) fn of<'a>(things: impl Iterator<Item = &'a [Pattern]>) -> Index {
         let mut any: HashMap<Trigger, BTreeSet<u32>> = HashMap::new();
         let mut exact: HashMap<(Trigger, Box<str>), BTreeSet<u32>> = HashMap::new();
@@ -263,7 +262,7 @@ impl Index {
         }
     }
 
-    /// Positions of what an input concerns, and of what else it means; ascending.
+    /// Positions of the entries that an input and its further triggers concern; ascending.
     pub(super) fn concerned<'a>(
         &self,
         trigger: Trigger,
@@ -307,71 +306,71 @@ pub struct NeedDefinition {
     pub name: Box<str>,
     /// What it means, for people.
     pub describe: Box<str>,
-    /// How long it lives after it was last raised or strengthened.
+    /// How long it is live after it was last raised or strengthened.
     pub expires: Duration,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
 /// How a preference is inferred, and when it may be used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreferenceRule {
-    /// Least number of times the value must have been chosen.
+    /// The minimum number of times the value must have been chosen.
     pub evidence_min: u32,
-    /// Least confidence in the value, 0 to 1, before it is used.
+    /// The minimum confidence in the value, 0 to 1, before it is used.
     pub confidence_min: f64,
-    /// Least confidence in the value, 0 to 1, before it is said to the customer; at least the one
-    /// before it is used.
+    /// The minimum confidence in the value, 0 to 1, before it is mentioned to the customer; at least that
+    /// for its use.
     pub say_min: f64,
     /// The time in which the weight of a choice halves.
     pub half_life: Duration,
-    /// How long nothing is inferred again once the customer wanted it forgotten.
+    /// How long nothing is inferred again after the customer asked to forget it.
     pub relearn_after: Duration,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
 impl PreferenceRule {
-    /// [`PreferenceRule::half_life`] where the policy does not say: two habits a year stay alive.
+    /// [`PreferenceRule::half_life`], if the policy gives none: a habit with two choices a year is kept.
     pub const HALF_LIFE: Duration = Duration::from_secs(180 * 86_400);
-    /// [`PreferenceRule::relearn_after`] where the policy does not say.
+    /// [`PreferenceRule::relearn_after`], if the policy gives none.
     pub const RELEARN_AFTER: Duration = Duration::from_secs(90 * 86_400);
 }
 
-/// How interactions of a kind pause, and how they are taken up again.
+/// How interactions of a kind pause and resume.
 #[derive(Debug)]
 pub struct InteractionRule {
-    /// After so long without a sign it is paused.
+    /// It is paused after this time without activity.
     pub pause_after: Duration,
-    /// By these the customer leaves the channel, and what went on there is paused.
+    /// The inputs by which the customer leaves the channel, which pauses the interactions there.
     pub leaves: Box<[Occasion]>,
-    /// By these the customer, or an agent for them, turns up again.
+    /// The inputs that show that the customer, or an agent for them, is present again.
     pub returns: Box<[Occasion]>,
-    /// Position in [`Policy::actions`] of the action that offers to go on; none: it is not offered.
+    /// Position in [`Policy::actions`] of the action that offers to resume; none: it is not offered.
     pub resume: Option<usize>,
-    /// What it is worth to go on, 0 to 1.
+    /// The value of resuming it, 0 to 1.
     pub value: f64,
-    /// How many steps it has, if they are numbered.
+    /// The number of steps, if they are numbered.
     pub steps: Option<u32>,
-    /// It is not offered any more so long after it was left.
+    /// It is offered at most this long after it was paused.
     pub offer_within: Duration,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
 impl InteractionRule {
-    /// Whether the customer leaves by this input.
+    /// Whether the customer leaves with this input.
     pub fn is_leaving(&self, input: (Trigger, &str)) -> bool {
         self.leaves.iter().any(|occasion| occasion.is(input))
     }
 
-    /// Whether the customer, or an agent for them, turns up by this input.
+    /// Whether this input shows that the customer, or an agent for them, is present again.
     pub fn is_return(&self, input: (Trigger, &str)) -> bool {
         self.returns.iter().any(|occasion| occasion.is(input))
     }
 }
 
-/// An input as a policy names it: of this kind and detail.
+/// An input as a policy names it: by its kind and detail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occasion {
     /// The kind of input.
@@ -386,33 +385,33 @@ impl Occasion {
     }
 }
 
-/// How the names of the timers begin that notice the silence of interactions: the kind follows. No
-/// timer of a policy's own can have such a name.
+/// The prefix of the timers that check the silence of interactions: the kind follows. No timer of a
+/// policy can have such a name.
 pub const PAUSE_TIMER: &str = "pause:";
 
-/// How the names of the timers begin that wait for quiet hours to end: what waits follows, a rule's
-/// action, or `*` for what serves needs.
+/// The prefix of the timers that wait for the end of quiet hours: what is deferred follows, a rule's
+/// action, or `*` for actions that serve needs.
 pub const QUIET_TIMER: &str = "quiet:";
 
-/// The timer that waits for actions of which nothing comes.
+/// The timer that marks actions without an outcome as ignored.
 pub const IGNORED_TIMER: &str = "ignored:";
 
-/// The timer that waits for consents that lapse.
+/// The timer for the next consent that expires.
 pub const CONSENT_TIMER: &str = "consent:";
 
-/// The timer that waits for what grows old.
+/// The timer for the next value whose retention period ends.
 pub const RETENTION_TIMER: &str = "retention:";
 
-/// One rule: on such an input, if such a condition holds, then these steps.
+/// One rule: on an input, if a condition holds, run these steps.
 #[derive(Debug)]
 pub struct Rule {
     /// Its name.
     pub name: Box<str>,
-    /// What must hold; none: always.
+    /// The condition; none: always.
     pub when: Option<Expression>,
-    /// What then happens, in this order.
+    /// The steps, in order.
     pub then: Box<[RuleStep]>,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
@@ -420,84 +419,83 @@ pub struct Rule {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a policy holds some thousands, made once")]
 pub enum RuleStep {
-    /// The twin has this need, at least at this strength.
+    /// Raises a need of the twin to at least this strength.
     Raise {
         /// Position in [`Policy::needs`].
         need: usize,
         /// 0 to 1.
         strength: Expression,
-        /// The need ends at this moment, if sooner than its expiry.
+        /// When the need ends, if sooner than its expiry.
         until: Option<Expression>,
-        /// Why, in words for people.
+        /// The reason, for people to read.
         because: Option<Template>,
     },
-    /// The need, if the twin has it, grows by this share of what is missing to 1.
+    /// Strengthens the need, if the twin has it, by this share of the distance to 1.
     Strengthen {
         /// Position in [`Policy::needs`].
         need: usize,
         /// 0 to 1.
         by: Expression,
     },
-    /// The need is met: it goes.
+    /// Satisfies the need: it is removed.
     Satisfy {
         /// Position in [`Policy::needs`].
         need: usize,
     },
-    /// A fact gets a value; `null` takes it away.
+    /// Sets a fact; `null` removes it.
     Set {
         /// The fact.
         fact: Box<str>,
         /// Its value.
         value: Expression,
     },
-    /// The customer has a problem, perhaps again: it counts for dissatisfaction.
+    /// Records a problem of the customer, perhaps a repeated one: it counts for dissatisfaction.
     Problem {
-        /// What it is about; the same words are the same problem.
+        /// The topic; the same text is the same problem.
         topic: Template,
     },
-    /// The customer chose this: evidence for a preference.
+    /// Records a choice of the customer: evidence for a preference.
     Prefer {
         /// A key of [`Policy::preferences`].
         key: Box<str>,
-        /// What was chosen.
+        /// The chosen value.
         value: Expression,
     },
-    /// The customer said so: a declared preference.
+    /// Declares a preference for the customer.
     Declare {
         /// A key of [`Policy::preferences`].
         key: Box<str>,
-        /// What is preferred.
+        /// The preferred value.
         value: Expression,
     },
-    /// A durable timer starts, or starts anew.
+    /// Starts or restarts a durable timer.
     Start {
         /// Its name.
         timer: Box<str>,
         /// When it fires.
         due: Due,
-        /// It fires again after each such span.
+        /// The interval after which it fires again; none: it fires once.
         every: Option<Duration>,
-        /// What happens to firings that were missed.
+        /// How missed firings are handled.
         catch_up: CatchUp,
     },
-    /// A timer goes without firing.
+    /// Cancels a timer.
     Cancel {
         /// Its name.
         timer: Box<str>,
     },
-    /// The twin hands over to people.
+    /// Escalates to agents.
     Escalate {
-        /// To whom.
+        /// The target.
         to: EscalationTarget,
-        /// What it is about; one open escalation for each conversation, else for each queue and
-        /// topic.
+        /// The topic; there is one open escalation for each conversation, else for each queue and topic.
         topic: Box<str>,
-        /// 1 (whenever) to 5 (now).
+        /// The priority, from 1 (not urgent) to 5 (immediately).
         priority: u8,
-        /// Why, in words for people.
+        /// The reason, for people to read.
         because: Option<Template>,
     },
-    /// An action becomes a candidate of this reaction, whether or not a need asks for it.
+    /// Proposes an action as a candidate of this reaction, whether or not a need asks for it.
     Act {
         /// Position in [`Policy::actions`].
         action: usize,
@@ -507,13 +505,13 @@ pub enum RuleStep {
 /// When a timer fires.
 #[derive(Debug)]
 pub enum Due {
-    /// So long after now.
+    /// This long after now.
     After(Expression),
-    /// At a moment.
+    /// At this time.
     At(Expression),
 }
 
-/// What happens to a timer's firings that were missed while the service was down.
+/// How a timer's firings missed during a downtime are handled.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -522,13 +520,13 @@ pub enum CatchUp {
     /// Every missed firing runs, one after the other.
     #[default]
     Run,
-    /// The missed firings run as one, late.
+    /// The missed firings are merged into one late firing.
     Coalesce,
     /// A firing more than a minute late does not run.
     Skip,
 }
 
-/// The kinds of purpose that actions serve, and that must be kept in balance.
+/// The kinds of objectives that actions serve, and that must be kept in balance.
 #[derive(
     Debug,
     Clone,
@@ -544,13 +542,13 @@ pub enum CatchUp {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Issue {
-    /// Helping with what the customer has.
+    /// Help with what the customer has.
     Service,
-    /// Keeping the customer.
+    /// Retention of the customer.
     Retention,
-    /// Making the customer's life better without a sale.
+    /// Improvement of the customer's life without a sale.
     Nurture,
-    /// Selling.
+    /// A sale.
     Sales,
 }
 
@@ -566,7 +564,7 @@ impl Issue {
     }
 }
 
-/// Something the company can do for the customer.
+/// The definition of an action: something the company can do for the customer.
 #[derive(Debug)]
 pub struct ActionDefinition {
     /// Its name; records of decisions share it.
@@ -575,43 +573,43 @@ pub struct ActionDefinition {
     pub serves: Box<[usize]>,
     /// The issue it belongs to.
     pub issue: Issue,
-    /// The consent it needs; none: it needs none.
+    /// The purpose whose consent it needs; none: it needs none.
     pub purpose: Option<Box<str>>,
-    /// What it uses facts for: its purpose or its issue, and `sales` if it sells.
+    /// The purposes for which it uses facts: its purpose or its issue, and `sales` if it sells.
     pub uses: Box<[Box<str>]>,
-    /// Where it may be shown, if a channel asks for something to show there.
+    /// The placements in which it may be shown.
     pub placements: Box<[Box<str>]>,
-    /// What must hold for the customer to have it; none: everybody may.
+    /// The condition of eligibility; none: every customer is eligible.
     pub eligible: Option<Expression>,
-    /// What must hold for it to make sense; none: it always does.
+    /// The condition of applicability; none: it is always applicable.
     pub when: Option<Expression>,
-    /// What must hold for it to be good for the customer; none: it is.
+    /// The condition of suitability; none: it is always suitable.
     pub suitable: Option<Expression>,
-    /// What it is worth, 0 to 1.
+    /// Its value, 0 to 1.
     pub value: Worth,
-    /// How likely a customer is to take it up, as far as nothing was learned; none: nobody knows.
+    /// The prior probability of acceptance; none: unknown.
     pub propensity: Option<PriorPropensity>,
-    /// What people put on the scales for or against it, 0.1 to 10.
+    /// The lever that people set for or against it, 0.1 to 10.
     pub lever: f64,
-    /// It must go out: limits and quiet hours do not hold it.
+    /// Whether it must be sent: limits and quiet hours do not apply to it.
     pub vital: bool,
-    /// How long it rests after it was taken.
+    /// Its cooldown after it was taken.
     pub cooldown: Duration,
-    /// Nothing came of it in so long a time: it was ignored; none: a channel says so.
+    /// It counts as ignored after this time without an outcome; none: only if a channel says so.
     pub ignored_after: Option<Duration>,
-    /// For so long it can be taken back, unless it was seen before.
+    /// It can be recalled for this long, unless it has been seen.
     pub pending: Duration,
-    /// Data for whoever performs it, by name.
+    /// Data for the integrator, by name.
     pub data: Box<[(Box<str>, Expression)]>,
-    /// How it may be said, best first.
+    /// Its treatments, best first.
     pub treatments: Box<[Treatment]>,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
 impl ActionDefinition {
-    /// The parts of an event that it reads, its time aside: what is not known any more when it is
-    /// decided about without that event. None: it goes by what the twin remembers.
+    /// The event paths that it reads (except the time), which are no longer available in a later decision
+    /// without that event. Empty: it depends only on the twin's state.
     pub fn of_event(&self) -> impl Iterator<Item = &Path> {
         let worth = match &self.value {
             Worth::Of(value) => Some(value),
@@ -628,45 +626,45 @@ impl ActionDefinition {
     }
 }
 
-/// What an action is worth.
+/// The value of an action.
 #[derive(Debug)]
 pub enum Worth {
-    /// Always this.
+    /// A fixed value.
     Fixed(f64),
-    /// What this comes to, brought within 0 to 1.
+    /// The result of this expression, clamped to 0 to 1.
     Of(Expression),
 }
 
-/// How likely a customer is to take an action up, before anything is learned.
+/// The prior probability that a customer accepts an action.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PriorPropensity {
-    /// How likely, above 0 and below 1.
+    /// The probability, above 0 and below 1.
     pub expected: f64,
-    /// How many observations this expectation is worth.
+    /// Its weight in observations.
     pub weight: f64,
 }
 
-/// How an action is said.
+/// How an action is presented.
 #[derive(Debug)]
 pub struct Treatment {
     /// Its name, unique within the action; records of decisions share it.
     pub name: Arc<str>,
     /// The channel.
     pub channel: Box<str>,
-    /// The one place for which it is made; none: any.
+    /// The only placement for which it is made; none: any.
     pub placement: Option<Box<str>>,
-    /// How it sounds: `neutral`, `gentle`, `direct`, `urgent`…
+    /// The tone: `neutral`, `gentle`, `direct`, `urgent`…
     pub tone: Box<str>,
-    /// What else tells it apart, for whoever shows it: an image, a colour…
+    /// Creative attributes for the channel: an image, a colour…
     pub variant: Map,
-    /// What must hold; none: always.
+    /// The condition; none: always.
     pub when: Option<Expression>,
-    /// Nothing sensitive is said in it, even if the purpose fits.
+    /// Whether sensitive data is excluded from it, even if the purpose allows it.
     pub discreet: bool,
-    /// What the models know it by.
+    /// The arm by which the models know it.
     pub arm: Arm,
-    /// The words, by language tag.
+    /// The texts, by language tag.
     pub texts: BTreeMap<Box<str>, Template>,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }

@@ -1,8 +1,6 @@
-//! A `!` that most likely does not say what its author means where nothing stands at a path: what
-//! cannot be told is not so when it is denied, either.
-//!
-//! It goes by what a part may come to where one path is missing, as far as that is because it is
-//! missing: everything else is taken to have a value. So this is advice, and no proof.
+//! Warnings about `!` on paths without a value: an unknown condition is not true, and neither is its
+//! negation. The analysis assumes that one path is missing and all others have a value, so it is advice,
+//! not a proof.
 
 use std::ops::BitOr;
 
@@ -14,7 +12,7 @@ use cel::common::value::Val;
 use super::lower::{self, BindingName, LoweredExpression};
 use super::{CompileError, Path, functions};
 
-/// What is to be said about the denials in an expression that compiles.
+/// Warnings about negations in an expression that compiles.
 pub(super) fn remarks(source: &str) -> Vec<CompileError> {
     let Ok(parts) = lower::compile(source) else { return Vec::new() };
     let mut reader = Reader { parts: &parts, within: Vec::new(), found: Vec::new() };
@@ -22,24 +20,24 @@ pub(super) fn remarks(source: &str) -> Vec<CompileError> {
     reader.found
 }
 
-/// What a part may come to.
+/// The possible results of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Outcomes(u8);
 
 impl Outcomes {
     const TRUE: Outcomes = Outcomes(1);
     const FALSE: Outcomes = Outcomes(2);
-    /// It cannot be told.
+    /// It cannot be evaluated.
     const NONE: Outcomes = Outcomes(4);
     const NULL: Outcomes = Outcomes(8);
-    /// Something, of which nothing is known.
+    /// An unknown value.
     const ANY: Outcomes = Outcomes(3);
 
     fn has(self, other: Outcomes) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// Whether nothing can be done with it.
+    /// Whether no operation works on it.
     fn is_nothing(self) -> bool {
         !self.has(Outcomes::ANY)
     }
@@ -48,7 +46,7 @@ impl Outcomes {
         Outcomes(self.0 & !other.0)
     }
 
-    /// As a side of `&&` or `||`, or as what is denied: `null` is no truth.
+    /// The result as a side of `&&` or `||`, or as the operand of a negation: `null` is not a boolean.
     fn as_truth(self) -> Outcomes {
         let truth = self.without(Outcomes::NULL);
         if self.has(Outcomes::NULL) { truth | Outcomes::NONE } else { truth }
@@ -63,17 +61,17 @@ impl BitOr for Outcomes {
     }
 }
 
-/// A question: nothing stands at a path, and perhaps a denial comes to something else than it does.
+/// The question whether a missing path can make a negation evaluate to something unexpected.
 #[derive(Debug, Clone, Copy)]
 struct Question {
     missing: usize,
-    /// The denial, by its number in the tree, and what it comes to.
+    /// The result to assume for the negation, which is identified by its number in the tree.
     instead: Option<(u64, Outcomes)>,
 }
 
 struct Reader<'a> {
     parts: &'a LoweredExpression,
-    /// What is being read, from the whole expression inwards.
+    /// The enclosing parts, from the whole expression inwards.
     within: Vec<&'a IdedExpr>,
     found: Vec<CompileError>,
 }
@@ -107,9 +105,9 @@ impl<'a> Reader<'a> {
         self.within.pop();
     }
 
-    /// What is to be said about one denial.
+    /// Adds the warning about one negation.
     fn look_at(&mut self, denial: &IdedExpr, denied: &IdedExpr) {
-        // `!(x > 2)` is as plain as `x <= 2`.
+        // `!(x > 2)` is as clear as `x <= 2`.
         if is_order(denied) {
             return;
         }
@@ -162,7 +160,7 @@ impl<'a> Reader<'a> {
         self.parts.offset_of(denial.id)
     }
 
-    /// Whether it makes a difference around a denial that it comes to this and not to true.
+    /// Whether this result of a negation, instead of true, makes a difference for the parts around it.
     fn matters(&self, denial: &IdedExpr, missing: usize, comes_to: Outcomes) -> bool {
         self.within.iter().all(|around| {
             let with = |outcome| {
@@ -174,7 +172,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The paths that a part names, each once.
+    /// The paths in a part, each once.
     fn paths_in(&self, part: &IdedExpr) -> Vec<usize> {
         let mut found = Vec::new();
         each(part, &mut |part| {
@@ -222,7 +220,7 @@ impl<'a> Reader<'a> {
                         not(both(not(of(one)), not(of(other))))
                     }
                     (operators::CONDITIONAL, [test, yes, no]) => {
-                        // A turn of a macro is paid for, or there is none.
+                        // An iteration of a macro is charged, or there is none.
                         if matches!(name(test), Some(BindingName::Turn(_))) {
                             return of(yes);
                         }
@@ -251,7 +249,7 @@ impl<'a> Reader<'a> {
                             _ => Outcomes::ANY,
                         }
                     }
-                    // What turns nothing into something.
+                    // Functions that convert a missing value to a value.
                     ("string" | "bool", _) => Outcomes::ANY,
                     (_, args) => value(args.iter().any(|arg| of(arg).is_nothing())),
                 }
@@ -261,16 +259,16 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What to write instead of a part that cannot be told.
+/// What to write instead of a part that cannot be evaluated.
 #[derive(Debug, Clone, Copy)]
 enum Instead {
-    /// False stands in.
+    /// `false` as the default.
     False,
-    /// An empty text does.
+    /// An empty text as the default.
     Text,
-    /// An empty list does.
+    /// An empty list as the default.
     List,
-    /// It is asked before.
+    /// A check with `has` before.
     Has,
 }
 
@@ -285,7 +283,7 @@ impl Instead {
     }
 }
 
-/// What to write instead of a path in what is denied: that goes by what is done with it.
+/// What to write instead of a path in the operand of a negation; it depends on how the path is used.
 fn instead(denied: &IdedExpr, missing: usize) -> Instead {
     let is_it = |part: &IdedExpr| name(part) == Some(BindingName::Path(missing));
     let mut found = Instead::Has;
@@ -310,7 +308,7 @@ fn instead(denied: &IdedExpr, missing: usize) -> Instead {
     found
 }
 
-/// What is denied, if this is a denial.
+/// The operand, if this is a negation.
 fn denied(part: &IdedExpr) -> Option<&IdedExpr> {
     match &part.expr {
         Expr::Call(CallExpr { func_name, target: None, args })
@@ -333,7 +331,7 @@ fn is_order(part: &IdedExpr) -> bool {
     ))
 }
 
-/// Whether it is asked of this path whether it is in a list.
+/// Whether this path is tested for membership in a list.
 fn is_item_of_a_list(part: &IdedExpr, path: usize) -> bool {
     let Expr::Call(CallExpr { func_name, args, .. }) = &part.expr else { return false };
     func_name == operators::IN
@@ -387,7 +385,7 @@ fn not(denied: Outcomes) -> Outcomes {
     all
 }
 
-/// As in CEL: one side that does not hold is enough, even if the other cannot be told.
+/// As in CEL: one side that does not hold is enough, even if the other cannot be evaluated.
 fn both(one: Outcomes, other: Outcomes) -> Outcomes {
     let (one, other) = (one.as_truth(), other.as_truth());
     let mut all = Outcomes(0);
@@ -506,7 +504,7 @@ mod tests {
         }
     }
 
-    /// What a denial comes to where nothing stands at `profile.a` is what is said of it.
+    /// The result of a negation with `profile.a` missing is the one that the analysis gives.
     #[test]
     fn what_is_said_of_a_denial_is_so() {
         let holds = |source: &str, b: &str| {

@@ -1,5 +1,5 @@
-//! What can be said of an expression where nothing stands at one of its paths, whatever stands at
-//! the others. It is what a checker may go by: if it says that something is so, it is so.
+//! Null analysis: what an expression evaluates to if one of its paths has no value, for any values of the
+//! others. The analysis is sound: what it claims always holds.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
@@ -9,19 +9,19 @@ use super::lower::{self, BindingName, LoweredExpression};
 use super::{CompileError, Path, Root, cel_value, functions};
 use crate::event::Value;
 
-/// An expression, to be asked what it comes to without something that it reads.
+/// An expression, analysed for missing paths.
 pub(super) struct NullAnalysis(LoweredExpression);
 
-/// What is there instead, where nothing stands.
+/// The value that is read at a missing path.
 #[derive(Clone, Copy, PartialEq)]
 enum Instead {
     /// `null`.
     Null,
-    /// 0, or `null`: as of needs, windows, counters and activities.
+    /// 0, or `null`: for needs, windows, counters and activities.
     NullOrZero,
 }
 
-/// One question: nothing stands at a path.
+/// The analysis for one missing path.
 #[derive(Clone, Copy)]
 struct Missing {
     path: usize,
@@ -29,25 +29,25 @@ struct Missing {
 }
 
 impl NullAnalysis {
-    /// The expression that `source` writes.
+    /// Compiles `source`.
     ///
     /// # Errors
-    /// As of any expression.
+    /// As for any expression.
     pub(super) fn compile(source: &str) -> Result<NullAnalysis, CompileError> {
         lower::compile(source).map(NullAnalysis)
     }
 
-    /// Whether it is `null`, whatever stands where.
+    /// Whether it is `null`, whatever the values of its paths.
     pub(super) fn is_null(&self) -> bool {
         self.constant(&self.0.ast) == Some(Value::Null)
     }
 
-    /// The paths without which it does not hold for certain.
+    /// The paths without which it certainly does not hold.
     pub(super) fn does_not_hold_without(&self) -> Vec<Path> {
         self.paths(|missing| self.never(&self.0.ast, missing))
     }
 
-    /// The paths without which it comes to nothing for certain: to `null`, or to no value at all.
+    /// The paths without which it certainly has no result: `null`, or no value at all.
     pub(super) fn is_nothing_without(&self) -> Vec<Path> {
         self.paths(|missing| self.nothing(&self.0.ast, missing))
     }
@@ -83,7 +83,7 @@ impl NullAnalysis {
                     }
                     ("default", args) => args.iter().all(nothing),
                     (operators::IN, [_, all]) => nothing(all),
-                    // None of these works on `null`.
+                    // None of these supports `null`.
                     (
                         operators::ADD
                         | operators::SUBSTRACT
@@ -158,7 +158,7 @@ impl NullAnalysis {
         }
     }
 
-    /// Whether the first is nothing, or 0, and the other something else.
+    /// Whether the first has no value, or is 0, and the other has another value.
     fn differ(&self, part: &IdedExpr, other: &IdedExpr, missing: Missing) -> bool {
         match self.constant(other) {
             None | Some(Value::Null) => false,

@@ -1,10 +1,9 @@
-//! Reads `[context]`: how sensitive signals are, what they were given for, and what actions use them
-//! for.
+//! Reads `[context]`: the sensitivity of signals, and their purposes.
 //!
-//! The rule: a *sensitive* fact may be read only for the purposes for which it was given. An action
-//! uses what it reads for its `purpose`, or, if it names none, for its issue; one that sells uses it
-//! for `sales`, too. Every one of these must be among the purposes of the fact. What is public or
-//! personal may be read by every action for this customer.
+//! A *sensitive* fact may be read only for its purposes. An action uses what it reads for its `purpose`,
+//! or, if it has none, for its issue; one that sells uses it for `sales`, too. Every one of these must be
+//! among the purposes of the fact. Public and personal data may be read by every action for this
+//! customer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,15 +15,15 @@ use super::symbols::one_of;
 use super::{Issue, Policy, SourceLocation};
 use crate::event::{Sensitivity, SignalData};
 
-/// What a sensitive fact was given for, in alphabetical order. Nothing: nobody may use it.
+/// The purposes for which a sensitive fact may be used, in alphabetical order. Empty: none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Purposes(Box<[Box<str>]>);
 
-/// For whom nothing is said, it is for serving the customer.
+/// The purpose if none is given: serving the customer.
 const UNSAID: &str = "service";
 
 impl Purposes {
-    /// These purposes.
+    /// Creates them from a list.
     pub fn new(purposes: impl IntoIterator<Item = Box<str>>) -> Purposes {
         let mut purposes: Vec<Box<str>> = purposes.into_iter().collect();
         purposes.sort();
@@ -32,22 +31,22 @@ impl Purposes {
         Purposes(purposes.into())
     }
 
-    /// Each of them.
+    /// All purposes.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|purpose| &**purpose)
     }
 
-    /// Whether a fact that was given for these may be used for all of `uses`.
+    /// Whether a fact with these purposes may be used for all of `uses`.
     pub fn allow(&self, uses: &[Box<str>]) -> bool {
         uses.iter().all(|used| self.0.contains(used))
     }
 
-    /// The purposes of what is made of two such facts: those of both.
+    /// The purposes of data derived from two such facts: the intersection.
     pub fn and(&self, other: &Purposes) -> Purposes {
         Purposes(self.0.iter().filter(|one| other.0.contains(one)).cloned().collect())
     }
 
-    /// The purposes of what is made of one such fact or of the other: those of either.
+    /// The purposes of data derived from one such fact or the other: the union.
     pub(super) fn or(&self, other: &Purposes) -> Purposes {
         Purposes::new(self.0.iter().chain(&other.0).cloned())
     }
@@ -62,18 +61,18 @@ impl fmt::Display for Purposes {
     }
 }
 
-/// What a policy says of a signal.
+/// The policy's rule for a signal.
 #[derive(Debug)]
 pub struct SignalRule {
-    /// How much harm it could do in the wrong place, at least.
+    /// Its minimum sensitivity.
     pub sensitivity: Sensitivity,
-    /// What it may be used for, if it is sensitive; none: what the channel says.
+    /// Its purposes, if it is sensitive; none: those that the channel gives.
     pub purposes: Option<Purposes>,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// What an action uses facts for.
+/// The purposes for which an action uses facts.
 pub(super) fn uses(purpose: Option<&str>, issue: Issue) -> Box<[Box<str>]> {
     let first = purpose.unwrap_or(issue.name());
     let sells = (issue == Issue::Sales && first != Issue::Sales.name()).then_some("sales");
@@ -81,7 +80,7 @@ pub(super) fn uses(purpose: Option<&str>, issue: Issue) -> Box<[Box<str>]> {
 }
 
 impl Policy {
-    /// What a signal may be used for: none if for anything.
+    /// The purposes of a signal: none if unrestricted.
     pub fn purposes(
         &self,
         name: &str,
@@ -101,7 +100,7 @@ impl Policy {
         })
     }
 
-    /// What a signal that is reported may be used for: none if for anything.
+    /// The purposes of a reported signal: none if unrestricted.
     pub fn purposes_of(&self, told: &SignalData) -> Option<Purposes> {
         self.purposes(&told.name, told.sensitivity, told.purpose.as_deref())
     }
@@ -139,7 +138,8 @@ pub(super) fn read_context(table: &TomlTable<'_>, rules: &mut BTreeMap<Box<str>,
     }
 }
 
-/// The signals that a policy declares sensitive, in silence: mistakes are told when they are read.
+/// The signals that a policy declares sensitive, without errors: those are reported when the section is
+/// read.
 pub(super) fn gather(table: &TomlTable<'_>, sensitive: &mut BTreeMap<String, Option<Purposes>>) {
     let all = table.get("context").and_then(TomlItem::as_table);
     for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {

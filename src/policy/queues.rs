@@ -1,5 +1,4 @@
-//! Reads `[queues]` and `[escalate]`: the people who take over, how soon they are expected to, and
-//! what the twin opens for them by itself.
+//! Reads `[queues]` and `[escalate]`: queues of agents, their deadlines, and automatic escalations.
 
 use std::time::Duration;
 
@@ -11,36 +10,36 @@ use super::symbols::one_of;
 use super::{Expression, Path, Policy, Root, SourceLocation};
 use crate::config::limits;
 
-/// People who take over, and what they promise.
+/// A queue of agents and its deadlines.
 #[derive(Debug)]
 pub struct Queue {
-    /// Its name, as it stands in subjects.
+    /// Its name, as in subjects.
     pub name: Box<str>,
-    /// Who they are, for people.
+    /// A description for people.
     pub describe: Box<str>,
-    /// What they use facts for.
+    /// The purpose for which its agents use facts.
     pub purpose: Box<str>,
-    /// What they can do.
+    /// Their skills.
     pub skills: Box<[Box<str>]>,
-    /// The languages in which they can speak to customers, as BCP 47 tags; none: in every one.
+    /// The languages in which they can speak to customers, as BCP 47 tags; none: all.
     pub languages: Box<[Box<str>]>,
     /// The language in which they read a brief.
     pub language: Option<Box<str>>,
-    /// What must hold for a customer to be sent here by skill; none: everybody is.
+    /// The condition for a customer to be sent here by skill; none: every customer.
     pub when: Option<Expression>,
-    /// So soon somebody has taken an escalation; none: nobody promises.
+    /// Deadline for claiming an escalation; none: no deadline.
     pub respond: Option<Duration>,
-    /// So soon it is settled, once it is taken, counted from when it came here; none: nobody
-    /// promises.
+    /// Deadline for resolving it after a claim, counted from its arrival in this queue; none: no
+    /// deadline.
     pub resolve: Option<Duration>,
-    /// Where it goes when a promise is broken; none: it stays, and becomes more pressing.
+    /// The next queue after a missed deadline; none: the escalation stays, with a higher priority.
     pub next: Option<Box<str>>,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
 impl Queue {
-    /// Whether they speak a language, whatever its region.
+    /// Whether the queue speaks a language, ignoring its region.
     pub fn speaks(&self, language: Option<&str>) -> bool {
         let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
         self.languages.is_empty()
@@ -50,67 +49,67 @@ impl Queue {
     }
 }
 
-/// To whom an escalation goes.
+/// The target of an escalation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EscalationTarget {
-    /// To this queue.
+    /// This queue.
     Queue(Box<str>),
-    /// To the first queue that has this skill, speaks the customer's language, and is for them.
+    /// The first queue that has this skill, speaks the customer's language, and accepts the customer.
     Skill(Box<str>),
-    /// To the first queue that speaks the customer's language, and is for them.
+    /// The first queue that speaks the customer's language and accepts the customer.
     Anybody,
 }
 
-/// What the twin opens by itself, for one reason.
+/// An automatic escalation for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutoEscalation {
-    /// To whom it goes.
+    /// The target.
     pub to: EscalationTarget,
-    /// 1 (whenever) to 5 (now).
+    /// The priority, from 1 (not urgent) to 5 (immediately).
     pub priority: u8,
 }
 
-/// What the twin opens by itself; none: it does not.
+/// Automatic escalations; none: disabled.
 #[derive(Debug, Default)]
 pub struct AutoEscalations {
     /// The customer asks for a person.
     pub wish: Option<AutoEscalation>,
-    /// A bot fails, and after how many of its answers in one conversation that is so: the customer
-    /// then repeats what they said, denies that it helps, or feels worse.
+    /// A bot fails, with the number of its answers in one conversation after which that is so: after each
+    /// of them the customer repeats themselves, denies that it helps, or feels worse.
     pub bot: Option<(AutoEscalation, u32)>,
-    /// The dissatisfaction has risen to the policy's alarm.
+    /// The dissatisfaction has reached the policy's alarm threshold.
     pub dissatisfaction: Option<AutoEscalation>,
 }
 
-/// The timer that waits for the first promise that may be broken.
+/// The timer for the next deadline.
 pub const DUE_TIMER: &str = "due:";
 
-/// The detail by which rules on `handoff` hear that a promise was broken.
+/// The detail of `handoff` that triggers rules when a deadline was missed.
 pub const EXPIRED: &str = "expired";
 
-/// The topic, known to languages, by which a customer asks for a person.
+/// The languages' topic by which a customer asks for a person.
 pub const PERSON: &str = "person";
-/// The topic, known to languages, by which a customer says that an answer is none.
+/// The languages' topic by which a customer says that an answer does not help.
 pub const DENIAL: &str = "denial";
 
-/// What people use facts for where a policy does not say.
+/// The purpose for which agents use facts, if a policy gives none.
 const PURPOSE: &str = "service";
 
-/// Answers of a bot after which it has failed, if the policy does not say.
+/// The number of a bot's answers after which it has failed, if the policy gives none.
 const BOT_FAILS_AFTER: u32 = 2;
 
 impl Policy {
-    /// The queue of a name.
+    /// The queue with this name.
     pub fn queue(&self, name: &str) -> Option<&Queue> {
         self.queues.iter().find(|queue| *queue.name == *name)
     }
 
-    /// What the people of a queue use facts for.
+    /// The purposes for which the agents of a queue use facts.
     pub fn uses_of_queue(&self, queue: &str) -> Box<[Box<str>]> {
         [self.purpose_of_queue(queue).into()].into()
     }
 
-    /// The one purpose for which the people of a queue use facts.
+    /// The one purpose for which the agents of a queue use facts.
     pub fn purpose_of_queue(&self, queue: &str) -> &str {
         self.queue(queue).map_or(PURPOSE, |queue| &queue.purpose)
     }
@@ -171,7 +170,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
     }
 }
 
-/// Who somebody is, whatever happens to them at the moment.
+/// A condition on the customer that does not depend on the current input.
 fn when(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Expression> {
     let when = reader.expression(item, ExpressionSite::Rule(&[]))?;
     if when.paths().iter().any(|path: &Path| path.root == Root::Event) {
@@ -184,8 +183,7 @@ fn when(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Expression> {
     Some(when)
 }
 
-/// What the twin opens by itself: everything, as soon as there are queues, unless a policy says
-/// otherwise.
+/// The automatic escalations: all of them, as soon as there are queues, unless a policy disables some.
 pub(super) fn read_escalates(
     table: &TomlTable<'_>,
     reader: &PolicyReader,
@@ -218,7 +216,7 @@ pub(super) fn read_escalates(
 }
 
 impl AutoEscalations {
-    /// What holds if a policy says nothing.
+    /// The automatic escalations of a policy without `[escalate]`.
     pub(super) fn unsaid(reader: &PolicyReader) -> AutoEscalations {
         if reader.names.queues.is_empty() {
             return AutoEscalations::default();
@@ -232,7 +230,7 @@ impl AutoEscalations {
     }
 }
 
-/// `false`, or a table with `queue` or `skill`, and `priority`; of a bot also `answers`.
+/// `false`, or a table with `queue` or `skill`, and `priority`; for a bot also `answers`.
 fn opens(
     item: TomlItem<'_>,
     reader: &PolicyReader,
@@ -254,7 +252,7 @@ fn opens(
     (Some(AutoEscalation { to, priority }), answers)
 }
 
-/// To whom something goes: the queue at a key, or a skill; none: it is not said, or wrong.
+/// The target of an escalation: the queue at a key, or a skill; none: it is missing, or wrong.
 pub(super) fn desk(
     table: &TomlTable<'_>,
     key: &'static str,
@@ -289,7 +287,7 @@ pub(super) fn desk(
     }
 }
 
-/// What is known of a queue before it is read.
+/// The properties of a queue that are collected before it is read.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     purpose: Option<Box<str>>,
@@ -297,7 +295,7 @@ pub(super) struct Known {
     next: Option<Box<str>>,
 }
 
-/// The queues of a policy, in silence: mistakes are told when they are read.
+/// The queues of a policy, without errors: those are reported when they are read.
 pub(super) fn gather(table: &TomlTable<'_>, queues: &mut Vec<(String, Known)>) {
     let all = table.get("queues").and_then(TomlItem::as_table);
     for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {
@@ -311,7 +309,7 @@ pub(super) fn gather(table: &TomlTable<'_>, queues: &mut Vec<(String, Known)>) {
 }
 
 impl super::symbols::Symbols {
-    /// A queue of the policy, if it says which there are.
+    /// A queue of the policy, if it defines queues.
     pub(super) fn queue(&self, name: &str) -> Result<(), String> {
         if self.queues.is_empty() || self.queues.iter().any(|(known, _)| known == name) {
             return Ok(());
@@ -320,7 +318,7 @@ impl super::symbols::Symbols {
         Err(format!("unknown queue `{name}`{}", hint(name, known)))
     }
 
-    /// Whether the people of two queues use facts for the same.
+    /// Whether the agents of two queues use facts for the same purpose.
     fn is_for_the_same(&self, one: &str, other: &str) -> bool {
         let purpose = |of: &str| {
             let known = self.queues.iter().find(|(known, _)| known == of);
@@ -329,7 +327,7 @@ impl super::symbols::Symbols {
         purpose(one) == purpose(other)
     }
 
-    /// Whether what is not settled in a queue comes back to it.
+    /// Whether an escalation that nobody resolves returns to the same queue.
     fn comes_round(&self, name: &str) -> bool {
         let next = |of: &str| {
             let (_, queue) = self.queues.iter().find(|(known, _)| known == of)?;

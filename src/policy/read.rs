@@ -1,4 +1,4 @@
-//! Reads TOML that people wrote, noting every mistake with its place instead of stopping at the
+//! Reads TOML written by people, and reports every mistake with its location instead of stopping at the
 //! first.
 
 use std::cell::{Cell, RefCell};
@@ -12,10 +12,10 @@ pub(crate) use super::mistake::{Findings, hint};
 use super::{CompileError, Expression, SourceLocation, Template};
 use crate::config::limits;
 
-/// What word processors and web pages make of straight quotes.
+/// The characters to which word processors and web pages convert straight quotes.
 const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
 
-/// One file that is being read.
+/// A file to read.
 #[derive(Clone, Copy)]
 pub(crate) struct TomlSource<'a> {
     text: SourceText<'a>,
@@ -23,7 +23,7 @@ pub(crate) struct TomlSource<'a> {
 }
 
 impl<'a> TomlSource<'a> {
-    /// A file, and where its mistakes go.
+    /// A file, and the findings that collect its mistakes.
     pub(crate) fn new(
         file: &'a str,
         content: &'a str,
@@ -32,7 +32,7 @@ impl<'a> TomlSource<'a> {
         TomlSource { text: SourceText { file, content }, found }
     }
 
-    /// The file as TOML, if it is.
+    /// Parses the file as TOML.
     pub(crate) fn parse(self) -> Option<Document<'a>> {
         if self.text.content.len() > limits::POLICY_FILE_BYTES {
             let message = format!(
@@ -80,7 +80,7 @@ impl<'a> TomlSource<'a> {
     }
 }
 
-/// A file that is TOML.
+/// A parsed TOML file.
 pub(crate) struct Document<'a> {
     source: TomlSource<'a>,
     root: Value<'a>,
@@ -101,12 +101,12 @@ pub(crate) struct TomlItem<'a> {
 }
 
 impl<'a> TomlItem<'a> {
-    /// Notes a mistake about this value.
+    /// Adds a mistake about this value.
     pub(crate) fn wrong(self, message: impl Into<String>) {
         self.source.wrong(self.value.span, message);
     }
 
-    /// Where it stands.
+    /// Its location.
     pub(crate) fn place(self) -> SourceLocation {
         self.source.place(self.value.span)
     }
@@ -127,7 +127,7 @@ impl<'a> TomlItem<'a> {
         None
     }
 
-    /// The table that it must be.
+    /// The value, which must be a table.
     pub(crate) fn table(self) -> Option<TomlTable<'a>> {
         match self.inner() {
             ValueInner::Table(table) => Some(TomlTable {
@@ -146,7 +146,7 @@ impl<'a> TomlItem<'a> {
         matches!(self.inner(), ValueInner::Table(_)).then(|| self.table()).flatten()
     }
 
-    /// The values of the list; none if it is no list.
+    /// The values of the list; none if it is not a list.
     pub(crate) fn as_list(self) -> Vec<TomlItem<'a>> {
         match self.inner() {
             ValueInner::Array(_) => self.list().unwrap_or_default(),
@@ -154,7 +154,7 @@ impl<'a> TomlItem<'a> {
         }
     }
 
-    /// The text that it must be.
+    /// The value, which must be a text.
     pub(crate) fn text(self) -> Option<&'a str> {
         self.as_text().or_else(|| self.wanted("a text in quotes"))
     }
@@ -172,7 +172,7 @@ impl<'a> TomlItem<'a> {
         }
     }
 
-    /// The name that it must be: of letters, digits, `-` and `_`.
+    /// The value, which must be a name: of letters, digits, `-` and `_`.
     pub(crate) fn name(self) -> Option<&'a str> {
         let name = self.text()?;
         match check_name(name) {
@@ -184,7 +184,7 @@ impl<'a> TomlItem<'a> {
         }
     }
 
-    /// The values of the list that it must be.
+    /// The values of the value, which must be a list.
     pub(crate) fn list(self) -> Option<Vec<TomlItem<'a>>> {
         match self.inner() {
             ValueInner::Array(items) => {
@@ -194,7 +194,7 @@ impl<'a> TomlItem<'a> {
         }
     }
 
-    /// The values of the list, or the one value that it is.
+    /// The values of the list, or the single value.
     pub(crate) fn list_or_one(self) -> Vec<TomlItem<'a>> {
         match self.inner() {
             ValueInner::Array(_) => self.list().unwrap_or_default(),
@@ -202,7 +202,7 @@ impl<'a> TomlItem<'a> {
         }
     }
 
-    /// The number within `range` that it must be.
+    /// The value, which must be a number within `range`.
     pub(crate) fn number(self, range: std::ops::RangeInclusive<f64>) -> Option<f64> {
         let number = match self.inner() {
             ValueInner::Integer(number) => *number as f64,
@@ -216,7 +216,7 @@ impl<'a> TomlItem<'a> {
         None
     }
 
-    /// The whole number within `range` that it must be.
+    /// The value, which must be an integer within `range`.
     pub(crate) fn whole(self, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
         match self.inner() {
             ValueInner::Integer(number) => {
@@ -236,7 +236,7 @@ impl<'a> TomlItem<'a> {
         }
     }
 
-    /// The true or false that it must be.
+    /// The value, which must be true or false.
     pub(crate) fn truth(self) -> Option<bool> {
         match self.inner() {
             ValueInner::Boolean(truth) => Some(*truth),
@@ -244,7 +244,7 @@ impl<'a> TomlItem<'a> {
         }
     }
 
-    /// The span of time, as `30m`, `36h` or `7d`, of at most ten years, that it must be.
+    /// The value, which must be a duration such as `30m`, `36h` or `7d`, of at most ten years.
     pub(crate) fn span(self) -> Option<Duration> {
         let text = self.text()?;
         match humantime::parse_duration(text) {
@@ -262,7 +262,7 @@ impl<'a> TomlItem<'a> {
         }
     }
 
-    /// The expression that it must be: a text with CEL, or a number, or true or false.
+    /// The value, which must be an expression: a text with CEL, or a number, or true or false.
     pub(crate) fn expression(self) -> Option<Expression> {
         let compiled = match self.inner() {
             ValueInner::String(source) => Expression::compile(source),
@@ -277,23 +277,23 @@ impl<'a> TomlItem<'a> {
         compiled.map(|one| one.at(place)).map_err(|error| self.wrong_inside(&error)).ok()
     }
 
-    /// The template that it must be.
+    /// The value, which must be a template.
     pub(crate) fn template(self) -> Option<Template> {
         Template::compile(self.text()?).map_err(|error| self.wrong_inside(&error)).ok()
     }
 
-    /// Notes a mistake at a place inside this text.
+    /// Adds a mistake at a position inside this text.
     pub(crate) fn wrong_inside(self, error: &CompileError) {
         self.source.wrong(self.inside(error), &error.message);
     }
 
-    /// Notes at a place inside this text what is allowed, and most likely not meant.
+    /// Adds a warning at a position inside this text.
     pub(crate) fn remark_inside(self, remark: &CompileError) {
         let Span { start, end } = self.inside(remark);
         self.source.found.borrow_mut().remark_at(self.source.text, (start, end), &remark.message);
     }
 
-    /// The word at a place inside this text.
+    /// The word at a position inside this text.
     fn inside(self, error: &CompileError) -> Span {
         let Span { start, end } = self.value.span;
         let written = self.source.text.content.get(start..end);
@@ -310,7 +310,7 @@ impl<'a> TomlItem<'a> {
         Span { start: at, end: word_end }
     }
 
-    /// The value as a twin or an event would hold it.
+    /// The value, in the form of a twin or an event.
     pub(crate) fn value(self) -> crate::event::Value {
         use crate::event::Value as Kept;
         match self.inner() {
@@ -349,7 +349,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// A table in a file. Whatever nobody asks for is a mistake in the end: see [`TomlTable::finish`].
+/// A table in a file. A key that is never asked for is a mistake: see [`TomlTable::finish`].
 pub(crate) struct TomlTable<'a> {
     source: TomlSource<'a>,
     span: Span,
@@ -359,21 +359,21 @@ pub(crate) struct TomlTable<'a> {
 }
 
 impl<'a> TomlTable<'a> {
-    /// Where it stands.
+    /// Its location.
     pub(crate) fn place(&self) -> SourceLocation {
         self.source.place(self.span)
     }
 
-    /// Notes a mistake about the table.
+    /// Adds a mistake about the table.
     pub(crate) fn wrong(&self, message: impl Into<String>) {
-        // A table may span many lines; its beginning is what is meant.
+        // A table may span many lines; the mistake points to its beginning.
         let start = self.span.start;
         let line = self.source.text.content.get(start..self.span.end).unwrap_or_default();
         let length = line.lines().next().map_or(1, str::len);
         self.source.wrong(Span { start, end: start + length }, message);
     }
 
-    /// The value of a key, if it is there.
+    /// The value of an optional key.
     pub(crate) fn get(&self, key: &'static str) -> Option<TomlItem<'a>> {
         let mut known = self.known.borrow_mut();
         if !known.contains(&key) {
@@ -382,7 +382,7 @@ impl<'a> TomlTable<'a> {
         self.table.get(key).map(|value| TomlItem { source: self.source, value })
     }
 
-    /// The value of a key, which must be there.
+    /// The value of a required key.
     pub(crate) fn require(&self, key: &'static str) -> Option<TomlItem<'a>> {
         let item = self.get(key);
         if item.is_none() {
@@ -391,7 +391,7 @@ impl<'a> TomlTable<'a> {
         item
     }
 
-    /// Every key with its value, in the order of the file; none of them is unknown.
+    /// Every key with its value, in the order of the file; all of them count as known.
     pub(crate) fn entries(&self) -> Vec<(TomlKey<'a>, TomlItem<'a>)> {
         self.any.set(true);
         let mut entries: Vec<_> = self
@@ -405,7 +405,7 @@ impl<'a> TomlTable<'a> {
         entries
     }
 
-    /// Whether a key is there, without asking for it.
+    /// Whether a key exists, which does not make it known.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
@@ -415,7 +415,7 @@ impl<'a> TomlTable<'a> {
         self.table.keys().map(|key| &*key.name)
     }
 
-    /// Notes the keys that nobody asked for.
+    /// Adds mistakes for the keys that were never asked for.
     pub(crate) fn finish(self) {
         if self.any.get() {
             return;
@@ -455,12 +455,12 @@ impl<'a> TomlKey<'a> {
         }
     }
 
-    /// Where it stands.
+    /// Its location.
     pub(crate) fn place(self) -> SourceLocation {
         self.source.place(self.key.span)
     }
 
-    /// Notes a mistake about the key.
+    /// Adds a mistake about the key.
     pub(crate) fn wrong(self, message: impl Into<String>) {
         self.source.wrong(self.key.span, message);
     }

@@ -1,5 +1,5 @@
-//! Reads `[erasure]` and `[retention]`: how long an erased customer is kept from coming back, and how
-//! long what is known of the others is kept.
+//! Reads `[erasure]` and `[retention]`: how long tombstones are kept, and how long the data of other
+//! customers is kept.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::read::{TomlItem, TomlTable};
 use super::weights::once;
 use crate::event::Sensitivity;
 
-/// What becomes of customers who are erased.
+/// How erasures are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErasureRule {
-    /// So long events that come late do not bring them back.
+    /// How long a tombstone is kept, which keeps late events out.
     pub remember: Duration,
 }
 
@@ -35,23 +35,23 @@ pub(super) fn read_erasure(
     *known = Some((item.place(), ErasureRule { remember: remember.unwrap_or(unsaid.remember) }));
 }
 
-/// How long what is known is kept, by how much harm it could do in the wrong place.
+/// Retention periods by sensitivity of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionRule {
-    /// Signals that anybody may know; none: until they are stale and there is no room.
+    /// Public signals; none: until they are stale and the room is needed.
     pub public: Option<Duration>,
-    /// Facts, signals, entries of the timeline and words of conversations.
+    /// Facts, signals, entries of the timeline and transcripts.
     pub personal: Option<Duration>,
-    /// What is sensitive, and what was made of it.
+    /// Sensitive data and data derived from it.
     pub sensitive: Option<Duration>,
-    /// Of who has not been seen for so long only what was counted is kept.
+    /// After this time without an input, only aggregates are kept.
     pub anonymous: Option<Duration>,
-    /// Who has not been seen for so long is forgotten altogether.
+    /// After this time without an input, the twin is deleted.
     pub inactive: Option<Duration>,
 }
 
 impl RetentionRule {
-    /// How long things of a class are kept.
+    /// The retention period of a class.
     pub fn span(&self, class: Sensitivity) -> Option<Duration> {
         match class {
             Sensitivity::Public => self.public,

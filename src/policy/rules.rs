@@ -1,4 +1,4 @@
-//! Reads `[[rules]]`: on such an input, when such a condition holds, then these steps.
+//! Reads `[[rules]]`: on an input, if a condition holds, run these steps.
 
 use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
@@ -8,10 +8,10 @@ use super::symbols::{self, one_of};
 use super::{CatchUp, Due, Expression, Rule, RuleStep, Trigger};
 use crate::config::limits;
 
-/// An input that something answers to: its kind, and its detail; none: any.
+/// An input that triggers something: its kind, and its detail; none: any.
 pub(super) type Pattern = (Trigger, Option<Box<str>>);
 
-/// A rule, and what it answers to.
+/// A rule and its triggers.
 pub(super) struct PatternedRule {
     pub(super) rule: Rule,
     pub(super) on: Vec<Pattern>,
@@ -139,7 +139,7 @@ fn step(
     step
 }
 
-/// One step that is being read.
+/// The step that is being read.
 struct Reading<'r, 'a> {
     table: &'r TomlTable<'a>,
     reader: &'r PolicyReader,
@@ -164,7 +164,7 @@ impl Reading<'_, '_> {
         self.reader.expression(item, self.situation)
     }
 
-    /// A share, 0 to 1: a number in its range, or an expression.
+    /// A share, 0 to 1: a number in range, or an expression.
     fn share(&self, item: TomlItem<'_>) -> Option<Expression> {
         if item.as_text().is_none() {
             item.number(0.0..=1.0)?;
@@ -258,7 +258,7 @@ impl Reading<'_, '_> {
         })
     }
 
-    /// A span as `30m`, or an expression.
+    /// A duration such as `30m`, or an expression.
     fn after(&self, item: TomlItem<'_>) -> Option<Expression> {
         match item.as_text().map(humantime::parse_duration) {
             Some(Ok(_)) => {
@@ -310,7 +310,7 @@ fn catch_up(item: TomlItem<'_>) -> Option<CatchUp> {
     }
 }
 
-/// A part that need not be there, but must be right if it is.
+/// An optional part, which must be right if it is there.
 pub(super) fn flat<T>(part: Option<Option<T>>) -> Option<Option<T>> {
     match part {
         None => Some(None),

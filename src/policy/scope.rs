@@ -1,14 +1,14 @@
-//! What an expression may read: paths, and whoever can answer them.
+//! What an expression may read: paths, and the scope that resolves them.
 
 use std::fmt;
 
 use crate::event::{Time, Value, Zone};
 
-/// The first word of a path: which part of a twin's world it reads.
+/// The first word of a path: the part of a twin's view that it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Root {
-    /// The event (or fired timer) at hand: `event.type`, `event.channel`, `event.time`,
-    /// `event.detail`, and the fields of its data (`event.name`, `event.properties.amount`).
+    /// The current event (or fired timer): `event.type`, `event.channel`, `event.time`, `event.detail`,
+    /// and the fields of its data (`event.name`, `event.properties.amount`).
     Event,
     /// Traits of the customer: `profile.first_name`.
     Profile,
@@ -22,41 +22,39 @@ pub enum Root {
     Needs,
     /// Consents: `consents.marketing`, true or false; missing when never asked.
     Consents,
-    /// The open interaction of a kind that was touched last: `interactions.loan_form.step`; fields
-    /// `id`, `kind`, `state`, `step`, `channel`, `started`, `touched`, `data.<name>`. Of all kinds
-    /// the paused one that fits best to be taken up: `interactions.best.step`.
+    /// The open interaction of a kind with the latest activity: `interactions.loan_form.step`; fields
+    /// `id`, `kind`, `state`, `step`, `channel`, `started`, `touched`, `data.<name>`. Of all kinds the
+    /// best paused one to resume: `interactions.best.step`.
     Interactions,
     /// Cases: `cases.open` (how many are open), `cases.<id>.state`, `.topic`, `.opened`, `.due`.
     Cases,
     /// Contacts by action: `contacts.<action>.at`, `.outcome`, `.channel`.
     Contacts,
-    /// How the customer feels, by their own words: `sentiment.level` and `.trend` (−1 to 1),
-    /// `.volatility` and `.urgency` (0 to 1), `.messages`, `sentiment.channels.chat` (the level
-    /// there).
+    /// The customer's sentiment, from their own messages: `sentiment.level` and `.trend` (−1 to 1),
+    /// `.volatility` and `.urgency` (0 to 1), `.messages`, `sentiment.channels.chat` (the level there).
     Sentiment,
-    /// The customer's own data: `customer.id`, `customer.known_since`, `customer.last_seen`
-    /// (before this event), `customer.inputs` (how many inputs this twin has taken in).
+    /// The customer's own data: `customer.id`, `customer.known_since`, `customer.last_seen` (before this
+    /// event), `customer.inputs` (how many inputs this twin has processed).
     Customer,
     /// The need for which a treatment is rendered: `need.name`, `need.strength`, `need.evidence`.
     Need,
-    /// What windows keep of a period: `windows.logins_failed`.
+    /// Aggregates over a sliding period: `windows.logins_failed`.
     Windows,
     /// Numbers that fade: `counters.interest_suv`; 0 if nothing was counted.
     Counters,
-    /// How often the customer is active, and what that lets expect: `activities.orders.alive`.
+    /// Activities and forecasts: `activities.orders.alive`.
     Activities,
-    /// How dissatisfied the customer is, 0 to 1: `dissatisfaction`.
+    /// The customer's dissatisfaction, 0 to 1: `dissatisfaction`.
     Dissatisfaction,
-    /// Facts that broadcasts share with this customer: `shared.fires`, `shared.fires.level`.
+    /// The values of broadcasts that match this customer: `shared.fires`, `shared.fires.level`.
     Shared,
-    /// The arm of each experiment in which the customer is: `experiments.tone`.
+    /// The customer's arm of each experiment: `experiments.tone`.
     Experiments,
-    /// What was handed to people: `escalations.open` (how many wait or are held),
-    /// `escalations.claimed` (whether an agent holds the conversation), and of the one touched last
-    /// `escalations.last.note`, `.state`, `.queue`, `.topic`, `.priority`, `.agent`, `.outcome`,
-    /// `.at`.
+    /// Escalations: `escalations.open` (how many are open or claimed), `escalations.claimed` (whether an
+    /// agent holds the conversation), and of the one changed last `escalations.last.note`, `.state`,
+    /// `.queue`, `.topic`, `.priority`, `.agent`, `.outcome`, `.at`.
     Escalations,
-    /// The moment of the reaction: `now`.
+    /// The time of the reaction: `now`.
     Now,
 }
 
@@ -114,21 +112,21 @@ impl Root {
     }
 }
 
-/// One place that an expression reads, taken apart when the policy is loaded.
+/// A path read by an expression, parsed when the policy is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Path {
-    /// Which part of the twin's world.
+    /// The part of the twin's view.
     pub root: Root,
     /// The names below it.
     pub names: Box<[Box<str>]>,
 }
 
 impl Path {
-    /// Whether there may be nothing, for some customers or some inputs.
+    /// Whether it may have no value, for some customers or some inputs.
     pub(super) fn may_be_missing(&self) -> bool {
         let names: Vec<&str> = self.names().collect();
         match (self.root, &names[..]) {
-            // A consent is given or withdrawn.
+            // A consent is either given or withdrawn.
             (Root::Event, ["granted" | "type" | "channel" | "time" | "detail"])
             | (Root::Cases, ["open"])
             | (Root::Escalations, ["open" | "claimed"]) => false,
@@ -147,7 +145,7 @@ impl Path {
         }
     }
 
-    /// The names below the root, as a slice to match on.
+    /// The names below the root, as a slice for matching.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(|name| &**name)
     }
@@ -160,10 +158,10 @@ impl fmt::Display for Path {
     }
 }
 
-/// What is found at a path: borrowed where it can be.
+/// The value at a path, borrowed where possible.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found<'a> {
-    /// Nothing: an expression sees `null`.
+    /// No value: an expression sees `null`.
     Missing,
     /// A value of a twin or an event.
     Value(&'a Value),
@@ -173,20 +171,20 @@ pub enum Found<'a> {
     Text(&'a str),
     /// True or false.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A whole number too large for `Int`.
+    /// An integer too large for `Int`.
     UInt(u64),
     /// A number.
     Float(f64),
-    /// A moment.
+    /// A time.
     Time(Time),
-    /// A span of time.
+    /// A duration.
     Span(std::time::Duration),
 }
 
 impl Found<'_> {
-    /// A value of its own; `null` where nothing stands.
+    /// An owned value; `null` if there is none.
     pub fn value(self) -> Value {
         match self {
             Found::Missing => Value::Null,
@@ -203,18 +201,18 @@ impl Found<'_> {
     }
 }
 
-/// Whoever can say what stands at a path. A twin's world as one reaction sees it.
+/// Resolves paths to values: a twin's state as one reaction sees it.
 pub trait Scope {
-    /// What stands at `path`.
+    /// The value at `path`.
     fn find(&self, path: &Path) -> Found<'_>;
 
-    /// By which clock moments are shown that are given in UTC.
+    /// The time zone in which times given in UTC are shown.
     fn zone(&self) -> Zone {
         Zone::UTC
     }
 }
 
-/// A scope for tests: values by the path as it is written.
+/// A scope for tests: values by the path as text.
 #[cfg(test)]
 #[derive(Debug, Default)]
 pub(crate) struct TestScope(std::collections::BTreeMap<String, crate::event::Value>);
@@ -241,7 +239,7 @@ impl Scope for TestScope {
         self.0.get(&path.to_string()).map_or(Found::Missing, Found::Value)
     }
 
-    /// As a twin has it: the trait `timezone`.
+    /// From the trait `timezone`, as for a twin.
     fn zone(&self) -> Zone {
         Zone::of(self.0.get("profile.timezone")).ok().flatten().unwrap_or(Zone::UTC)
     }

@@ -1,6 +1,6 @@
-//! Texts that are nothing but words and holes, which most are, without the template engine: it
-//! takes several times as long. Whatever is not that simple, also when it is rendered, is left to
-//! the engine, so that there is one meaning and one set of errors.
+//! A fast path for templates that consist only of text and placeholders (most do); the template engine is
+//! several times slower. Anything else, also found at render time, is left to the engine, so semantics
+//! and errors are the same.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::{Found, Path, Scope};
 use crate::config::limits;
 use crate::event::Value;
 
-/// A text as words and holes.
+/// A text split into literals and placeholders.
 pub(super) struct SimpleTemplate(Box<[TemplatePart]>);
 
 enum TemplatePart {
@@ -24,7 +24,7 @@ enum Filter {
 }
 
 impl SimpleTemplate {
-    /// The pieces of a text, if it is that simple. `paths` are those that the engine found.
+    /// The pieces of a text, if it is simple enough. `paths` are those that the engine found.
     pub(super) fn of(source: &str, paths: &[Path]) -> Option<SimpleTemplate> {
         // The engine drops one line break at the end.
         let mut rest = source.strip_suffix('\n').unwrap_or(source);
@@ -43,7 +43,7 @@ impl SimpleTemplate {
         Some(SimpleTemplate(pieces.into()))
     }
 
-    /// The text with every hole filled; none if that needs the engine.
+    /// The text with every placeholder filled; none if that needs the engine.
     pub(super) fn fill(&self, paths: &[Path], scope: &dyn Scope) -> Option<String> {
         let mut text = String::with_capacity(128);
         for piece in &self.0 {
@@ -62,7 +62,7 @@ impl SimpleTemplate {
     }
 }
 
-/// `profile.first_name`, perhaps with filters: `| decimals(2, ',')`.
+/// A placeholder: `profile.first_name`, perhaps with filters: `| decimals(2, ',')`.
 fn hole_of(source: &str, paths: &[Path]) -> Option<TemplatePart> {
     let mut parts = source.split('|');
     let name = parts.next()?.trim();
@@ -97,7 +97,7 @@ enum Argument<'a> {
     Number(u32),
 }
 
-/// Quoted texts without escapes, and whole numbers, between commas.
+/// Quoted texts without escapes, and integers, between commas.
 fn arguments(source: &str) -> Option<Vec<Argument<'_>>> {
     let mut arguments = Vec::new();
     let mut rest = source.trim();

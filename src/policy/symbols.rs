@@ -1,4 +1,4 @@
-//! The names that a policy defines, and whether its expressions use only those.
+//! The names that a policy defines, and the check that its expressions use only those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::queues::Known;
 use super::{ActivityMetric, EXPIRED, Path, Purposes, Root, Trigger};
 use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker};
 
-/// The names that a policy defines somewhere, gathered before anything that uses them is read.
+/// The names that a policy defines anywhere, collected before the parts that use them are read.
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     pub(super) needs: Vec<String>,
@@ -17,21 +17,21 @@ pub(super) struct Symbols {
     pub(super) timers: BTreeSet<String>,
     pub(super) facts: BTreeSet<String>,
     pub(super) topics: BTreeSet<String>,
-    /// Scopes of broadcasts; none: the policy does not say which there are.
+    /// Scopes of broadcasts; empty: the policy does not list them.
     pub(super) scopes: BTreeSet<String>,
-    /// Signals that are sensitive, and what for, if the policy says so.
+    /// Sensitive signals with their purposes, if the policy gives them.
     pub(super) sensitive: BTreeMap<String, Option<Purposes>>,
-    /// What the policy makes of those alone.
+    /// The values that the policy derives only from those.
     pub(super) made: BTreeMap<DerivedName, DerivedSensitivity>,
-    /// Whether the policy says what dissatisfaction is made of.
+    /// Whether the policy defines dissatisfaction.
     pub(super) dissatisfaction: bool,
     pub(super) windows: BTreeSet<String>,
     pub(super) experiments: BTreeSet<String>,
     pub(super) counters: BTreeSet<String>,
     pub(super) activities: BTreeSet<String>,
-    /// Queues of people, in their order; none: the policy does not say which there are.
+    /// Queues of agents, in order; empty: the policy does not define any.
     pub(super) queues: Vec<(String, Known)>,
-    /// Actions that some rule takes.
+    /// Actions that some rule proposes.
     pub(super) acts: BTreeSet<String>,
 }
 
@@ -46,33 +46,33 @@ impl Symbols {
         position(&self.actions, "action", name)
     }
 
-    /// A timer that some rule starts.
+    /// Checks for a timer that some rule starts.
     pub(super) fn timer(&self, name: &str) -> Result<(), String> {
         member(&self.timers, "no rule starts a timer", name)
     }
 
-    /// A topic that the policy describes.
+    /// Checks for a topic that the policy defines.
     pub(super) fn topic(&self, name: &str) -> Result<(), String> {
         member(&self.topics, "unknown topic", name)
     }
 
-    /// A scope of broadcasts, if the policy says which there are.
+    /// Checks for a scope of broadcasts, if the policy lists them.
     pub(super) fn scope(&self, name: &str) -> Result<(), String> {
         if self.scopes.is_empty() { Ok(()) } else { member(&self.scopes, "unknown scope", name) }
     }
 
-    /// An activity that the policy counts.
+    /// Checks for an activity that the policy counts.
     fn activity(&self, name: &str) -> Result<(), String> {
         member(&self.activities, "unknown activity", name)
     }
 
-    /// A preference that the policy describes.
+    /// Checks for a preference that the policy defines.
     pub(super) fn preference(&self, key: &str) -> Result<(), String> {
         member(&self.preferences, "unknown preference", key)
     }
 
-    /// Whether a path can ever hold something, as far as the policy tells. `triggers` are the
-    /// inputs under which it is read; none: any.
+    /// Checks that a path can ever have a value, as far as the policy shows. `triggers` are the inputs
+    /// under which it is read; none: any.
     pub(super) fn check(&self, path: &Path, triggers: &[Trigger]) -> Result<(), String> {
         let names: Vec<&str> = path.names().collect();
         match (path.root, names.as_slice()) {
@@ -153,7 +153,7 @@ impl Symbols {
 }
 
 impl Symbols {
-    /// Whether what stands at a path may be used in this way, as far as the policy tells.
+    /// Checks that the value at a path may be used for these purposes, as far as the policy shows.
     pub(super) fn fits(
         &self,
         path: &Path,
@@ -185,7 +185,7 @@ impl Symbols {
 }
 
 impl Symbols {
-    /// Whether an action may know of a need that it serves, as far as the policy tells.
+    /// Whether an action may know of a need that it serves, as far as the policy shows.
     pub(super) fn may_serve(&self, need: &str, uses: &[Box<str>]) -> Result<(), String> {
         let made = self.made.get(&(Root::Needs.name(), need.to_owned()));
         match made.and_then(|made| Some((made, made.purposes.as_ref()?))) {
@@ -212,7 +212,7 @@ fn member(known: &BTreeSet<String>, what: &str, name: &str) -> Result<(), String
     Err(format!("{what} `{name}`{}", hint(name, known.iter().map(String::as_str))))
 }
 
-/// Whether a word is one of a few.
+/// Checks that a word is one of a few.
 pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), String> {
     if known.contains(&word) {
         return Ok(());
@@ -224,7 +224,7 @@ pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), Strin
     Err(format!("unknown {what} `{word}`{hint}"))
 }
 
-/// What expressions may read of the escalation that was touched last.
+/// What expressions may read of the escalation changed last.
 const LAST_ESCALATION: [&str; 8] =
     ["state", "queue", "topic", "priority", "agent", "note", "outcome", "at"];
 
@@ -287,8 +287,7 @@ fn check_event(field: &str, triggers: &[Trigger]) -> Result<(), String> {
     one_of(field, &known, "field of the event")
 }
 
-/// The inputs and the detail that a rule's `on` names: `track:Flight Booked`, `message`,
-/// `timer:departure_near`.
+/// The trigger and the detail in a rule's `on`: `track:Flight Booked`, `message`, `timer:departure_near`.
 pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> {
     let (kind, detail) = match pattern.split_once(':') {
         Some((kind, detail)) => (kind.trim(), Some(detail.trim())),
@@ -338,7 +337,7 @@ pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> 
     Ok((Trigger::Event(kind), detail))
 }
 
-/// Details of some types are words of the contract, and no other can occur.
+/// The details of some types are fixed words of the contract, and no other can occur.
 fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
     use InteractionState as State;
     let known: Vec<&str> = match kind {

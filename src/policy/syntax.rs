@@ -1,9 +1,9 @@
-//! What is wrong with an expression that is none, in words for whoever wrote it: what was found, and
-//! what to write. The parser knows only which of its tokens it had wanted.
+//! Helpful syntax errors for authors: what was found and what to write instead. The parser itself reports
+//! only the expected tokens.
 
 use super::expression::CompileError;
 
-/// A slip for which there is a word, or else what the parser says.
+/// A known slip, or else the parser's message.
 pub(super) fn mistake(source: &str, parser: CompileError) -> CompileError {
     match tokens(source) {
         Err(slip) => slip,
@@ -15,7 +15,7 @@ pub(super) fn mistake(source: &str, parser: CompileError) -> CompileError {
     }
 }
 
-/// A function that people know from elsewhere, and what to write.
+/// A function that is known from elsewhere, and what to write instead.
 pub(super) fn elsewhere(function: &str) -> Option<&'static str> {
     Some(match function.to_ascii_lowercase().as_str() {
         "not" => "write `!` before what must not hold",
@@ -34,7 +34,7 @@ pub(super) fn elsewhere(function: &str) -> Option<&'static str> {
 const CONTAINS: &str = "write `.contains(\"…\")`, `.startsWith(\"…\")` or `.endsWith(\"…\")` right \
                         behind the text";
 
-/// How a macro is written that was given something else.
+/// The right form of a macro that was given wrong arguments.
 pub(super) fn macro_usage(name: &str) -> Option<String> {
     Some(match name {
         "has" => {
@@ -50,7 +50,7 @@ pub(super) fn macro_usage(name: &str) -> Option<String> {
     })
 }
 
-/// `true`, `false` and `null`, as other languages write them.
+/// `true`, `false` and `null` in the spelling of other languages.
 pub(super) fn constant(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().as_str() {
         "true" => "true",
@@ -60,14 +60,14 @@ pub(super) fn constant(name: &str) -> Option<&'static str> {
     })
 }
 
-/// A part of an expression.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A name, or a word that is none.
+    /// A name or a keyword.
     Word,
     /// A number or a text.
     Value,
-    /// What stands between values, or before one.
+    /// A binary or unary operator.
     Operator,
     Open,
     Close,
@@ -86,7 +86,7 @@ fn wrong(at: usize, message: impl Into<String>) -> CompileError {
     CompileError::new(at, message)
 }
 
-/// The parts of an expression, as far as they can be told apart.
+/// The tokens of an expression, as far as they can be separated.
 fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
     let mut tokens = Vec::new();
     let mut rest = source.char_indices().peekable();
@@ -158,12 +158,12 @@ fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
     Ok(tokens)
 }
 
-/// Where what begins here ends.
+/// The end of the token that begins here.
 fn ending(source: &str, at: usize, goes_on: impl Fn(char) -> bool) -> usize {
     source[at..].find(|c| !goes_on(c)).map_or(source.len(), |length| at + length)
 }
 
-/// Where a text ends that begins here.
+/// The end of the text that begins here.
 fn quoted(source: &str, at: usize, quote: char) -> Result<usize, CompileError> {
     let mut is_escaped = false;
     for (length, c) in source[at..].char_indices().skip(1) {
@@ -214,7 +214,7 @@ fn brackets(tokens: &[Token<'_>]) -> Option<CompileError> {
     Some(wrong(last.at, message))
 }
 
-/// What a macro is given: it takes names, of which the parser makes sure.
+/// The arguments of a macro: it needs names, which the parser checks.
 fn calls(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
     tokens.iter().enumerate().find_map(|(position, token)| {
         let (name, open) = (token.text, tokens.get(position + 1)?);
@@ -236,7 +236,7 @@ fn calls(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
     })
 }
 
-/// The parts up to the bracket that closes.
+/// The tokens up to the closing bracket.
 fn within<'t, 's>(tokens: &'t [Token<'s>]) -> &'t [Token<'s>] {
     let mut open = 0_usize;
     let end = tokens.iter().position(|token| match token.kind {
@@ -254,7 +254,7 @@ fn within<'t, 's>(tokens: &'t [Token<'s>]) -> &'t [Token<'s>] {
     &tokens[..end.unwrap_or(tokens.len())]
 }
 
-/// What `has` is asked that is no path with points.
+/// An argument of `has` that is not a path with dots.
 fn has(source: &str, at: usize, given: &[Token<'_>]) -> Option<CompileError> {
     let is_path = given.len() >= 3
         && given.len() % 2 == 1
@@ -277,7 +277,7 @@ fn has(source: &str, at: usize, given: &[Token<'_>]) -> Option<CompileError> {
         [root] if root.kind == Kind::Word => {
             format!("`has` asks about one thing of `{written}`; write `has({written}.name)`")
         }
-        // In brackets stands a name of which CEL knows no presence.
+        // In brackets is a name, whose presence CEL cannot test.
         [root, open, name, close]
             if (root.kind, open.text, close.text) == (Kind::Word, "[", "]")
                 && name.kind == Kind::Value =>
@@ -289,7 +289,7 @@ fn has(source: &str, at: usize, given: &[Token<'_>]) -> Option<CompileError> {
     Some(wrong(at, message))
 }
 
-/// Operators of other languages, and words that stand for one.
+/// Operators of other languages, and words that mean one.
 fn slips(tokens: &[Token<'_>]) -> Option<CompileError> {
     tokens.iter().enumerate().find_map(|(position, token)| {
         let before = position.checked_sub(1).and_then(|before| tokens.get(before));
@@ -333,7 +333,7 @@ fn slips(tokens: &[Token<'_>]) -> Option<CompileError> {
     })
 }
 
-/// Something is missing between two parts, or at an end.
+/// Something is missing between two tokens, or at an end.
 fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
     let (first, last) = (tokens.first()?, tokens.last()?);
     let is_sign = |token: &Token<'_>| matches!(token.text, "-" | "!");
@@ -377,7 +377,7 @@ fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
     None
 }
 
-/// What is left, without the words of the parser.
+/// The remaining errors, without the parser's own terms.
 fn plain(source: &str, parser: CompileError) -> CompileError {
     let rest = source.get(parser.offset..).unwrap_or_default().trim_start();
     let word = rest.split_whitespace().next().unwrap_or_default();

@@ -15,19 +15,18 @@ use super::{Found, Path, Root, Scope};
 use crate::config::limits;
 use crate::event::{Map, Moment, Value, Zone};
 
-/// A text for a customer or an agent, with holes in double braces that a [`Scope`] fills:
-/// `Hello {{ profile.first_name }}`.
+/// A text for a customer or an agent, with placeholders in double braces that a [`Scope`] fills: `Hello
+/// {{ profile.first_name }}`.
 ///
 /// It has conditions and loops as in Jinja, and these filters: `default(text)`, `date(pattern)`,
 /// `round(digits)`, `decimals(digits, separator)`, `upper`, `lower`, `title`, `capitalize`, `trim`,
-/// `replace`, `join`, `first`, `last`, `length`, `sort`, `min`, `max`, `abs`, `int`, `float`. A
-/// value that is missing may be asked for (`{% if profile.first_name %}`) and replaced
-/// (`| default`), but is never printed as a hole: then the whole text is refused. A text of nothing
-/// but blanks is missing, too.
+/// `replace`, `join`, `first`, `last`, `length`, `sort`, `min`, `max`, `abs`, `int`, `float`. A missing
+/// value may be tested (`{% if profile.first_name %}`) and replaced (`| default`), but a placeholder is
+/// never printed empty: then rendering fails. A text that consists only of blanks counts as missing, too.
 pub struct Template {
     source: Box<str>,
     paths: Box<[Path]>,
-    /// None if it is not as simple as that.
+    /// The fast path; none if the template is not that simple.
     holes: Option<SimpleTemplate>,
     engine: Environment<'static>,
 }
@@ -65,8 +64,8 @@ const TESTS: &[&str] =
 
 const NAME: &str = "text";
 
-/// The engine that every template extends: it shares its filters, and has no functions, so that
-/// every loop runs over what a twin holds.
+/// The engine that every template extends: it provides the filters and no functions, so that every loop
+/// runs over a twin's own values.
 static SHARED: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
@@ -79,7 +78,7 @@ static SHARED: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 impl Template {
-    /// The template that `source` writes.
+    /// Compiles `source`.
     ///
     /// # Errors
     /// The first mistake in it: its syntax, an unknown name or filter (with the nearest right one),
@@ -105,7 +104,7 @@ impl Template {
         engine.add_template_owned(NAME, source.to_owned()).map_err(|error| syntax(&error))?;
         let named = engine.get_template(NAME).map_err(|error| syntax(&error))?;
         let mut words: Vec<String> = named.undeclared_variables(true).into_iter().collect();
-        // Found in a set, whose order is not the same in every run.
+        // They come from a set, whose order is not the same in every run.
         words.sort();
         let mut paths = Vec::new();
         for word in words {
@@ -129,7 +128,7 @@ impl Template {
         })
     }
 
-    /// The template as it was written.
+    /// The source of the template.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -139,11 +138,11 @@ impl Template {
         &self.paths
     }
 
-    /// The text with every hole filled; at most [`limits::TREATMENT_BYTES`] long.
+    /// Renders the text; at most [`limits::TREATMENT_BYTES`] long.
     ///
     /// # Errors
-    /// When it would print a missing value, which is named; when a filter does not work on what
-    /// was found; when the text becomes too long.
+    /// If it would print a missing value, which the error names; if a filter does not support a value; if
+    /// the text becomes too long.
     pub fn render(&self, scope: &dyn Scope) -> Result<String, RenderError> {
         match self.holes.as_ref().and_then(|holes| holes.fill(&self.paths, scope)) {
             Some(text) => Ok(text),
@@ -151,7 +150,7 @@ impl Template {
         }
     }
 
-    /// As [`Template::render`], the long way.
+    /// As [`Template::render`], by the engine.
     pub(super) fn render_by_engine(&self, scope: &dyn Scope) -> Result<String, RenderError> {
         let mut root = Branch::default();
         for path in &self.paths {
@@ -203,7 +202,7 @@ impl fmt::Debug for Template {
     }
 }
 
-/// What the engine sees: the named paths as a tree.
+/// The engine's input: the named paths as a tree.
 #[derive(Default)]
 struct Branch {
     leaf: Option<Rendered>,
@@ -221,7 +220,7 @@ impl Branch {
             Some(leaf);
     }
 
-    /// A value at a path holds what stands at longer paths, too.
+    /// A value at a path includes the values at longer paths, too.
     fn into_value(self) -> Rendered {
         match self.leaf {
             Some(leaf) if self.below.is_empty() || !leaf.is_undefined() => leaf,
@@ -267,7 +266,7 @@ fn shown_text(text: &str) -> Rendered {
     if is_nothing(text) { Rendered::UNDEFINED } else { Rendered::from(text) }
 }
 
-/// Whether a text says nothing: forms send fields like that which nobody filled in.
+/// Whether a text is empty or blank: forms send fields that nobody filled in like that.
 pub(super) fn is_nothing(text: &str) -> bool {
     text.trim().is_empty()
 }
@@ -280,7 +279,7 @@ fn shown_map(map: &Map) -> Rendered {
     )
 }
 
-/// A text that refuses to grow beyond its limit.
+/// A text that does not grow beyond its limit.
 struct Bounded(Vec<u8>);
 
 impl io::Write for Bounded {
@@ -297,10 +296,10 @@ impl io::Write for Bounded {
     }
 }
 
-/// Where a text finds the clock by which it shows moments; no path has such a name.
+/// The name under which a template finds its time zone; no path has such a name.
 const ZONE: &str = "@zone";
 
-/// By which clock a text shows moments.
+/// The time zone in which a template shows times.
 #[derive(Debug)]
 struct Clock(Zone);
 
@@ -316,8 +315,8 @@ fn date_by_zone(
     date(moment, pattern, zone.map_or(Zone::UTC, |Clock(zone)| *zone))
 }
 
-/// A moment by a pattern of strftime; without one, the day as 2026-03-05. It is shown by its own
-/// clock, if it has one, else by that of `zone`.
+/// A time in a pattern of strftime; without one, the day as 2026-03-05. It is shown by its own clock, if
+/// it has one, else in `zone`.
 pub(super) fn date(
     moment: &str,
     pattern: Option<&str>,
@@ -354,7 +353,7 @@ fn decimals_of(
     Ok(decimals(f64::try_from(number.clone())?, digits, separator))
 }
 
-/// A whole number with so many decimals, as [`decimals`] writes them: it is exact, however large.
+/// An integer with so many decimals, as [`decimals`] writes them: it is exact, however large.
 pub(super) fn decimals_of_whole(
     whole: i128,
     digits: Option<u32>,
@@ -366,13 +365,12 @@ pub(super) fn decimals_of_whole(
     }
 }
 
-/// A number with exactly so many decimals (two, if not said), after a separator (a point, if not
-/// said).
+/// A number with exactly so many decimals (default: two), after a separator (default: a point).
 pub(super) fn decimals(number: f64, digits: Option<u32>, separator: Option<&str>) -> String {
     let digits = digits.unwrap_or(2).min(9);
     let scale = 10i64.pow(digits);
     let scaled = (number * scale as f64).round();
-    // Beyond the whole numbers that a float holds exactly, digits mean nothing.
+    // Beyond the integers that a float represents exactly, digits have no meaning.
     if scaled.abs() >= EXACT_MAX {
         return format!("{number:.0}");
     }
@@ -388,7 +386,7 @@ pub(super) fn decimals(number: f64, digits: Option<u32>, separator: Option<&str>
 
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// The engine looks filters and tests up when it renders; a mistyped one is found here instead.
+/// The engine looks up filters and tests when it renders; a mistyped one is found here instead.
 fn check_words(source: &str) -> Result<(), CompileError> {
     for (start, tag) in tags(source) {
         let mut quote = None;
@@ -408,7 +406,7 @@ fn check_words(source: &str) -> Result<(), CompileError> {
                     let word = tag.get(from..at).unwrap_or_default();
                     check_word(previous, word)
                         .map_err(|message| CompileError::new(start + from, message))?;
-                    // `is not defined` asks for `defined`.
+                    // `is not defined` uses the test `defined`.
                     if !(previous == "is" && word == "not") {
                         previous = word;
                     }
@@ -443,7 +441,7 @@ fn check_word(previous: &str, word: &str) -> Result<(), String> {
     Err(format!("unknown {kind} `{word}`; {hint}"))
 }
 
-/// What stands between braces, and where it starts.
+/// The content of each pair of braces, and its start.
 fn tags(source: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! Reads `[topics]`: phrases by which a message shows what it is about.
+//! Reads `[topics]`: phrases by which the topic of a message is recognised.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -9,14 +9,14 @@ use super::queues::PERSON;
 use super::read::{TomlItem, TomlTable};
 use crate::language::{Language, Languages, Phrases, Topics};
 
-/// How messages are read: the languages that customers may speak, and what they may speak about.
+/// How messages are analysed: the supported languages and topics.
 #[derive(Debug, Clone)]
 pub struct Speech {
-    /// What is known of languages.
+    /// The loaded languages.
     pub languages: Arc<Languages>,
-    /// The policy's languages of which something is known; the first is the default.
+    /// The policy's languages that are loaded; the first is the default.
     pub spoken: Box<[Language]>,
-    /// The topics, by their phrases and by what languages bring along.
+    /// The topics, with their phrases and those of the languages.
     pub topics: Topics,
 }
 
@@ -26,10 +26,10 @@ pub(super) type TopicPhrase = (Box<str>, Option<Language>, Box<str>);
 /// The word for phrases that count in every language.
 const ANY: &str = "any";
 
-/// The key that says whether a topic is a wish.
+/// The key that marks a topic as a wish.
 const WISH: &str = "wish";
 
-/// What a policy says of topics.
+/// The topics of a policy.
 #[derive(Default)]
 pub(super) struct TopicDefinitions {
     phrases: Vec<TopicPhrase>,
@@ -69,7 +69,7 @@ pub(super) fn read(table: &TomlTable<'_>, spoken: &[Box<str>], told: &mut TopicD
             };
             for phrase in list.list_or_one() {
                 let Some(text) = phrase.text() else { continue };
-                // Alone, it says what is wrong with it and where.
+                // Compiled alone, it gives the error and its position.
                 if let Err(error) = Phrases::new([(topic, language, text)]) {
                     phrase.wrong(error.to_string());
                 } else {
@@ -87,8 +87,8 @@ fn is_spoken(language: Language, spoken: &[Box<str>]) -> bool {
     spoken.iter().any(|tag| tag.parse() == Ok(language))
 }
 
-/// The speech of a policy, once all its files are read. `known` are the topics that it has: of
-/// those, languages bring phrases along.
+/// The message analysis of a policy, once all its files are read. `known` are its topics, to which
+/// languages contribute phrases.
 pub(super) fn compile(
     known: &BTreeSet<String>,
     told: &TopicDefinitions,

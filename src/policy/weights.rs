@@ -1,5 +1,5 @@
-//! Reads `[suitability]`, `[weights]`, `[explore]` and `[learn]`: when it is no time to sell, how much
-//! each issue weighs, how far what is new may be tried, and by what customers are told apart.
+//! Reads `[suitability]`, `[weights]`, `[explore]` and `[learn]`: when sales are unsuitable, the weight
+//! of each issue, exploration, and the model features.
 
 use super::actions::ISSUES;
 use super::load::{ExpressionSite, PolicyReader};
@@ -7,8 +7,8 @@ use super::read::{TomlItem, TomlTable};
 use super::{Expression, Issue, SourceLocation};
 use crate::config::limits;
 
-/// When it is no time to sell. In distress neither sales nor nurture are good for a customer; while
-/// something is open, sales are not.
+/// When sales are unsuitable. In distress neither sales nor nurture are suitable for a customer; while a
+/// matter is open, sales are not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suitability {
     /// A sentiment below this is distress, −1 to 1.
@@ -17,9 +17,9 @@ pub struct Suitability {
     pub dissatisfaction: f64,
     /// An urgency above this is distress, 0 to 1.
     pub urgency: f64,
-    /// An open case is something open.
+    /// Whether an open case counts as an open matter.
     pub cases: bool,
-    /// A case that people were handed is something open.
+    /// Whether an open escalation counts as an open matter.
     pub escalations: bool,
 }
 
@@ -35,28 +35,28 @@ impl Default for Suitability {
     }
 }
 
-/// How much each issue weighs.
+/// The weight of each issue.
 #[derive(Debug, Default)]
 pub struct IssueWeights([Option<(Expression, SourceLocation)>; ISSUES.len()]);
 
 impl IssueWeights {
-    /// The greatest weight.
+    /// The maximum weight.
     pub const MAX: f64 = 10.0;
 
-    /// The weight of an issue, 0 to [`IssueWeights::MAX`], and where it stands; none: 1.
+    /// The weight of an issue, 0 to [`IssueWeights::MAX`], and its location; none: 1.
     pub fn of(&self, issue: Issue) -> Option<(&Expression, &SourceLocation)> {
         self.0[issue as usize].as_ref().map(|(weight, place)| (weight, place))
     }
 }
 
-/// How far what is new may be tried. Where a policy has this, propensities are drawn and not just
-/// expected: what is not well known gets its chance.
+/// Exploration. If a policy enables it, propensities are drawn and not just expected, so that
+/// little-known actions are tried.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explore {
-    /// The share of decisions, 0 to 1, in which an action may be taken of which little is known,
-    /// while there is another.
+    /// The share of decisions (0 to 1) that may choose a little-known action although a well-known one is
+    /// available.
     pub reach: f64,
-    /// Once it has been observed so often, an action is well known.
+    /// The number of observations after which an action is well known.
     pub mature: u32,
 }
 
@@ -118,7 +118,7 @@ pub(super) fn read_explore(table: &TomlTable<'_>, known: &mut Option<(SourceLoca
     *known = Some((item.place(), explore));
 }
 
-/// Reads what tells customers and moments apart, for the models.
+/// Reads the model features that distinguish customers and situations.
 pub(super) fn read_features(
     table: &TomlTable<'_>,
     reader: &PolicyReader,
@@ -132,7 +132,7 @@ pub(super) fn read_features(
         let (most, found) = (limits::POLICY_FEATURES, listed.len());
         table.wrong(format!("expected at most {most} features, found {found}"));
     }
-    // Nothing sensitive is learned from.
+    // Models do not learn from sensitive data.
     let situation = ExpressionSite::Action { uses: &[], discreet: true };
     let features = listed.into_iter().filter_map(|item| reader.expression(item, situation));
     *known = Some((item.place(), features.collect()));
