@@ -11,51 +11,50 @@ use crate::twin::{
     Recall, Twin, World, react,
 };
 
-/// What came of a past under a policy.
+/// The result of a replay.
 #[derive(Debug, Default)]
 pub struct Lived {
-    /// Every decision, in the order of time.
+    /// Every decision, in time order.
     pub decisions: Vec<Decision>,
-    /// What was said, in the order of time.
+    /// The actions, in time order.
     pub actions: Vec<Arc<Action>>,
-    /// What was taken back.
+    /// The recalls.
     pub recalls: Vec<Recall>,
-    /// What was handed to people.
+    /// The messages about escalations.
     pub escalations: Vec<Escalation>,
-    /// How many inputs there were, timers included.
+    /// The number of inputs, timers included.
     pub inputs: u64,
-    /// The twin at the end; none if nothing happened.
+    /// The twin at the end; none if there were no inputs.
     pub twin: Option<Box<Twin>>,
-    /// The past has more timers than anybody would wait for: it stops there.
+    /// Whether the replay was cut because it exceeded the limit of timers.
     pub is_cut: bool,
 }
 
-/// Timers that one past may fire: one every quarter of an hour for a year.
+/// The maximum number of timers in one replay: one every quarter of an hour for a year.
 const TIMERS_MAX: u64 = 4 * 24 * 365;
 
-/// A twin that lives through a past, input by input, so that each can be given what was known when it
-/// came.
+/// A replay, input by input, so that each input can use the model version of its time.
 #[derive(Debug)]
 pub struct Life<'a> {
     past: &'a Past,
     marks: &'a ModelMarks,
-    /// What happened, in its order.
+    /// The history, in order.
     ordered: Vec<&'a PastStep>,
-    /// How much of it was taken in.
+    /// The number of processed inputs.
     taken: usize,
     customer: &'a Customer,
     policy: &'a Policy,
-    /// Everything that is due by then fires.
+    /// Timers that are due by then fire.
     until: Time,
     broadcasts: Broadcasts,
     over: EndedBroadcasts,
     lived: Lived,
     timers: u64,
-    /// When the stream stored the last event.
+    /// The stream time of the last event.
     stream: Option<Time>,
 }
 
-/// What a life takes in next.
+/// The next input of a replay.
 enum Next<'a> {
     Timer { due: Time, name: Box<str>, rung: Option<Rung> },
     Happened(&'a PastStep),
@@ -86,8 +85,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Which version of what was learned its next input went by; none at the end. Before anything was
-    /// learned, and where nobody knows, it is 0.
+    /// The model version of the next input; none at the end; 0 if none was learned yet or it is unknown.
     pub fn next_version(&self) -> Option<u64> {
         Some(match self.next()? {
             Next::Timer { due, rung, .. } => match rung.and_then(|rung| rung.place.1) {
@@ -104,7 +102,7 @@ impl<'a> Life<'a> {
         })
     }
 
-    /// Takes the next input in; `false` if there is none.
+    /// Processes the next input; `false` if there is none.
     pub fn go_on(&mut self, models: &Snapshot) -> bool {
         match self.next() {
             None => return false,
@@ -126,19 +124,19 @@ impl<'a> Life<'a> {
         true
     }
 
-    /// Lives on to the end by what is known in one snapshot.
+    /// Replays to the end with one model snapshot.
     pub fn to_end(mut self, models: &Snapshot) -> Lived {
         while self.go_on(models) {}
         self.lived
     }
 
-    /// What came of it so far.
+    /// The results so far.
     pub fn lived(self) -> Lived {
         self.lived
     }
 
-    /// What fired before what happened next comes before it, and so does what did not fire then and
-    /// is due by its time.
+    /// The next input. What originally came before the next step comes before it, and so does a timer
+    /// that did not fire originally and is due by that step's time.
     fn next(&self) -> Option<Next<'a>> {
         if self.lived.is_cut {
             return None;
@@ -220,7 +218,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Hears a broadcast; what cannot be used was refused then, too.
+    /// Processes a broadcast; one that cannot be used was rejected originally, too.
     fn hear(&mut self, told: &Broadcast, at: Time, models: &Snapshot) {
         for ended in self.broadcasts.expire(at) {
             self.over.add(at, ended.id);
@@ -239,7 +237,7 @@ impl<'a> Life<'a> {
                     return;
                 }
                 let shared = self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned();
-                // One that is known to have woken the twin does so when it did.
+                // A broadcast that originally woke the twin does so at the original time.
                 if let Some(shared) = shared.filter(|one| !self.past.woken.contains(&one.id)) {
                     self.take(shared.wake(self.customer, at), models);
                 }

@@ -2,20 +2,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Time;
 
-/// From where on a partition went by a version of what was learned. Stored.
+/// The position from which a partition used a model version. Stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelMark {
     /// The version.
     pub version: u64,
-    /// The sequence of the last event that went by an earlier one.
+    /// The sequence of the last event that used an earlier version.
     pub after: u64,
-    /// The number of the first journalled input that went by it.
+    /// The number of the first journalled input that used it.
     pub input: u32,
     /// The partition's clock then.
     pub at: Time,
 }
 
-/// The marks of a partition, in the order of versions.
+/// The model marks of a partition, in the order of versions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct ModelMarks(Vec<ModelMark>);
 
@@ -25,18 +25,18 @@ impl ModelMarks {
         ModelMarks(marks)
     }
 
-    /// The version that an event of the stream went by. Before the first mark it is the one that
-    /// knows nothing.
+    /// The version that an event of the stream used. Before the first mark it is version 0, without any
+    /// training.
     pub(super) fn of_event(&self, sequence: u64) -> u64 {
         self.last(|mark| mark.after < sequence)
     }
 
-    /// Likewise of a journalled input.
+    /// The version that a journalled input used.
     pub(super) fn of_input(&self, number: u32) -> u64 {
         self.last(|mark| mark.input <= number)
     }
 
-    /// Likewise of something that did not happen then.
+    /// The version for an input that did not occur originally.
     pub(super) fn of_moment(&self, at: Time) -> u64 {
         self.last(|mark| mark.at <= at)
     }

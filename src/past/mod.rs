@@ -1,15 +1,14 @@
-//! What really happened to one customer, taken in once more: by the same policy, which must give the
-//! same decisions, or by another, which shows what it would have said. Pure.
+//! Replays one customer's real history: under the same policy, which must give the same decisions, or
+//! under another, to compare. Pure.
 //!
-//! A past is made of the events in the stream and of the inputs that a journal keeps because the
-//! stream does not have them: what channels asked, and what an analyser said of messages. Timers are
-//! those of the twin that lives through it, because another policy starts other timers. One that
-//! fired then, too, fires in the place among the events and at the moment that the journal has, also
-//! if it was late or ahead of an event that the stream stored before it; any other at its due time.
-//! Likewise a broadcast wakes the twin when it woke it then.
+//! A history consists of the events in the stream and the inputs that a journal keeps because the stream
+//! does not have them (API requests, analyser answers). Timers come from the replayed twin, because
+//! another policy starts other timers. A timer that also fired originally fires at the journalled
+//! position and time, even if it was late or came before an event that the stream had stored earlier; any
+//! other fires at its due time. Likewise, a broadcast wakes the twin when it did originally.
 //!
-//! What was learned changes while twins decide. Marks say from where on a partition went by which
-//! version of it: a [`Life`] asks for the version that each of its inputs went by.
+//! Models change over time. Model marks record from which position a partition used which version; a
+//! [`Life`] uses for each input the version of that time.
 
 mod life;
 mod mark;
@@ -27,30 +26,30 @@ use crate::models::Snapshot;
 use crate::policy::Policy;
 use crate::twin::{Asked, HandedOver, Journalled, Woken};
 
-/// The inputs of one customer, as they came.
+/// The history of one customer: inputs in their original order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Past {
     happened: Vec<PastStep>,
     analyses: BTreeMap<u64, Analysis>,
-    /// Timers that fired: when each was due, its name, and how it fired.
+    /// The timers that fired: when each was due, its name, and how it fired.
     fired: BTreeMap<(Time, Box<str>), Rung>,
-    /// The identities of the broadcasts that are known to have woken the twin.
+    /// The fingerprints of the broadcasts that are known to have woken the twin.
     woken: BTreeSet<u64>,
     marks: ModelMarks,
 }
 
-/// How a timer fired.
+/// The original firing of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Rung {
-    /// When it was taken in.
+    /// When it was processed.
     at: Time,
-    /// How late it was.
+    /// The delay of the firing.
     late: Duration,
     place: Place,
 }
 
-/// The place of an input among all of a partition: behind a sequence of the stream, and there by its
-/// number in the journal; an event of the stream comes first.
+/// The position of an input among all of a partition: after a stream sequence, and there by its number in
+/// the journal; an event of the stream comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(u64, Option<u32>);
 
@@ -58,7 +57,7 @@ struct Place(u64, Option<u32>);
 #[derive(Debug, Clone, PartialEq)]
 struct PastStep {
     at: Time,
-    /// Its sequence in the stream, or that of the last event before it.
+    /// Its stream sequence, or that of the last event before it.
     sequence: u64,
     what: PastInput,
 }
@@ -85,17 +84,17 @@ impl PastStep {
 }
 
 impl Past {
-    /// An event of the stream.
+    /// Adds an event of the stream.
     pub fn event(&mut self, sequence: u64, at: Time, event: Event) {
         self.happened.push(PastStep { at, sequence, what: PastInput::Event(Box::new(event)) });
     }
 
-    /// A broadcast of the stream.
+    /// Adds a broadcast of the stream.
     pub fn broadcast(&mut self, sequence: u64, at: Time, told: Arc<Broadcast>) {
         self.happened.push(PastStep { at, sequence, what: PastInput::Broadcast(told) });
     }
 
-    /// An input that a journal kept, and its number there.
+    /// Adds a journalled input, and its number in the journal.
     pub fn journalled(&mut self, at: Time, number: u32, input: Journalled) {
         match input {
             Journalled::Ask(asked) => {
@@ -123,13 +122,13 @@ impl Past {
         }
     }
 
-    /// From where on the customer's partition went by which version of what was learned.
+    /// The model marks of the customer's partition.
     pub fn learned(&mut self, marks: Vec<ModelMark>) {
         self.marks = ModelMarks::new(marks);
     }
 
-    /// The sequences of what came in the service's name, in ascending order: what other identifiers of
-    /// the customer passed on, if the service wrote it.
+    /// The sequences of the events that come in the service's name, in ascending order: those that other
+    /// identifiers of the customer forwarded, if the service wrote them.
     pub fn passed_on(&self) -> Vec<u64> {
         let is_passed =
             |what: &PastInput| matches!(what, PastInput::Event(event) if event.passed.is_some());
@@ -139,7 +138,7 @@ impl Past {
         found
     }
 
-    /// Events of these sequences, in ascending order, did not happen.
+    /// Removes the events with these sequences, in ascending order.
     pub fn forget(&mut self, sequences: &[u64]) {
         self.happened.retain(|one| {
             let is_event = matches!(one.what, PastInput::Event(_));
@@ -147,23 +146,23 @@ impl Past {
         });
     }
 
-    /// How many inputs there are; timers, and that a broadcast woke the twin, aside.
+    /// The number of inputs, without timers and wake-ups by broadcasts.
     pub fn len(&self) -> usize {
         self.happened.iter().filter(|one| !matches!(one.what, PastInput::Woken { .. })).count()
     }
 
-    /// Whether nothing happened.
+    /// Whether the history is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// When the first and the last of them came; none if nothing happened.
+    /// The times of the first and the last input; none if the history is empty.
     pub fn span(&self) -> Option<(Time, Time)> {
         let times = || self.happened.iter().map(|one| one.at);
         times().min().zip(times().max())
     }
 
-    /// What channels asked, and what they were answered.
+    /// The channels' API requests with their original answers.
     pub fn asked(&self) -> impl Iterator<Item = (Time, &Asked)> {
         self.happened.iter().filter_map(|one| match &one.what {
             PastInput::Asked { asked, .. } => Some((one.at, &**asked)),
@@ -171,12 +170,12 @@ impl Past {
         })
     }
 
-    /// A new twin that is to live through it. Everything that is due up to `until` fires.
+    /// Starts a replay in a new twin. Timers that are due up to `until` fire.
     pub fn life<'a>(&'a self, customer: &'a Customer, policy: &'a Policy, until: Time) -> Life<'a> {
         Life::new(self, customer, policy, until)
     }
 
-    /// Has a new twin live through it by what is known in one snapshot.
+    /// Replays it in a new twin with one model snapshot.
     pub fn live(
         &self,
         customer: &Customer,
@@ -235,7 +234,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
         parse(&raw).unwrap()
     }
 
-    /// A service that takes in what happens, in whatever order, and what it keeps of that.
+    /// A service that processes inputs in any order, and what it stores.
     struct Service {
         policy: Policy,
         twin: Twin,
@@ -272,7 +271,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
             self.tell(self.taken + 1, name, stored);
         }
 
-        /// The event with this number comes, for the first time or once more.
+        /// Delivers the event with this number, for the first time or again.
         fn tell(&mut self, number: u64, name: &str, stored: Time) {
             self.taken += 1;
             let event = event(number, name);
@@ -286,7 +285,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
             self.past.journalled(at, self.number, input);
         }
 
-        /// The timer fires, at a moment that is not always the one at which it is due.
+        /// Fires the timer, not always at its due time.
         fn fire(&mut self, at: Time) {
             let due = self.twin.timers[0].due;
             let fired = Fired { name: "soon".into(), due, late: at.since(due) };
@@ -294,7 +293,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
             self.take(Input::timer(fired, at));
         }
 
-        /// A broadcast comes, and wakes the twin so much later.
+        /// Delivers a broadcast, which wakes the twin after this delay.
         fn storm(&mut self, stored: Time, woken_at: Time) {
             self.taken += 1;
             let told = json!({ "type": "broadcast", "data": { "value": 1, "wake": true } });
@@ -354,7 +353,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
         service.event("Wait", second(0.0));
         service.event("Speak", second(59.0));
         service.event("Speak", second(90.0));
-        // It was pulled with the events, and fires at its due time behind them.
+        // It was pulled with the events, and fires at its due time after them.
         service.fire(second(60.0));
         service.event("Speak", second(91.0));
         service.fire(second(300.0));

@@ -10,21 +10,21 @@ use crate::event::{Customer, Time, Value};
 use crate::policy::{Policy, SourceLocation};
 use crate::twin::{Action, Escalation, EscalationState, Recall, Twin};
 
-/// An action, a recall or an escalation that came out.
+/// An output of a story: an action, a recall or an escalation.
 #[derive(Debug, Clone)]
 pub struct SeenOutput {
-    /// When, in the story's own time.
+    /// When it came, in the story's own time.
     pub at: Time,
-    /// What.
+    /// The output.
     pub what: OutputKind,
 }
 
-/// What came out.
+/// The kind of an output, with its content.
 #[derive(Debug, Clone)]
 pub enum OutputKind {
     /// An action.
     Action(Arc<Action>),
-    /// An action that is taken back.
+    /// A recalled action.
     Recall(Box<Recall>),
     /// An escalation that opened or changed.
     Escalation(Box<Escalation>),
@@ -54,26 +54,26 @@ impl fmt::Display for SeenOutput {
     }
 }
 
-/// Whether one thing that a story expects came true.
+/// The result of one expectation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was expected, in words.
+    /// The expectation as text.
     pub expected: String,
-    /// What was found instead; none if it came true.
+    /// What was found instead; none if the expectation was met.
     pub instead: Option<String>,
-    /// Where the expectation stands.
+    /// The location of the expectation.
     pub place: SourceLocation,
 }
 
 impl Finding {
-    /// Whether it came true.
+    /// Whether the expectation was met.
     pub fn is_met(&self) -> bool {
         self.instead.is_none()
     }
 }
 
-/// Compares what came out with what a story expects, in the order of the story. Without the twins
-/// at the end, what it expects of their state is left out.
+/// Compares the outputs with a story's expectations, in the order of the story. Without the final twins,
+/// expectations about their state are left out.
 pub fn check(
     story: &Story,
     policy: &Policy,
@@ -140,7 +140,7 @@ impl Checking<'_> {
         format!("{seen} at {}", offset(seen.at.since(self.story.start)))
     }
 
-    /// What came out instead of what was wanted, if it did not.
+    /// What was found instead of the expected output, if it is missing.
     fn outcome(&self, customer: &Customer, wanted: &ExpectedOutput) -> Option<String> {
         let mismatches: Vec<(&SeenOutput, Option<String>)> =
             self.of(customer).map(|seen| (seen, self.mismatch(wanted, seen))).collect();
@@ -157,7 +157,7 @@ impl Checking<'_> {
         if mismatches.is_empty() {
             return Some("nothing came out".to_owned());
         }
-        // The nearest is the one of the right name, if there is one.
+        // The nearest output is one with the right name, if there is one.
         let named = mismatches.iter().filter(|(seen, _)| is_named(wanted, seen));
         let mut nearest: Vec<_> = named.collect();
         if nearest.is_empty() {
@@ -173,7 +173,7 @@ impl Checking<'_> {
         Some(told.join("; "))
     }
 
-    /// The first way in which what came out differs from what was wanted.
+    /// The first difference between an output and the expected one.
     fn mismatch(&self, wanted: &ExpectedOutput, seen: &SeenOutput) -> Option<String> {
         let at = seen.at.since(self.story.start);
         if !is_named(wanted, seen) {
@@ -299,7 +299,7 @@ fn lacks(what: &str, wanted: &[Box<str>], found: &str) -> Option<String> {
     Some(format!("its {what} does not hold \"{wanted}\": \"{}\"", found.trim_end()))
 }
 
-/// Whole and other numbers are the same number.
+/// Integers and other numbers of the same value are equal.
 fn same(left: &Value, right: &Value) -> bool {
     left == right || left.compare_numbers(right) == Some(Ordering::Equal)
 }
@@ -347,7 +347,7 @@ fn describe(outcome: &ExpectedOutput) -> String {
     said
 }
 
-/// A span after the story's start, for people: its two largest parts, as `15d 21h`.
+/// The time since the story's start, for people: its two largest parts, as `15d 21h`.
 pub(super) fn offset(span: std::time::Duration) -> String {
     let secs = span.as_secs();
     let parts =

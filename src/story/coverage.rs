@@ -7,39 +7,39 @@ use crate::event::Time;
 use crate::policy::{Mistake, Policy, SourceLocation, Trigger, nearest};
 use crate::twin::Input;
 
-/// What stories have reached of a policy so far.
+/// The policy coverage of stories.
 #[derive(Debug, Default)]
 pub struct Coverage {
     rules: BTreeSet<Box<str>>,
     treatments: BTreeSet<(Box<str>, Box<str>)>,
 }
 
-/// What no story reaches of a policy.
+/// Uncovered parts of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreached {
     /// Rules that never held.
     pub rules: UnreachedKind,
-    /// Actions that were never taken.
+    /// Actions that were never chosen.
     pub actions: UnreachedKind,
-    /// Treatments that were never chosen, of actions that were never taken, too.
+    /// Treatments that were never chosen, also those of actions that were never chosen.
     pub treatments: UnreachedKind,
 }
 
-/// What no story reaches of one kind.
+/// The uncovered parts of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UnreachedKind {
-    /// How many there are of the kind.
+    /// The total number of this kind.
     pub of: usize,
-    /// Those that no story reaches, in the order of the policy.
+    /// Those that no story covers, in the order of the policy.
     pub unreached: Vec<Reachable>,
 }
 
-/// Something that a story may reach.
+/// A part of a policy that a story may cover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reachable {
     /// Its name.
     pub name: Box<str>,
-    /// Where it stands: file and line.
+    /// Its location: file and line.
     pub place: Box<str>,
     /// The action of a treatment.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct Reachable {
 }
 
 impl Coverage {
-    /// One more story was played.
+    /// Adds a played story.
     pub fn add(&mut self, played: &Played) {
         self.rules.extend(played.followed.places());
         for seen in &played.seen {
@@ -57,7 +57,7 @@ impl Coverage {
         }
     }
 
-    /// What none of them has reached.
+    /// The parts that no added story has covered.
     pub fn unreached(&self, policy: &Policy) -> Unreached {
         let policies = || std::iter::once(policy).chain(policy.arms.values());
         let reachable = |name: &str, place: &SourceLocation| Reachable {
@@ -105,7 +105,7 @@ impl Coverage {
 }
 
 impl Unreached {
-    /// Those of the treatments whose actions are reached: of another action, its name says it all.
+    /// The uncovered treatments of covered actions: for an uncovered action its name is enough.
     pub fn treatments_alone(&self) -> impl Iterator<Item = &Reachable> {
         let is_of = |treatment: &Reachable, action: &Reachable| {
             treatment.action.as_deref() == Some(&*action.name)
@@ -115,15 +115,15 @@ impl Unreached {
         })
     }
 
-    /// Whether everything is reached.
+    /// Whether everything is covered.
     pub fn is_empty(&self) -> bool {
         let parts = [&self.rules, &self.actions, &self.treatments];
         parts.iter().all(|part| part.unreached.is_empty())
     }
 }
 
-/// Events of stories that nothing of the policy answers to, though the name is near one to which
-/// something does; and the other way round.
+/// Probable typos: events of stories that nothing in the policy reacts to, with a name near one that
+/// something reacts to; and the reverse.
 pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
     let policies = || std::iter::once(policy).chain(policy.arms.values());
     let heard: BTreeSet<(&str, &str)> = policies()
@@ -159,7 +159,7 @@ pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
             continue;
         }
         let names = told.iter().filter(|(other, _)| *other == kind).map(|(_, name)| &**name);
-        // What something else answers to is another event.
+        // A name that something else reacts to is a different event.
         let names = names.filter(|name| !heard.contains(&(kind, name)));
         if let Some(near) = nearest(detail, names) {
             let message = format!(
@@ -176,7 +176,7 @@ pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
     found
 }
 
-/// The kinds of inputs whose names companies choose.
+/// The kinds of inputs whose names are chosen by companies.
 fn kind(trigger: Trigger) -> Option<&'static str> {
     match trigger {
         Trigger::Event(kind) => Some(kind.name()),

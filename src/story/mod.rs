@@ -1,9 +1,9 @@
-//! Stories: what happens to some customers, and what must and must not come of it.
+//! Stories: timed events of some customers, and what must and must not come out.
 //!
-//! In comes a text file with events at times; out comes a [`Story`], or every mistake in it. It is
-//! played on the pure core by [`play`], in virtual time, or by whoever publishes its events to a
-//! live service and collects what comes out; [`check`] compares either with what the story expects,
-//! and [`StoryReport`] prints the whole for people. Pure: no clock, no IO.
+//! Takes a text file with events at times; returns a [`Story`], or all mistakes in it. A story is played
+//! on the pure core by [`play`], in virtual time, or by a program that publishes its events to a live
+//! service and collects the outputs; [`check`] compares either with the story's expectations, and
+//! [`StoryReport`] prints the result for people. Pure: no clock, no IO.
 
 mod check;
 mod coverage;

@@ -12,11 +12,11 @@ use crate::policy::read::{Findings, TomlItem, TomlSource, TomlTable, hint};
 use crate::policy::{EscalationTarget, Mistakes, Policy, RuleStep};
 use crate::twin::LiveBroadcast;
 
-/// The story that a file tells, for a policy.
+/// Parses a story for a policy.
 ///
 /// # Errors
-/// Every mistake in it at once, each with its line: events that the service would refuse, names
-/// that the policy does not know (with the nearest right ones), unknown keys, wrong types.
+/// All mistakes at once, each with its line: events that the service would reject, names that the policy
+/// does not define (with the nearest right ones), unknown keys, wrong types.
 pub fn parse(file: &str, content: &str, policy: &Policy) -> Result<Story, Mistakes> {
     let found = RefCell::new(Findings::default());
     let story = TomlSource::new(file, content, &found)
@@ -95,12 +95,12 @@ fn step(item: TomlItem<'_>) -> Option<StoryStep> {
     let place = table.place();
     table.finish();
     let data = match data.map(TomlItem::value).unwrap_or_default() {
-        // Some events carry nothing.
+        // Some events have no data.
         Value::Null => Value::Map(Box::default()),
         data => data,
     };
     let step = StoryStep { at: at?, subject: subject?, data, refused: refused?, place };
-    // What a placeholder stands for is of no matter to whether the event can be read.
+    // Whether the event can be parsed does not depend on the value of a reference.
     let told = step.told("story", Time::default(), &[]).and_then(|told| match told {
         StepContent::Broadcast(told) => LiveBroadcast::new(&told, Time::default()).map(drop),
         StepContent::Event(_) => Ok(()),
@@ -111,7 +111,7 @@ fn step(item: TomlItem<'_>) -> Option<StoryStep> {
     Some(step)
 }
 
-/// Of whom an event speaks, its data, and where its type stands.
+/// The subject of an event, its data, and the location of its type.
 fn event<'a>(
     table: &TomlTable<'a>,
 ) -> (Option<StepSubject>, Option<TomlItem<'a>>, Option<TomlItem<'a>>) {
@@ -134,7 +134,7 @@ fn event<'a>(
     (subject, data, named)
 }
 
-/// A moment after the start: `0s`, `36h`, `1d 2h`.
+/// A time after the start: `0s`, `36h`, `1d 2h`.
 fn offset(item: TomlItem<'_>) -> Option<Duration> {
     item.span()
 }
@@ -206,7 +206,7 @@ impl Reading<'_> {
         Some(Prohibition { customer: customer?, unwanted, place })
     }
 
-    /// The customer, who must appear in the story: nothing comes out for anybody else.
+    /// The customer, who must appear in the story: there are no outputs for anybody else.
     fn cast(&self, table: &TomlTable<'_>) -> Option<Customer> {
         let item = table.require("customer")?;
         let customer = customer(item)?;
@@ -306,7 +306,7 @@ impl Reading<'_> {
     }
 }
 
-/// A part that need not be there, but must be right if it is.
+/// An optional part, which must be right if it is there.
 fn needed<T>(part: Option<Option<T>>) -> Option<Option<T>> {
     match part {
         None => Some(None),

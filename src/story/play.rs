@@ -13,54 +13,54 @@ use crate::twin::{
     World, react,
 };
 
-/// A story played to its end on the pure core.
+/// A story that was played to its end on the pure core.
 #[derive(Debug)]
 pub struct Played {
-    /// Each input, and what came of it, in the order of time.
+    /// Each input with its reaction, in time order.
     pub turns: Vec<Turn>,
-    /// The actions and escalations that came out, in the order of time.
+    /// The actions, recalls and escalations that came out, in time order.
     pub seen: Vec<SeenOutput>,
     /// The twins at the end.
     pub twins: BTreeMap<Customer, Twin>,
-    /// What is shared among them at the end.
+    /// The active broadcasts at the end.
     pub broadcasts: Broadcasts,
-    /// The rules that held.
+    /// The matched rules.
     pub followed: MatchedRules,
-    /// What was learned from their answers, and goes on to be.
+    /// The learner, with everything learned from the outcomes; it continues to learn.
     pub learner: Learner,
-    /// The story went on for longer than a story may.
+    /// Whether the story was cut because it exceeded the limit of its length.
     pub is_cut: bool,
 }
 
-/// One input of a story, and what came of it.
+/// One input of a story and its reaction.
 #[derive(Debug)]
 pub struct Turn {
-    /// When, in the story's own time.
+    /// When it was processed, in the story's own time.
     pub at: Time,
-    /// Whose twin took it in; none: a broadcast, which is kept for all of them.
+    /// The customer whose twin processed it; none: a broadcast, which is stored for all of them.
     pub customer: Option<Customer>,
-    /// What it was.
+    /// The cause.
     pub cause: TurnCause,
-    /// What came of it; none if it was nothing that can be read.
+    /// The reaction; a rejection if the input cannot be parsed.
     pub reaction: Result<Reaction, Rejection>,
 }
 
-/// What an input of a story was.
+/// The cause of an input of a story.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TurnCause {
     /// A step of the story: its position.
     Step(usize),
-    /// A timer of the twin's own: its name.
+    /// A timer of the twin: its name.
     Timer(Box<str>),
-    /// What the twin of another identifier passed on: its type.
+    /// An event that the twin of another identifier forwarded: its type.
     PassedOn(EventType),
     /// A broadcast that woke the twin: its scope.
     Broadcast(Box<str>),
 }
 
-/// Plays a story on the pure core in virtual time: the timers of all twins fire as time goes on,
-/// each at its due time, before the steps of the same moment. A broadcast that wakes reaches the
-/// twins at once, in the order of the customers.
+/// Plays a story on the pure core in virtual time: the timers of all twins fire as time advances, each at
+/// its due time, before the steps with the same time. A broadcast that wakes twins reaches them at once,
+/// in the order of the customers.
 pub fn play(story: &Story, policy: &Policy) -> Played {
     let mut played = Played {
         turns: Vec::new(),
@@ -74,7 +74,7 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
     for (position, step) in story.steps.iter().enumerate() {
         let at = story.start + step.at;
         played.fire_timers(at, policy);
-        // A number makes it unique, and the same in every run.
+        // A number makes the id unique, and the same in every run.
         let told = step.told(&format!("step-{position}"), story.start, &played.seen);
         let cause = TurnCause::Step(position);
         let taken = match told {
@@ -100,13 +100,13 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
     played
 }
 
-/// What comes of a broadcast before anybody meets it.
+/// The reaction to a broadcast before any twin receives it.
 fn nothing() -> Reaction {
     Reaction { verdict: InputResult::Applied, effects: Vec::new(), notes: Vec::new() }
 }
 
 impl Played {
-    /// Takes a broadcast in; returns it if it is to wake those whom it concerns.
+    /// Processes a broadcast; returns it if it is to wake the matching twins.
     fn spread(
         &mut self,
         told: &Broadcast,
@@ -145,7 +145,7 @@ impl Played {
                 return;
             }
             let (customer, name) = (customer.clone(), name.clone());
-            // Time does not go back: a timer that was due before its twin heard of it fires now.
+            // Time does not go back: a timer that was due before its twin started it fires now.
             let at = self.turns.last().map_or(due, |turn| turn.at.max(due));
             let fired = Fired { name: name.clone(), due, late: at.since(due) };
             self.take(customer, TurnCause::Timer(name), &Input::timer(fired, at), policy);
@@ -177,7 +177,7 @@ impl Played {
                 }
                 Effect::Observe(observation) => {
                     observation.exposure.teach(&mut self.learner, observation.reward > 0);
-                    // The next decision goes by it.
+                    // The next decision uses it.
                     self.learner.publish();
                     continue;
                 }
@@ -200,7 +200,7 @@ impl Played {
         }
     }
 
-    /// What twins pass on to each other arrives at once.
+    /// A message between twins arrives at once.
     fn deliver(&mut self, message: &ForwardedEvent, at: Time, policy: &Policy) {
         if self.turns.len() >= limits::STORY_TURNS {
             self.is_cut = true;
@@ -213,7 +213,7 @@ impl Played {
             payload: &message.payload,
             sequence: 0,
         });
-        // A twin writes what a twin can read; a test of the core says so.
+        // A twin can parse what a twin writes; a test of the core checks that.
         let Ok(event) = event else { return };
         let cause = TurnCause::PassedOn(event.kind.event_type());
         self.take(message.to.clone(), cause, &Input::event(event, at), policy);

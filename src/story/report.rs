@@ -18,24 +18,24 @@ const DIM: TextStyle = TextStyle::new(Style::new().dimmed());
 const OUT: TextStyle = TextStyle::new(AnsiColor::Cyan.on_default());
 const WARN: TextStyle = TextStyle::new(AnsiColor::Yellow.on_default());
 
-/// A story with what came of it, for people to read.
+/// A story with its results, for people to read.
 ///
-/// Its [`Display`](fmt::Display) has colours; print it with [`say`](crate::terminal::say), which drops them
-/// where nobody sees them.
+/// Its [`Display`](fmt::Display) has colours; print it with [`say`](crate::terminal::say), which drops
+/// them where they would not be visible.
 #[derive(Debug)]
 pub struct StoryReport<'a> {
     /// The story.
     pub story: &'a Story,
-    /// How it went, where that is known.
+    /// The played story, if it was played here.
     pub played: Option<&'a Played>,
-    /// What came true.
+    /// The results of the expectations.
     pub findings: &'a [Finding],
-    /// How long it took.
+    /// How long the story took.
     pub took: Duration,
 }
 
 impl StoryReport<'_> {
-    /// Whether everything came true, and nothing was refused that should not have been.
+    /// Whether all expectations were met, and every step was accepted or rejected as expected.
     pub fn is_passed(&self) -> bool {
         self.findings.iter().all(Finding::is_met)
             && self.refusals().next().is_none()
@@ -46,7 +46,7 @@ impl StoryReport<'_> {
         self.played.is_some_and(|played| played.is_cut)
     }
 
-    /// Steps that were refused and should not have been, or the other way round.
+    /// Steps that were rejected and should not have been, or accepted and should have been rejected.
     fn refusals(&self) -> impl Iterator<Item = (&Turn, String)> {
         let turns = self.played.map_or(&[][..], |played| &played.turns);
         turns.iter().filter_map(|turn| {
@@ -236,7 +236,7 @@ fn escalated(out: &mut fmt::Formatter<'_>, told: &Escalation) -> fmt::Result {
     writeln!(out, "{INDENT}{OUT}▸ {queue}, {topic}: {state}{by}{OUT:#}")
 }
 
-/// Why nothing was said although something could have been.
+/// Writes why no action was taken although there were candidates.
 fn kept_quiet(out: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
     for candidate in &decision.candidates {
         if matches!(candidate.verdict, CandidateVerdict::Chosen | CandidateVerdict::Outscored) {
@@ -248,7 +248,7 @@ fn kept_quiet(out: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result 
     Ok(())
 }
 
-/// The little of an event's data that tells it apart.
+/// The few fields of an event's data that distinguish it.
 fn summary(data: &Value) -> String {
     let Value::Map(map) = data else { return String::new() };
     let text = |map: &Map, name| map.get(name).map(Value::to_string);
@@ -262,7 +262,7 @@ fn summary(data: &Value) -> String {
     one_line(&parts.join(" "))
 }
 
-/// What a broadcast says, and for whom.
+/// The value of a broadcast, and its audience.
 fn shared(data: &Value) -> String {
     let Value::Map(map) = data else { return String::new() };
     match (map.get("value"), map.get("where")) {

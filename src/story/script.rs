@@ -6,59 +6,59 @@ use super::{OutputKind, SeenOutput};
 use crate::event::{self, Broadcast, Channel, Customer, Event, Raw, Rejection, Time, Value};
 use crate::policy::SourceLocation;
 
-/// What happens to some customers, and what must and must not come of it.
+/// A story: timed events and expectations.
 #[derive(Debug, Clone)]
 pub struct Story {
-    /// What it is about, in one line.
+    /// A title of one line.
     pub name: Box<str>,
-    /// When it begins, in its own time.
+    /// The start, in the story's own time.
     pub start: Time,
-    /// When it ends: until then timers fire after the last step.
+    /// The end: until then timers fire after the last step.
     pub end: Time,
-    /// What happens, in the order of time.
+    /// The events and broadcasts, in time order.
     pub steps: Vec<StoryStep>,
-    /// What must come out.
+    /// The expected outputs.
     pub expect: Vec<Expectation>,
-    /// What must not come out.
+    /// The forbidden outputs.
     pub never: Vec<Prohibition>,
-    /// Where it stands.
+    /// The location of the story.
     pub place: SourceLocation,
 }
 
 /// One event of a story, or one broadcast.
 #[derive(Debug, Clone)]
 pub struct StoryStep {
-    /// When, after the story's start.
+    /// The time after the story's start.
     pub at: Duration,
-    /// Of whom it speaks.
+    /// The subject: a customer or a broadcast scope.
     pub subject: StepSubject,
-    /// The data. A text such as `@open_card_abroad` in `decision` stands for the last
-    /// decision for that action, and in `escalation` for the last escalation to that queue.
+    /// The data. A reference such as `@open_card_abroad` in `decision` means the last decision for that
+    /// action, and in `escalation` the last escalation to that queue.
     pub data: Value,
-    /// The service must refuse it.
+    /// Whether the service must reject it.
     pub refused: bool,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// Of whom a step speaks.
+/// The subject of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StepSubject {
-    /// Of one customer: an event.
+    /// One customer: an event.
     Event {
         /// The customer.
         customer: Customer,
         /// The channel that reports it.
         channel: Channel,
-        /// The event's type, as it is written.
+        /// The event's type, as written in the file.
         kind: Box<str>,
     },
-    /// Of all whom a condition fits: a broadcast of this scope.
+    /// All matching customers: a broadcast of this scope.
     Broadcast(Box<str>),
 }
 
 impl StoryStep {
-    /// Whom it is about, if it is an event.
+    /// The customer of an event.
     pub fn customer(&self) -> Option<&Customer> {
         match &self.subject {
             StepSubject::Event { customer, .. } => Some(customer),
@@ -66,7 +66,7 @@ impl StoryStep {
         }
     }
 
-    /// The type of what is published.
+    /// The type of the published event or broadcast.
     pub fn kind(&self) -> &str {
         match &self.subject {
             StepSubject::Event { kind, .. } => kind,
@@ -74,8 +74,8 @@ impl StoryStep {
         }
     }
 
-    /// The payload to publish: a bare event with an id and a time of its own. `seen` is what came
-    /// out so far, for what `@…` stands for.
+    /// The payload to publish: a bare event with id and time. `seen` are the outputs so far, to resolve
+    /// `@…` references.
     pub fn payload(&self, id: &str, start: Time, seen: &[SeenOutput]) -> Vec<u8> {
         let mut data = self.data.clone();
         if let Value::Map(map) = &mut data {
@@ -111,10 +111,10 @@ impl StoryStep {
         })
     }
 
-    /// What is published, as the service would read it.
+    /// The published event or broadcast, as the service would parse it.
     ///
     /// # Errors
-    /// A [`Rejection`], as for any event and any broadcast.
+    /// A [`Rejection`], as for any event or broadcast.
     pub fn told(
         &self,
         id: &str,
@@ -139,7 +139,7 @@ impl StoryStep {
     }
 }
 
-/// What a step publishes.
+/// The content of a step.
 #[derive(Debug, Clone)]
 pub enum StepContent {
     /// An event of one customer.
@@ -148,34 +148,34 @@ pub enum StepContent {
     Broadcast(Broadcast),
 }
 
-/// Something that must come out.
+/// An expected output.
 #[derive(Debug, Clone)]
 pub struct Expectation {
-    /// For whom.
+    /// The customer.
     pub customer: Customer,
-    /// What.
+    /// The expected result.
     pub wanted: ExpectedResult,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// What must come out.
+/// An expected result.
 #[derive(Debug, Clone)]
 pub enum ExpectedResult {
     /// An action or an escalation.
     Outcome(Box<ExpectedOutput>),
-    /// Something in the twin's state at the end.
+    /// A value in the twin's state at the end.
     Final(FinalState),
 }
 
-/// An action, a recall or an escalation, as far as the story cares.
+/// An action, a recall or an escalation; only the given fields are compared.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedOutput {
     /// The action, `*` for any; none: it is an escalation.
     pub action: Option<Box<str>>,
-    /// The queue, `*` for any; none: it is an action.
+    /// The queue, `*` for any; none: it is not an escalation.
     pub escalation: Option<Box<str>>,
-    /// The action that is taken back, `*` for any; none: it is no recall.
+    /// The recalled action, `*` for any; none: it is not a recall.
     pub recall: Option<Box<str>>,
     /// The action's issue.
     pub issue: Option<Box<str>>,
@@ -183,45 +183,45 @@ pub struct ExpectedOutput {
     pub channel: Option<Box<str>>,
     /// The action's treatment.
     pub treatment: Option<Box<str>>,
-    /// How it sounds.
+    /// The action's tone.
     pub tone: Option<Box<str>>,
     /// The language of its text.
     pub language: Option<Box<str>>,
     /// The escalation's topic.
     pub topic: Option<Box<str>>,
-    /// What its text holds.
+    /// Strings that its text must contain.
     pub text_contains: Vec<Box<str>>,
-    /// What its reason holds.
+    /// Strings that its reason must contain.
     pub because_contains: Vec<Box<str>>,
-    /// What the escalation's transcript holds.
+    /// Strings that the escalation's transcript must contain.
     pub transcript_contains: Vec<Box<str>>,
-    /// What the action's data holds; other data may be there too.
+    /// Data that the action must have; it may have other data, too.
     pub data: Vec<(Box<str>, Value)>,
-    /// The earliest moment, after the story's start.
+    /// The earliest time after the story's start.
     pub from: Option<Duration>,
-    /// The latest moment, after the story's start.
+    /// The latest time after the story's start.
     pub by: Option<Duration>,
-    /// Exactly so often; none: at least once.
+    /// The exact number of times; none: at least once.
     pub times: Option<u32>,
 }
 
-/// Something in a twin's state at the end of the story.
+/// A value in a twin's state at the end of the story.
 #[derive(Debug, Clone)]
 pub enum FinalState {
-    /// A live need, at least so strong.
+    /// A live need of at least this strength.
     Need {
         /// The need.
         name: Box<str>,
-        /// Its least strength.
+        /// Its minimum strength.
         strength_min: f64,
     },
     /// A usable preference.
     Preference {
-        /// What it is about.
+        /// The key.
         key: Box<str>,
-        /// What is preferred.
+        /// The preferred value.
         is: Value,
-        /// The least number of choices that show it.
+        /// The minimum number of choices as evidence.
         evidence_min: u32,
     },
     /// A fact.
@@ -233,18 +233,18 @@ pub enum FinalState {
     },
 }
 
-/// Something that must not come out.
+/// A forbidden output.
 #[derive(Debug, Clone)]
 pub struct Prohibition {
-    /// For whom.
+    /// The customer.
     pub customer: Customer,
-    /// What.
+    /// The forbidden result.
     pub unwanted: ForbiddenResult,
-    /// Where it stands.
+    /// Its location.
     pub place: SourceLocation,
 }
 
-/// What must not come out.
+/// A forbidden result.
 #[derive(Debug, Clone)]
 pub enum ForbiddenResult {
     /// An action or an escalation.
