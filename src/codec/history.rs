@@ -1,13 +1,13 @@
-//! Every format that was ever stored and is no longer written, and its way into the next one.
+//! Every format that was ever stored and is no longer written, with its conversion to the next one.
 
 use std::borrow::Cow;
 
 use super::{Error, RecordKind};
 
-/// The payload in the format that is written now.
+/// Converts a payload to the current format.
 ///
-/// An older format is read as the type that it had, turned into the next one and written again,
-/// version by version; so a conversion, once made, is never touched again.
+/// An older format is decoded as its original type, converted to the next one and encoded again, version
+/// by version; so a conversion never has to be changed later.
 pub(super) fn upgrade(
     kind: RecordKind,
     version: u8,
@@ -34,9 +34,9 @@ pub(super) fn upgrade(
     })
 }
 
-/// A tombstone of format 2 says further whether it is lifted, which it was not, and which erasures
-/// came before it, of which nothing was kept.
+/// A tombstone of format 2 also contains whether it is lifted, which older ones are not, and the earlier
+/// erasures, which were not recorded.
 const TOMBSTONE_1_TO_2: [u8; 2] = [0, 0];
 
-/// One of format 3 says further at which place of the stream the erasure is, of which nothing was kept.
+/// One of format 3 also contains the stream position of the erasure, which was not recorded.
 const TOMBSTONE_2_TO_3: [u8; 1] = [0];

@@ -1,8 +1,7 @@
-//! Records as they are stored: what goes in is a value, what comes out is bytes that say what they
-//! are, in which format, and whether they are still what was written.
+//! Records: encodes values as stored bytes with kind, format version and checksum, and decodes them.
 //!
-//! The envelope is a contract and must never be changed; formats inside it may follow each other,
-//! and every one ever written stays readable (`history`, and the fixtures of `tests/formats.rs`):
+//! The envelope is a contract and must never be changed; formats inside it may follow each other, and
+//! every one ever written stays readable (`history`, and the fixtures of `tests/formats.rs`):
 //!
 //! | bytes | what |
 //! |---|---|
@@ -28,16 +27,16 @@ use twox_hash::XxHash3_64;
 use crate::config::limits;
 
 const MAGIC: u8 = 0x4A;
-/// Where the part begins that the checksum covers.
+/// The start of the bytes that the checksum covers.
 const CHECKED_FROM: usize = 5;
 
-/// bincode counts a number by its size in memory, which is at most 16 times its size in a record:
-/// so whatever was sealed within its limit can be opened, and a hostile length ends here.
+/// bincode counts a number by its size in memory, which is at most 16 times its size in a record: so a
+/// record within the limit can always be decoded, and a hostile length is rejected.
 const DECODED_BYTES: usize = 16 * limits::RECORD_BYTES;
 const FORMAT: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES>> =
     bincode::config::standard().with_limit::<DECODED_BYTES>();
 
-/// What a record is. Its number is stored and must never be changed or given away again.
+/// The kind of a record. Its number is stored and must never be changed or reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum RecordKind {
@@ -45,35 +44,35 @@ pub enum RecordKind {
     Twin = 1,
     /// A block of a twin's timeline.
     Block = 2,
-    /// One durable timer; all there is to say of it is in its key.
+    /// One durable timer; its key contains everything.
     Timer = 3,
     /// One output that waits for the broker's confirmation.
     Output = 4,
     /// One input that did not come from the stream.
     Input = 5,
-    /// One number that a partition or the store keeps about itself.
+    /// One number that a partition or the store keeps for itself.
     Number = 6,
-    /// One broadcast that lives.
+    /// One active broadcast.
     Broadcast = 7,
-    /// How far a partition is in going through its twins.
+    /// The position of a scan over a partition's twins.
     Sweep = 8,
-    /// One row of an index of twins; all there is to say of it is in its key.
+    /// One row of an index of twins; its key contains everything.
     Index = 9,
     /// One decision of a twin.
     Decision = 10,
-    /// One answer that is not learned from yet.
+    /// One observation that has not been learned from yet.
     Observation = 11,
-    /// What was learned of one level of arms.
+    /// The learned weights of one level of arms.
     Weights = 12,
-    /// What was counted in one arm of an experiment.
+    /// The results of one arm of an experiment.
     Result = 13,
-    /// A part of what was learned, kept so that it can be learned once more.
+    /// Training history, to rebuild a model version.
     Lesson = 14,
-    /// From where on a partition went by a version of what was learned.
+    /// The position from which a partition used a model version.
     Mark = 15,
-    /// That a customer was erased.
+    /// The erasure of a customer.
     Tombstone = 16,
-    /// An erasure, and how far it is; or an event that came late, to be taken out of the stream.
+    /// The progress of an erasure, or a late event to delete from the stream.
     Erasure = 17,
     /// The open escalations of one twin.
     Waiting = 18,
@@ -126,10 +125,10 @@ impl RecordKind {
         }
     }
 
-    /// The version of the format in which this kind is written now.
+    /// The version of this kind's current format.
     ///
-    /// A change of the stored type is a new version here, a conversion in `history`, and a fixture
-    /// of the format that it replaces.
+    /// A change of the stored type needs a new version here, a conversion in `history`, and a fixture of
+    /// the format that it replaces.
     pub const fn version(self) -> u8 {
         match self {
             RecordKind::Twin
@@ -160,42 +159,42 @@ impl fmt::Display for RecordKind {
     }
 }
 
-/// Why a record could not be written or read.
+/// Why a record could not be encoded or decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The bytes are no record of jumeau, or only the beginning of one.
+    /// The bytes are not a record of jumeau, or only the beginning of one.
     #[error(
         "expected a {kind} record, found {found} bytes that are none; \
          restore the store from a backup"
     )]
     NoRecord {
-        /// What was asked for.
+        /// The expected kind.
         kind: RecordKind,
-        /// How many bytes there are.
+        /// The number of bytes.
         found: usize,
     },
-    /// The bytes are not those that were written.
+    /// The bytes were changed after they were written.
     #[error(
         "expected a {kind} record with checksum {expected:08x}, found {found:08x}: it was damaged \
          after it was written; check the disk and restore the store from a backup"
     )]
     Damaged {
-        /// What was asked for.
+        /// The expected kind.
         kind: RecordKind,
         /// The checksum in the record.
         expected: u32,
-        /// The checksum of what the record holds.
+        /// The checksum of the content.
         found: u32,
     },
-    /// The record is intact but another one.
+    /// The record is intact but of another kind.
     #[error(
         "expected a {kind} record, found an intact record of kind {found}; \
          this is a defect of jumeau, or the record was copied by hand: please report it"
     )]
     OtherKind {
-        /// What was asked for.
+        /// The expected kind.
         kind: RecordKind,
-        /// The number of the kind that was found.
+        /// The number of the found kind.
         found: u8,
     },
     /// The record was written by a newer version of jumeau.
@@ -204,42 +203,42 @@ pub enum Error {
          jumeau; upgrade to it", kind.version()
     )]
     Newer {
-        /// What was asked for.
+        /// The expected kind.
         kind: RecordKind,
-        /// The version that was found.
+        /// The found version.
         found: u8,
     },
-    /// The record is intact, and not what its format says.
+    /// The record is intact, but does not match its format.
     #[error(
         "expected a {kind} record of format {version}, found an intact one that does not fit it: \
          {detail}; this is a defect of jumeau: please report it"
     )]
     Malformed {
-        /// What was asked for.
+        /// The expected kind.
         kind: RecordKind,
         /// The version of its format.
         version: u8,
-        /// What did not fit.
+        /// The mismatch.
         detail: String,
     },
-    /// The value has no stored form.
+    /// The value cannot be encoded.
     #[error(
         "expected a {kind} record of at most {} bytes that serde can write, found {detail}",
         limits::RECORD_BYTES
     )]
     Unwritable {
-        /// What was to be written.
+        /// The kind.
         kind: RecordKind,
-        /// What is in the way.
+        /// The reason.
         detail: String,
     },
 }
 
-/// Writes `record` behind what `into` holds already.
+/// Encodes `record` and appends it to `into`.
 ///
 /// # Errors
-/// [`Error::Unwritable`] if the record is larger than [`limits::RECORD_BYTES`] or its type cannot
-/// be written; `into` is then as it was.
+/// [`Error::Unwritable`] if the record is larger than [`limits::RECORD_BYTES`] or its type cannot be
+/// encoded; `into` is then unchanged.
 pub fn encode<T: Serialize + ?Sized>(
     kind: RecordKind,
     record: &T,
@@ -262,27 +261,26 @@ pub fn encode<T: Serialize + ?Sized>(
     Err(Error::Unwritable { kind, detail })
 }
 
-/// Reads the record that `bytes` are, whole, in this or any older format.
+/// Decodes a record in this or any older format; `bytes` must be exactly one record.
 ///
 /// # Errors
-/// Every [`Error`] but [`Error::Unwritable`].
+/// Every [`Error`] except [`Error::Unwritable`].
 pub fn decode<T: DeserializeOwned>(kind: RecordKind, bytes: &[u8]) -> Result<T, Error> {
     let (version, payload) = split_record(kind, bytes)?;
     let payload = history::upgrade(kind, version, payload)?;
     read_payload(kind, version, &payload)
 }
 
-/// Whether `bytes` are an intact record of this kind in a format that this version can read; what
-/// the record says is not looked at.
+/// Checks that `bytes` are an intact record of this kind in a known format, without decoding the payload.
 ///
 /// # Errors
-/// As [`decode`], but never [`Error::Malformed`].
+/// As [`decode`], except [`Error::Malformed`].
 pub fn check(kind: RecordKind, bytes: &[u8]) -> Result<(), Error> {
     split_record(kind, bytes).map(|_| ())
 }
 
-/// The version of the format and the payload. The checksum is looked at before what it covers is
-/// believed, so that a flipped bit is not taken for a newer version.
+/// The format version and the payload. The checksum is verified before the content is interpreted, so
+/// that a flipped bit is not taken for a newer version.
 fn split_record(kind: RecordKind, bytes: &[u8]) -> Result<(u8, &[u8]), Error> {
     let [MAGIC, a, b, c, d, found, version, payload @ ..] = bytes else {
         return Err(Error::NoRecord { kind, found: bytes.len() });
@@ -381,7 +379,7 @@ mod tests {
         bytes
     }
 
-    /// A record with a valid checksum around whatever bytes.
+    /// A record with a valid checksum around arbitrary bytes.
     fn forged(kind: u8, version: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![MAGIC, 0, 0, 0, 0, kind, version];
         bytes.extend_from_slice(payload);
@@ -419,7 +417,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_record_or_an_error(bytes in any::<Vec<u8>>()) {
             prop_assert!(decode::<Record>(RecordKind::Twin, &bytes).is_err());
-            // With a valid checksum, what is inside is believed: it must not hurt either.
+            // With a valid checksum, the content is decoded: it must do no harm either.
             let _ = decode::<Record>(RecordKind::Twin, &forged(RecordKind::Twin as u8, 1, &bytes));
         }
     }
@@ -444,7 +442,7 @@ mod tests {
 
     #[test]
     fn the_largest_record_can_be_read_again() {
-        // Each number is one byte in the record and counts as eight when it is read.
+        // Each number is one byte in the record and counts as eight when it is decoded.
         let numbers = vec![1u64; limits::RECORD_BYTES - 32];
         assert_eq!(
             decode::<Vec<u64>>(RecordKind::Twin, &encoded(RecordKind::Twin, &numbers)),
