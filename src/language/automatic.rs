@@ -1,50 +1,52 @@
-//! Whether a mail program or a help desk wrote a message by itself: that somebody is away, that a mail could
-//! not be delivered, that nobody reads an address, that a request came in.
+//! Recognises automatic messages of mail programs and help desks: out-of-office replies, failed
+//! deliveries, unmonitored addresses, confirmations of receipt.
 //!
-//! Nobody says anything in such a message, so what it names is no wish. People write the same words, too
-//! (`I am out of the office`), and what they say must not be lost: one sentence is enough only if no person
-//! writes it, else another kind of it must stand in the message, and no word that a person would write.
+//! A topic in such a message is not a wish. But people write the same words, too (`I am out of the
+//! office`), and their messages must not be lost: one sentence is enough only if no person writes it;
+//! otherwise another kind of such a sentence must occur in the message, and no word that only a person
+//! would write.
 
 use super::thread::unknown_key;
 use crate::event::cut;
 
-/// So much of a message is looked at: what a program writes is short.
+/// The length of the part that is checked: automatic messages are short.
 const READ_BYTES: usize = 2_000;
-/// What tells it stands in one of the first sentences.
+/// The characteristic sentence is among the first ones.
 const SENTENCES: usize = 5;
-/// `...` stands for so many words at most.
+/// The maximum number of words that `...` stands for.
 const GAP_WORDS: usize = 3;
-/// A greeting is no longer than this.
+/// The maximum length of a greeting.
 const GREETING_WORDS: usize = 4;
-/// A phrase has at most so many words.
+/// The maximum number of words of a phrase.
 const PHRASE_WORDS: usize = 16;
 
-/// Phrases by which automatic messages are known.
+/// Phrases that identify automatic messages.
 #[derive(Debug, Default)]
 pub(super) struct Automatic {
-    /// What a first line above others begins with, and a colon, a dash or the line's end behind it.
+    /// The beginnings of a subject line above the text, followed by a colon, a dash or the end of the
+    /// line.
     subjects: Vec<Phrase>,
     greetings: Vec<Phrase>,
-    /// What no person begins a sentence with.
+    /// Beginnings of sentences that no person writes.
     alone: Vec<Phrase>,
-    /// What a sentence begins with, and what must stand in the message besides.
+    /// Beginnings of sentences that need further evidence in the message.
     absence: Vec<Phrase>,
     meanwhile: Vec<Phrase>,
     receipt: Vec<Phrase>,
     promise: Vec<Phrase>,
     failure: Vec<Phrase>,
     cause: Vec<Phrase>,
-    /// What only a person writes.
+    /// Words that only a person writes.
     person: Vec<Phrase>,
 }
 
-/// Words in a row.
+/// A sequence of words.
 type Phrase = Vec<Slot>;
 
-/// What stands at one place of a phrase.
+/// One position of a phrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Slot {
-    /// One of these words; or none of them, if it may be left out.
+    /// One of these words; or none, if they are optional.
     Words { any: Vec<Box<str>>, may_lack: bool },
     /// Up to three words.
     Gap,
@@ -78,7 +80,7 @@ impl Automatic {
         Ok(shelf.len() - before)
     }
 
-    /// Each list of phrases by its name.
+    /// The lists of phrases, by name.
     fn shelves(&mut self) -> [(&'static str, &mut Vec<Phrase>); 10] {
         [
             ("subject", &mut self.subjects),
@@ -94,7 +96,7 @@ impl Automatic {
         ]
     }
 
-    /// Takes in what another says.
+    /// Adds the phrases of another one.
     pub(super) fn join(&mut self, mut other: Automatic) {
         for ((_, into), (_, from)) in self.shelves().into_iter().zip(other.shelves()) {
             for phrase in from.drain(..) {
@@ -105,7 +107,7 @@ impl Automatic {
         }
     }
 
-    /// Whether a program wrote these words, without an older thread below them.
+    /// Whether this text, without an older thread below it, is automatic.
     pub(super) fn wrote(&self, own: &str) -> bool {
         let text = cut(own.trim(), READ_BYTES);
         let first: Vec<Sentence> = sentences(text).take(SENTENCES).collect();
@@ -116,7 +118,7 @@ impl Automatic {
                 phrases.iter().any(|phrase| begins(words, phrase).is_some())
             })
         };
-        // Few messages come so far that all of them is looked at.
+        // In most messages the search ends early.
         let has = |phrases: &[Phrase]| {
             sentences(text).any(|sentence| {
                 let words = sentence.words();
@@ -132,7 +134,7 @@ impl Automatic {
         is_told && !has(&self.person)
     }
 
-    /// Whether the first line is the subject of an automatic message, above what it says.
+    /// Whether the first line is the subject of an automatic message, above its text.
     fn is_subject(&self, text: &str) -> bool {
         let Some((first, rest)) = text.split_once('\n') else { return false };
         if rest.trim().is_empty() {
@@ -176,7 +178,7 @@ fn sentences(text: &str) -> impl Iterator<Item = Sentence> {
         .filter(|sentence| !sentence.normal.is_empty())
 }
 
-/// Words in normal form; those with a hyphen are one word: `e-mail` is `email`. Commas are words.
+/// Words in normal form; hyphenated words are joined: `e-mail` is `email`. Commas count as words.
 fn plain(text: &str) -> String {
     let normal = super::thread::normal(text);
     let mut plain = String::with_capacity(normal.len() + 8);
@@ -184,7 +186,7 @@ fn plain(text: &str) -> String {
         match c {
             ',' => plain.push_str(" , "),
             ' ' | '(' | ')' | '*' | ':' => plain.push(' '),
-            // Behind a quotation mark stands what somebody else wrote.
+            // The text after a quotation mark is somebody else's.
             '\'' | '"' | '“' | '„' | '«' => plain.push(c),
             c if c.is_alphanumeric() => plain.push(c),
             _ => {}
@@ -206,7 +208,7 @@ fn slot(written: &str) -> Slot {
     Slot::Words { any, may_lack }
 }
 
-/// How many of these words a phrase takes that begins with the first.
+/// The number of these words that a phrase matches, starting at the first.
 fn begins(words: &[&str], phrase: &[Slot]) -> Option<usize> {
     let Some((first, rest)) = phrase.split_first() else { return Some(0) };
     let after = |count: usize| {
@@ -235,7 +237,7 @@ mod tests {
     #[test]
     fn what_a_program_wrote_by_itself_is_known() {
         for text in [
-            // Whoever is away.
+            // Out-of-office replies.
             "Hi,\n\nI'm out of office until Tuesday 7 April and will not be reading mail. If it is urgent, please \
              contact my colleague Jo, or ask at the desk to speak to somebody.\n\nKind regards\nSam",
             "Hello and thanks for your message! I am currently on parental leave with limited access to email. I \
@@ -251,13 +253,13 @@ mod tests {
             "Bonjour, je suis actuellement absente du bureau, sans accès à mes mails. En mon absence, merci de \
              contacter le service client pour parler à un conseiller.",
             "Absence du bureau : votre commande\nDe retour lundi.",
-            // Nobody reads it.
+            // Unmonitored addresses.
             "This mailbox is not monitored. To talk to an agent, call 0800.",
             "Hello, this is an automated message, please do not answer it. Call us to speak to a person.",
             "We can't answer your e-mail, because it was sent to a no-reply address. Call to talk to a human.",
             "Ceci est un message automatique, merci de ne pas y répondre. Pour parler à un conseiller, appelez.",
             "Cette boîte mail n'est pas consultée. Pour parler à quelqu'un, composez le 0800.",
-            // It could not be delivered.
+            // Failed deliveries.
             "Delivery has failed to these recipients or groups:\n\ncare@shop.example\nTo speak to a person, ask \
              your administrator.",
             "This is the mail system at host mx.home.example.\n\nI'm sorry to have to inform you that your message \
@@ -268,7 +270,7 @@ mod tests {
              be delivered to one or more of its recipients.",
             "Échec de la remise à ces destinataires ou groupes :\ncare@shop.example",
             "Votre message n'a pas pu être remis à care@shop.example, car l'adresse est introuvable.",
-            // A help desk took it in.
+            // Confirmations of a help desk.
             "Your request (4711) has been received and is being reviewed by our support staff. An agent will get \
              back to you shortly.",
             "Thank you for contacting Home. We have received your request and one of our agents will respond as \

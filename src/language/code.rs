@@ -3,12 +3,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A language, by its ISO 639 code of two or three lower-case letters; a region is left out.
+/// A language, by its ISO 639 code of two or three lower-case letters; the region is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Language([u8; 3]);
 
-/// The text is no language code.
+/// The text is not a language code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a language code of two or three letters, such as `en`; found `{0}`")]
 pub struct BadLanguage(String);
@@ -29,7 +29,7 @@ impl Language {
 impl FromStr for Language {
     type Err = BadLanguage;
 
-    /// Reads `fr`, and also `fr-CA`, `fr_CA` and `FR`.
+    /// Parses `fr`, and also `fr-CA`, `fr_CA` and `FR`.
     fn from_str(text: &str) -> Result<Language, BadLanguage> {
         let code = text.split(['-', '_']).next().unwrap_or("");
         let mut letters = [0; 3];

@@ -1,8 +1,8 @@
-//! Which language a text is in.
+//! Detects the language of a text.
 //!
-//! The words that a language uses all the time tell it even in a text of one word; the trigrams
-//! of `whatlang` decide where they do not. Both may only choose among the languages that are
-//! allowed, and what cannot be told is in the prior one. Names and numbers tell nothing.
+//! The frequent words of a language identify it even in a text of one word; otherwise the trigrams of
+//! `whatlang` decide. Only the allowed languages are considered; without evidence the prior language is
+//! assumed. Names and numbers are no evidence.
 
 use whatlang::{Detector, Lang};
 
@@ -12,32 +12,32 @@ use super::text;
 use crate::config::limits;
 use crate::event::cut;
 
-/// How many frequent words a language must have more than the others, if the text is in it.
+/// By how many frequent words a language must lead over the others to be detected.
 const LEAD: f32 = 0.4;
 
-/// The lead that the customer's own language has before a word is read: more than one frequent word of
-/// another language outweighs, since many say `ok`, `thanks` and `super` in whatever language.
+/// The lead of the customer's own language before any word is read: more than one frequent word of
+/// another language, because many people write `ok`, `thanks` and `super` in any language.
 const OWN: f32 = 1.5;
 
-/// The lead that the likeliest language of somebody who has not spoken yet has: less than one known
-/// word of another.
+/// The lead of the most probable language of a customer who has not written yet: less than one known word
+/// of another.
 const LIKELY: f32 = 0.2;
 
 /// The weight of a word that is known but not frequent.
 const KNOWN: f32 = 0.4;
 
-/// Letters below which trigrams guess.
+/// The number of letters below which trigrams only guess.
 const TRIGRAM_LETTERS: usize = 12;
 
-/// The confidence of the trigrams from which they are believed against the prior language.
+/// The minimum confidence of the trigrams to override the prior language.
 const TRIGRAM_CONFIDENCE: f64 = 0.8;
 
-/// What is known of a customer's language before they say something.
+/// The prior knowledge about a customer's language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LanguagePrior {
-    /// They have shown or said that this is theirs.
+    /// The customer has used or declared this language.
     Own(Language),
-    /// Nothing: this is the likeliest.
+    /// There is none: this language is the most probable.
     Likely(Language),
 }
 
@@ -50,12 +50,12 @@ impl LanguagePrior {
     }
 }
 
-/// The language of a text, and how sure that is.
+/// The detected language of a text, and its certainty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DetectedLanguage {
     /// The language.
     pub language: Language,
-    /// Whether the text itself tells it, whatever the prior.
+    /// Whether the text itself is sufficient evidence, whatever the prior.
     pub is_sure: bool,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: LanguagePrior) ->
         LanguagePrior::Own(_) => OWN,
         LanguagePrior::Likely(_) => LIKELY,
     };
-    // Of each language the words, and the same with what was known before.
+    // The score of each language from the words, and the same with the prior.
     let scores = lexicons.iter().map(|lexicon| {
         let words = known_words(text, lexicon);
         let before = if lexicon.language == likeliest { lead } else { 0.0 };
@@ -105,7 +105,7 @@ pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: LanguagePrior) ->
 fn known_words(text: &str, lexicon: &Lexicon) -> f32 {
     let tokens = text::split(text, lexicon);
     let mut score = 0.0;
-    // Where apostrophes are left out, a word of another language looks like two of this one: `das` is
+    // If apostrophes are left out, a word of another language looks like two words of this one: `das` is
     // not `d'as`.
     let is_whole = |token: &text::Token| {
         let (before, behind) =

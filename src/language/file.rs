@@ -1,7 +1,7 @@
-//! The files of a language, read into its [`Lexicon`].
+//! Reads the files of a language into its [`Lexicon`].
 //!
-//! A file has sections, `[words]` for instance; a line of most sections is a number and what it
-//! holds for. `config/languages/README.md` says what each section means.
+//! A file has sections, `[words]` for instance; a line of most sections is a number and the words it
+//! applies to. `config/languages/README.md` explains each section.
 
 use hashbrown::HashMap;
 
@@ -13,7 +13,7 @@ use super::text::{folded, hash};
 use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::limits;
 
-/// The sections, as they are written.
+/// The sections, as written in the files.
 const SECTIONS: [&str; 27] = [
     "language",
     "common",
@@ -44,21 +44,21 @@ const SECTIONS: [&str; 27] = [
     "model",
 ];
 
-/// Reads files into one lexicon.
+/// A reader of several files into one lexicon.
 pub(super) struct LexiconReader<'a> {
     lexicon: &'a mut Lexicon,
     found: &'a mut LexiconFindings,
     /// Endings by the name of their class.
     endings: HashMap<String, Vec<String>>,
-    /// Words with accents: without, and with them.
+    /// The accented words: without accents, and with them.
     accented: Vec<(u64, u64)>,
-    /// The patterns of wishes, and the file that they stand in.
+    /// The patterns of wishes, and the file that contains them.
     draft: Draft,
     draft_file: String,
     entries: usize,
 }
 
-/// One line and where it stands.
+/// One line and its location.
 #[derive(Clone, Copy)]
 struct Line<'a> {
     file: &'a str,
@@ -82,7 +82,7 @@ impl<'a> LexiconReader<'a> {
         }
     }
 
-    /// Reads one file; what it says outweighs what earlier files said.
+    /// Reads one file; its lines override those of earlier files.
     pub(super) fn read(&mut self, file: &str, content: &str) {
         if content.len() > limits::LANGUAGE_FILE_BYTES {
             let message = format!(
@@ -126,7 +126,7 @@ impl<'a> LexiconReader<'a> {
         }
     }
 
-    /// Ends the reading.
+    /// Finishes the lexicon.
     pub(super) fn finish(self) {
         for (folded, exact) in self.accented {
             if !self.lexicon.words.contains_key(&folded)
@@ -372,7 +372,7 @@ impl<'a> LexiconReader<'a> {
         };
         let topic = topic.trim();
         for phrase in phrases.split('|').map(str::trim) {
-            // Alone, it says what is wrong with it.
+            // Compiled alone, it gives the error.
             match Phrases::new([(topic, None, phrase)]) {
                 Ok(_) => self.lexicon.topics.push((topic.into(), phrase.into())),
                 Err(error) => self.wrong(line, error.to_string()),
@@ -421,7 +421,7 @@ impl<'a> LexiconReader<'a> {
                     parts.push(PhrasePart::Stem(stem.trim_end_matches('*').into()))
                 }
                 mut word => {
-                    // What a text splits at an apostrophe is two words here as well.
+                    // A word that the tokenizer splits at an apostrophe is two words here as well.
                     while let Some((before, after)) = word.split_once('\'')
                         && self.lexicon.elisions.contains_key(&hash(before))
                     {
@@ -429,7 +429,7 @@ impl<'a> LexiconReader<'a> {
                         word = after;
                     }
                     if !word.is_empty() {
-                        // A phrase may have a word as people write it: `jai rien compris`.
+                        // A phrase may contain a word in the form that people write: `jai rien compris`.
                         self.lexicon.wholes.insert(hash(word), ());
                         parts.push(PhrasePart::Word(hash(word)));
                     }

@@ -1,18 +1,18 @@
-//! What the writer of a text wants: patterns of words, and what takes a wish back.
+//! Wishes: what the writer of a text wants, by patterns of words, and what cancels a wish.
 //!
-//! Words become letters and patterns regular expressions over these letters, as in a cascade of
-//! finite automata (S. Abney: Partial Parsing via Finite-State Cascades, 1996): each word that any
-//! pattern names has a letter of its own, all others share one, and so do marks. So a pattern is
-//! matched in linear time, whatever is written.
+//! Words are mapped to letters and patterns to regular expressions over these letters, as in a cascade of
+//! finite automata (S. Abney: Partial Parsing via Finite-State Cascades, 1996): each word in any pattern
+//! has a letter of its own, all others share one, and so do marks. So a pattern is matched in linear
+//! time, whatever the text.
 //!
-//! A sentence has clauses, also where no mark parts them: one begins with the words of the class
-//! `clause`, unless a word of `joins` stands before these. What is to stand in one clause does not
-//! match across its end, and what precedes a word of `turns` (`but`) takes nothing back behind it.
+//! A sentence has clauses, also where no mark separates them: a clause begins with the words of the class
+//! `clause`, unless a word of `joins` precedes these. A pattern for one clause does not match across its
+//! end, and nothing before a word of `turns` (`but`) cancels a wish after it.
 //!
-//! A pattern of `[wishes]` finds the words that wish for something. What stands around them in
-//! their sentence decides whether it is wished for, now and by the one who speaks: the sentence, with
-//! `@` in place of these words, is compared with the patterns of `[unless]`: negations, the past,
-//! conditions, questions, reports. `config/languages/README.md` says how both are written.
+//! A pattern of `[wishes]` finds the words that express a wish. The rest of their sentence determines
+//! whether the wish is real, present and the speaker's own: the sentence, with `@` in place of these
+//! words, is compared with the patterns of `[unless]`: negations, the past, conditions, questions,
+//! reports. `config/languages/README.md` explains how both are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,62 +24,62 @@ use super::misspelt::{each_misspelling, is_misspelt};
 use super::text::{self, Token, TokenKind, Tokens, hash};
 use crate::config::limits;
 
-/// The letters of what is no word of a pattern.
+/// The letter of words that occur in no pattern.
 const OTHER: char = '_';
 const NUMBER: char = '#';
 pub(super) const PAUSE: char = ',';
 pub(super) const QUOTE: char = '"';
 pub(super) const QUESTION: char = '?';
-/// Stands where another clause begins within a sentence.
+/// The mark for the beginning of another clause within a sentence.
 pub(super) const CLAUSE: char = ';';
-/// The letter of the words that wish, where it is asked whether they do.
+/// The letter for the words of a wish, when it is tested whether they express one.
 pub(super) const WISH: char = '@';
 /// The letter of the first word; the others follow.
 const FIRST: u32 = 0x100;
 
-/// Shorter words are frequent ones, of which the one without an accent is meant: `la` is no `là`.
+/// Shorter words are frequent ones, where the unaccented word is meant: `la` is not `là`.
 const SHARED_BYTES: usize = 4;
 
-/// So many letters stand for several words at most.
+/// The maximum number of letters that each represent several words.
 const SHARED: usize = 90;
 
-/// All letters of words and numbers, for a class of a regular expression. Naming them instead of leaving
-/// marks out keeps the automata small.
+/// All letters of words and numbers, for a class of a regular expression. An explicit class instead of an
+/// exclusion of marks keeps the automata small.
 const WORDS: &str = r"_\x23\u{100}-\u{7ff}";
 
-/// The class of words at which a gap ends, since another clause begins there.
+/// The class of words that end a gap, because another clause begins there.
 const BREAK: &str = "break";
 
-/// The class of words with which another clause begins, whether or not a mark stands before it.
+/// The class of words that begin another clause, whether or not a mark precedes them.
 const OPENS: &str = "clause";
 
-/// The class of words with which a clause turns away from what stands before it: `but`, `so`.
+/// The class of words that contrast a clause with the preceding one: `but`, `so`.
 const TURNS: &str = "turns";
 
-/// The class of words to which the clause after them belongs: `I think that …`, `if …`, `when …`.
+/// The class of words that include the clause after them: `I think that …`, `if …`, `when …`.
 const JOINS: &str = "joins";
 
-/// Up to so many words fill a gap.
+/// The maximum number of words in a gap.
 const GAP: usize = 3;
 
-/// One place in a pattern.
+/// One position in a pattern.
 #[derive(Debug, Clone, PartialEq)]
 enum Atom {
     /// This word, by its index.
     Word(u32),
-    /// Any of a class, by its index.
+    /// Any word of a class, by its index.
     Class(usize),
     /// Up to [`GAP`] words: `...`.
     Gap,
     /// Any number of words and pauses: `*`.
     Rest,
-    /// Any number of words of one clause, and what stands between two pauses in it: `~`.
+    /// Any number of words of one clause, also between two pauses within it: `~`.
     Clause,
     /// Any one word: `_`.
     Any,
     /// A number: `#`.
     Number,
-    /// A pause or a quotation mark, as it is written.
+    /// A pause or a quotation mark, as written.
     Mark(char),
     /// The beginning of the sentence: `^`.
     Start,
@@ -89,7 +89,7 @@ enum Atom {
     Wish,
 }
 
-/// Alternatives, and how often they may stand: the suffix `?`, `*` or `+`, or nothing.
+/// Alternatives with their repetition: the suffix `?`, `*` or `+`, or none.
 #[derive(Debug, Clone, PartialEq)]
 struct Element {
     atoms: SmallVec<[Atom; 2]>,
@@ -98,18 +98,18 @@ struct Element {
 
 type Pattern = Vec<Element>;
 
-/// What the files of a language say, before it is compiled.
+/// The patterns in the files of a language, before compilation.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     words: Vec<Box<str>>,
     classes: Vec<(Box<str>, Vec<Pattern>)>,
     wishes: Vec<(Box<str>, Vec<Pattern>)>,
     unless: Vec<Pattern>,
-    /// Other spellings, and the words that they stand for, with blanks between.
+    /// Other spellings, with the words that they stand for, separated by blanks.
     spellings: Vec<(Box<str>, Box<str>)>,
 }
 
-/// What may stand between the words of a pattern.
+/// What may occur between the words of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Between {
     Nothing,
@@ -119,10 +119,10 @@ enum Between {
     Clauses,
 }
 
-/// Where patterns stand, which says what they may have in them.
+/// The section of a pattern, which determines its syntax.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
-    /// In the class of this index: names of earlier ones only.
+    /// In the class with this index: it may use earlier classes only.
     Class(usize),
     Wish,
     Unless,
@@ -155,7 +155,7 @@ impl Draft {
         Ok(count)
     }
 
-    /// Adds a line of patterns that take a wish back.
+    /// Adds a line of patterns that cancel a wish.
     pub(super) fn unless(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
         let patterns = self.patterns(line, Place::Unless, elides)?;
         let count = patterns.len();
@@ -163,7 +163,7 @@ impl Draft {
         Ok(count)
     }
 
-    /// Adds a line `words: spelling spelling` of what people write for these words.
+    /// Adds a line `words: spelling spelling` of other spellings of these words.
     pub(super) fn spelling(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
         let (words, spellings) = named(line, "words and how else they are written: `you: u ya`")?;
         let mut full: Vec<String> = Vec::new();
@@ -273,7 +273,7 @@ impl Draft {
                     "expected a word, `<class>` or one of `... ~ _ # , ^ $ *`, found `{shown}`"
                 ));
             }
-            // What a text splits at an apostrophe is two words here as well.
+            // A word that the tokenizer splits at an apostrophe is two words here as well.
             let mut word = &*word;
             while let Some((before, after)) = word.split_once('\'')
                 && elides(&text::folded(before))
@@ -321,8 +321,8 @@ impl Draft {
         Ok(Atom::Word(index as u32))
     }
 
-    /// The words that are alike without accents and apostrophes, each with the letter that stands for all
-    /// of them: who leaves these out writes `demande` for `demandé` and `id` for `i'd`, too.
+    /// The words that are equal without accents and apostrophes, with the one letter that represents all
+    /// of them: people who leave these out write `demande` for `demandé` and `id` for `i'd`, too.
     fn bare(&self) -> Vec<(String, Bare)> {
         let mut alike: BTreeMap<String, (u32, bool)> = BTreeMap::new();
         for word in &self.words {
@@ -342,11 +342,11 @@ impl Draft {
             .collect()
     }
 
-    /// Compiles what was read.
+    /// Compiles the patterns.
     pub(super) fn compile(&self) -> Result<Grammar, String> {
         let mut grammar = Grammar::default();
         let shared = self.bare();
-        // Each letter as a pattern has it.
+        // The form of each letter in a pattern.
         let written = |word: u32| {
             let own = self.words.get(word as usize).map(|word| bare(word));
             let of_all = shared.iter().find(|(word, _)| own.as_deref() == Some(&**word));
@@ -367,7 +367,7 @@ impl Draft {
         for (word, letter) in letters() {
             grammar.letters.insert(hash(word), letter);
         }
-        // Many leave accents and apostrophes out.
+        // Many people leave out accents and apostrophes.
         for (word, letter) in letters() {
             let word = text::folded(word);
             grammar.letters.entry(hash(&word)).or_insert(letter);
@@ -375,7 +375,7 @@ impl Draft {
                 grammar.letters.entry(hash(&word.replace('\'', ""))).or_insert(letter);
             }
         }
-        // A word that has a letter too many is first of all the one without it: `perrson` is no `persons`.
+        // A word with one letter too many is primarily the word without it: `perrson` is not `persons`.
         for (word, letter) in letters() {
             let word = text::folded(word);
             if is_misspelt(&word) {
@@ -415,7 +415,7 @@ impl Draft {
         Ok(grammar)
     }
 
-    /// The regular expression of any of these, in this order; `between` may stand between words.
+    /// The regular expression for any of these, in this order; `between` may occur between words.
     fn alternatives(
         &self,
         patterns: &[Pattern],
@@ -456,7 +456,7 @@ impl Draft {
         for (at, element) in pattern.iter().enumerate() {
             let parts: Vec<String> =
                 element.atoms.iter().map(|atom| self.atom(atom, classes, spelled)).collect();
-            // What is named may begin another clause; what merely fills a place ends with its own.
+            // A named word may begin another clause; a wildcard ends with its own.
             let is_named = |atom: &Atom| matches!(atom, Atom::Word(_) | Atom::Class(_));
             let (before, after) = match between {
                 Between::Marks if at + 1 < pattern.len() => ("", "[,;]*"),
@@ -469,12 +469,12 @@ impl Draft {
         built
     }
 
-    /// The letters of the words that a class has alone, or that classes named in it have.
+    /// The letters of the single words in a class and in the classes that it uses.
     fn letters_of(&self, class: &str, spelled: &[String]) -> String {
         let mut letters = String::new();
         let mut classes: Vec<usize> =
             self.classes.iter().position(|(name, _)| **name == *class).into_iter().collect();
-        // A class names earlier ones only, so this ends.
+        // A class uses earlier ones only, so this ends.
         while let Some((_, patterns)) = classes.pop().and_then(|index| self.classes.get(index)) {
             let single = patterns.iter().filter(|pattern| pattern.len() == 1).flatten();
             for atom in single.flat_map(|element| &element.atoms) {
@@ -512,10 +512,10 @@ impl Draft {
     }
 }
 
-/// Whether letters before an apostrophe are a word of their own.
+/// Whether the letters before an apostrophe are a word of their own.
 pub(super) type Elides<'a> = dyn Fn(&str) -> bool + 'a;
 
-/// The name before the colon, and what stands after it.
+/// The name before the colon, and the text after it.
 fn named<'a>(line: &'a str, expected: &str) -> Result<(&'a str, &'a str), String> {
     match line.split_once(':') {
         Some((name, rest)) if !name.trim().is_empty() && !rest.trim().is_empty() => {
@@ -533,7 +533,7 @@ fn letter(word: u32) -> char {
 fn built(pattern: &str) -> Result<Regex, String> {
     RegexBuilder::new(pattern)
         .size_limit(limits::GRAMMAR_BYTES)
-        // Where this is full again and again, the slowest of its ways is taken for good.
+        // If this cache fills up repeatedly, the slowest strategy is used permanently.
         .dfa_size_limit(limits::GRAMMAR_CACHE_BYTES)
         .build()
         .map_err(|error| {
@@ -547,45 +547,45 @@ fn bare(word: &str) -> String {
     text::folded(word).replace('\'', "")
 }
 
-/// Words that are alike without accents and apostrophes.
+/// Words that are equal without accents and apostrophes.
 #[derive(Debug, Clone, Copy)]
 struct Bare {
     letter: char,
-    /// Whether one of them has an apostrophe; else they differ by accents.
+    /// Whether one of them has an apostrophe; otherwise they differ by accents.
     has_apostrophe: bool,
 }
 
-/// A word as it is written in full: with and without accents.
+/// A word in its full spelling: with and without accents.
 #[derive(Debug, Clone, Copy)]
 struct Written {
     exact: u64,
     folded: u64,
 }
 
-/// What a text leaves out everywhere.
+/// What a text leaves out consistently.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeftOut {
     pub(super) accents: bool,
     pub(super) apostrophes: bool,
 }
 
-/// The patterns of one language, compiled.
+/// The compiled patterns of one language.
 #[derive(Debug, Default)]
 pub(super) struct Grammar {
     letters: WordTable<char>,
-    /// Of words that are alike without accents and apostrophes: the letter where a text has none.
+    /// For words that are equal without accents and apostrophes: the letter of the word without any.
     bare: WordTable<Bare>,
-    /// The letters of words from which one letter was taken.
+    /// The letters of words with one letter removed.
     misspelt: WordTable<char>,
     pub(super) wishes: Vec<(Box<str>, Regex)>,
     pub(super) unless: Option<Regex>,
-    /// What another clause begins with.
+    /// The words that begin another clause.
     opens: Option<Regex>,
-    /// The letters of words to which the clause after them belongs.
+    /// The letters of words that include the clause after them.
     joins: BTreeSet<char>,
-    /// The letters of words with which a clause turns away from what stands before it.
+    /// The letters of words that contrast a clause with the preceding one.
     turns: BTreeSet<char>,
-    /// How else people write words: what they stand for.
+    /// Other spellings of words, with the words that they stand for.
     spellings: WordTable<Box<[Written]>>,
 }
 
@@ -595,14 +595,14 @@ impl Grammar {
         self.wishes.iter().map(|(topic, _)| &**topic)
     }
 
-    /// Whether a pattern names this word, or it is another spelling of words.
+    /// Whether a pattern contains this word, or it is another spelling of words.
     pub(super) fn knows(&self, word: u64) -> bool {
         self.letters.contains_key(&word) || self.spellings.contains_key(&word)
     }
 
-    /// Where other clauses begin within the letters of a sentence, in bytes.
+    /// The beginnings of further clauses within the letters of a sentence, in bytes.
     pub(super) fn clauses(&self, sentence: &str) -> SmallVec<[usize; 8]> {
-        // A `but` joins nothing to what stands before it.
+        // A `but` does not join its clause to the preceding one.
         let is_joined = |at: usize| {
             let before = sentence[..at].chars().next_back();
             let turns =
@@ -613,7 +613,7 @@ impl Grammar {
         opens.map(|hit| hit.start()).filter(|at| !is_joined(*at)).collect()
     }
 
-    /// Where the last clause begins before `at` that turns away from what precedes it, in bytes.
+    /// The beginning of the last contrasting clause before `at`, in bytes.
     pub(super) fn turn(&self, sentence: &str, at: usize) -> usize {
         let turns = |start: usize| {
             let opening = sentence[start + 1..at].chars().next();
@@ -623,8 +623,8 @@ impl Grammar {
         clauses.find(|start| turns(*start)).unwrap_or(0)
     }
 
-    /// Calls `see` with the letter of a word or a number, or with those of the words that it is
-    /// another spelling of.
+    /// Calls `see` with the letter of a word or a number, or with those of the words that it is another
+    /// spelling of.
     pub(super) fn each_letter(
         &self,
         token: &Token,
@@ -642,7 +642,7 @@ impl Grammar {
         }
     }
 
-    /// The letter of a word that a pattern names.
+    /// The letter of a word in a pattern.
     fn known(&self, exact: u64, folded: u64, left_out: LeftOut) -> Option<char> {
         if let Some(bare) = self.bare.get(&folded)
             && (if bare.has_apostrophe { left_out.apostrophes } else { left_out.accents })

@@ -1,41 +1,43 @@
-//! The text of a message that is HTML, as some mail programs and forms send it.
+//! The text of an HTML message, as some mail programs and forms send it.
 //!
-//! It is read, and never shown: tags go, blocks are lines, entities are letters. For what is quoted stands a
-//! line `>`, as in plain mail, by which [`thread`](super::thread) knows the line above it. This is no parser
-//! of documents: what is no tag of a known set stays as it is, for people write `<` as well.
+//! The result is only analysed, never shown: tags are removed, blocks become lines, entities become
+//! letters. Quoted text is replaced by a line `>`, as in plain mail, by which [`thread`](super::thread)
+//! recognises the line above it. This is not a document parser: anything that is not a known tag is kept,
+//! because people write `<`, too.
 
-/// A tag is no longer than this; with images within it would not be read anyhow.
+/// The maximum length of a tag; one with embedded images would not be parsed anyway.
 const TAG_BYTES: usize = 4_096;
-/// After so many `<` that begin no tag, the others do not either: each is looked at as far as a tag may go.
+/// After this many `<` without a tag, no further tag is expected: each costs a search up to the length of
+/// a tag.
 const FALSE_TAGS: usize = 64;
-/// An entity is no longer than this, from `&` to `;`.
+/// The maximum length of an entity, from `&` to `;`.
 const ENTITY_BYTES: usize = 12;
 
-/// Elements that a line ends before and behind.
+/// Elements with a line break before and after.
 const BLOCKS: &str = "!doctype address article blockquote body center dd div dl dt fieldset footer form h1 h2 \
     h3 h4 h5 h6 header hr html li main o:p ol p pre section table tbody tfoot thead title tr ul";
 /// Elements within a line.
 const INLINE: &str = "a b big br code del em font i img ins label link mark meta s small span strike strong \
     sub sup td th tt u";
-/// Elements of which nothing is read, and where they end.
+/// Elements whose content is skipped, and their ends.
 const SILENT: [(&str, &str); 4] = [
     ("head", "</head>"),
     ("script", "</script>"),
     ("style", "</style>"),
     ("template", "</template>"),
 ];
-/// What is in the tag of a quotation of another message; other block quotes are indented words.
+/// Parts of a tag that mark a quotation of another message; other block quotes are indented text.
 const QUOTED: [&str; 3] = ["cite", "_quote", "border-left"];
-/// What is in the tags below which Outlook and Yahoo put an older thread.
+/// Parts of the tags below which Outlook and Yahoo put an older thread.
 const OLDER: [&str; 3] = ["appendonsend", "divrplyfwdmsg", "yahoo_quoted"];
 
-/// Entities that have names and stand in mails.
+/// Named entities that occur in mails.
 const ENTITIES: &str = "amp& lt< gt> quot\" apos' rsquo’ lsquo‘ ldquo“ rdquo” laquo« raquo» hellip… ndash– \
     mdash— bull• middot· euro€ pound£ deg° copy© reg® trade™ agraveà acircâ aumlä aacuteá atildeã aringå \
     aeligæ ccedilç egraveè eacuteé ecircê eumlë igraveì iacuteí icircî iumlï ntildeñ ograveò oacuteó \
     ocircô otildeõ oumlö oslashø oeligœ ugraveù uacuteú ucircû uumlü yacuteý yumlÿ szligß";
 
-/// The text of a message that is evidently HTML; none if it is not. It is no longer than the message.
+/// The text of a message that is evidently HTML; none if it is not. It is not longer than the message.
 pub(super) fn plain(text: &str) -> Option<String> {
     let trimmed = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let begins = trimmed.starts_with("<!--") || tag(trimmed).is_some_and(|tag| tag.is_evident);
@@ -56,21 +58,22 @@ pub(super) fn plain(text: &str) -> Option<String> {
 #[derive(Debug, Default)]
 struct Page {
     out: String,
-    /// How deep what stands here is quoted.
+    /// The current depth of quotation.
     quotes: usize,
-    /// Whether the line ends of the source are ends of lines: there, or within `<pre>`.
+    /// Whether line breaks of the source are line breaks of the text: if the message does not begin with
+    /// HTML, or within `<pre>`.
     keeps_lines: bool,
     within_pre: usize,
-    /// Whether a blank stands before whatever comes next.
+    /// Whether a blank precedes the next text.
     is_apart: bool,
-    /// Whether the last line ended at a `<br>` behind a word: maybe within a sentence.
+    /// Whether the last line ended at a `<br>` after a word, perhaps within a sentence.
     is_broken: bool,
 }
 
 impl Page {
     fn read(&mut self, text: &str) {
         let mut rest = text;
-        // What does not end is looked for once, so that the whole takes time as its length.
+        // An element without an end is searched for once, so that the total time is linear in the length.
         let mut endless: Vec<&str> = Vec::new();
         let mut failures = 0;
         while let Some(next) = rest.chars().next() {
@@ -155,7 +158,7 @@ impl Page {
             ' ' | '\t' | '\r' | '\n' | '\u{a0}' => self.is_apart = true,
             _ => {
                 if self.is_broken && letter.is_lowercase() {
-                    // The next line goes on with the sentence.
+                    // The next line continues the sentence.
                     self.out.pop();
                     self.out.push(' ');
                 } else if self.is_apart && !self.is_fresh() {
@@ -177,7 +180,7 @@ struct Tag {
     length: usize,
 }
 
-/// The tag with which a text begins, if it is a known one.
+/// The tag at the beginning of a text, if it is a known one.
 fn tag(text: &str) -> Option<Tag> {
     let rest = text.strip_prefix('<')?;
     let is_end = rest.starts_with('/');
@@ -219,14 +222,14 @@ fn has(names: &str, name: &str) -> bool {
     names.split_whitespace().any(|known| known == name)
 }
 
-/// Where words of ASCII stand in a text, whatever their case.
+/// The positions of ASCII words in a text, ignoring case.
 fn find(text: &str, words: &str) -> Option<usize> {
     text.as_bytes()
         .windows(words.len())
         .position(|part| part.eq_ignore_ascii_case(words.as_bytes()))
 }
 
-/// The letter of the entity with which a text begins, and how long it is there.
+/// The letter of the entity at the beginning of a text, and its length.
 fn entity(text: &str) -> Option<(char, usize)> {
     let end = text.bytes().take(ENTITY_BYTES).position(|byte| byte == b';')?;
     let name = text.get(1..end)?;

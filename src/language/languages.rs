@@ -24,36 +24,36 @@ static EMBEDDED: LazyLock<Arc<Languages>> = LazyLock::new(|| {
     Arc::new(Languages::new(embedded_files()).expect("a test reads the languages that come along"))
 });
 
-/// What stands where a thread was left out: it is not read as the writer's own either.
+/// The replacement for a thread that was left out: it is not read as the writer's own text either.
 const LEFT_OUT: &str = "\n> […]";
 
-/// What stands before the words of a message that a program wrote by itself, where people read them.
+/// The prefix of an automatic message's text, where people read it.
 pub const AUTOMATIC: &str = "[automatic] ";
 
-/// The folder with what all languages share.
+/// The folder with the data that all languages share.
 const ANY: &str = "any";
 
-/// What is known of languages: every one has its words, phrases and model.
+/// The loaded languages, each with its words, phrases and model.
 #[derive(Debug)]
 pub struct Languages {
     all: Vec<Lexicon>,
-    /// What mail programs write, in whatever language.
+    /// The phrases of mail programs, in any language.
     threads: Threads,
-    /// What they and help desks write by themselves.
+    /// The phrases of automatic messages, in any language.
     automatic: Automatic,
 }
 
 impl Languages {
-    /// The languages that come along.
+    /// The built-in languages.
     pub fn embedded() -> Arc<Languages> {
         EMBEDDED.clone()
     }
 
-    /// The languages of some files, by name: `fr/words.txt` is of French, `any/…` of each. Files
-    /// of one language are read in the order of their names; a later one outweighs an earlier one.
+    /// The languages of some files, by name: `fr/words.txt` is French, `any/…` is for all languages.
+    /// Files of one language are read in the order of their names; a later one overrides an earlier one.
     ///
     /// # Errors
-    /// Every mistake in them, with file and line.
+    /// All mistakes in them, with file and line.
     pub fn new<N: Into<String>, C: Into<String>>(
         files: impl IntoIterator<Item = (N, C)>,
     ) -> Result<Languages, LexiconMistakes> {
@@ -97,11 +97,10 @@ impl Languages {
         found.finish().map(|()| Languages { all, threads, automatic })
     }
 
-    /// The languages that come along, and those of `files`, which replace the ones of the same
-    /// code.
+    /// The built-in languages, and those of `files`, which replace built-in ones of the same code.
     ///
     /// # Errors
-    /// Every mistake in the files.
+    /// All mistakes in the files.
     pub fn with(
         files: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Languages, LexiconMistakes> {
@@ -114,13 +113,13 @@ impl Languages {
         )
     }
 
-    /// The languages that are known, in the order of their codes.
+    /// The loaded languages, sorted by code.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Language> {
         self.all.iter().map(|lexicon| lexicon.language)
     }
 
-    /// The language of a text: one of `allowed`, or of all that are known if it is empty. What
-    /// cannot be told is in the prior one.
+    /// Detects the language of a text: one of `allowed`, or of all loaded languages if that is empty.
+    /// Without evidence it is the prior one.
     pub fn detect(
         &self,
         text: &str,
@@ -135,9 +134,8 @@ impl Languages {
         detect::detect(text, &lexicons, prior)
     }
 
-    /// What the writer of a mail wrote by themselves, without the older thread that stands around it
-    /// and without the signature; of HTML its text; the text as it is if it has none of these; empty if
-    /// nothing else is there.
+    /// The writer's own text in a mail, without the older thread around it and without the signature; for
+    /// HTML its text; unchanged if the text has none of these; empty if there is nothing else.
     pub fn own_words<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match html::plain(text) {
             Some(plain) => Cow::Owned(self.threads.own_words(&plain).into_owned()),
@@ -145,14 +143,14 @@ impl Languages {
         }
     }
 
-    /// Whether a program wrote a message by itself, of which these are the [own
-    /// words](Self::own_words): nobody says anything in it.
+    /// Whether a message with these [own words](Self::own_words) is automatic, so that it states no
+    /// wishes.
     pub fn is_automatic(&self, own: &str) -> bool {
         self.automatic.wrote(own)
     }
 
-    /// A text of which at most `most` bytes are kept: as it is if it is short enough, else the
-    /// writer's own words first, with a mark where a thread was left out.
+    /// A text shortened to at most `most` bytes: unchanged if it is short enough, else the writer's own
+    /// words first, with a mark where a thread was left out.
     pub fn shortened<'a>(&self, text: &'a str, most: usize) -> Cow<'a, str> {
         if text.len() <= most {
             return Cow::Borrowed(text);
@@ -165,12 +163,12 @@ impl Languages {
         Cow::Owned(format!("{own}{LEFT_OUT}"))
     }
 
-    /// What a text says, read in a language; `None` if the language is not known.
+    /// Analyses a text in a language; `None` if the language is not loaded.
     pub fn read(&self, text: &str, language: Language) -> Option<Reading> {
         Some(reading::read(text, self.lexicon(language)?))
     }
 
-    /// What a text gives the training of a linear model; `None` if the language is not known.
+    /// A training sample of a text for a linear model; `None` if the language is not loaded.
     pub fn sample(&self, text: &str, language: Language) -> Option<TrainingSample> {
         let lexicon = self.lexicon(language)?;
         let looked = AnalysedText::new(text, lexicon);
@@ -178,7 +176,7 @@ impl Languages {
         Some(TrainingSample { lexical, grams: valence::grams(&looked) })
     }
 
-    /// The topics that are known whatever a policy says: name, language, and a phrase.
+    /// The topics that languages provide, independent of a policy: name, language, and a phrase.
     pub fn topics(&self) -> impl Iterator<Item = (&str, Language, &str)> {
         self.all.iter().flat_map(|lexicon| {
             let language = lexicon.language;
@@ -186,8 +184,8 @@ impl Languages {
         })
     }
 
-    /// A sentence for people of the company, with every `{name}` in it replaced by its value: in
-    /// the language of a tag, whatever its region, else in English, else its key and the values.
+    /// A sentence for people of the company, with every `{name}` in it replaced by its value: in the
+    /// language of a tag, ignoring the region, else in English, else its key and the values.
     pub fn say(&self, tag: Option<&str>, key: &str, values: &[(&str, &str)]) -> String {
         let primary = tag.and_then(|tag| tag.split(['-', '_']).next());
         let wanted = primary.and_then(|tag| tag.parse().ok());
@@ -211,7 +209,7 @@ impl Languages {
     }
 }
 
-/// A sentence with its holes filled. What fills a hole is not read again.
+/// A sentence with its placeholders filled. Inserted values are not scanned for placeholders.
 fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
     let mut said = String::with_capacity(sentence.len() + 64);
     let mut rest = sentence;
@@ -236,16 +234,16 @@ fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
     said
 }
 
-/// A text as the linear model sees it when it learns.
+/// A text as a training sample for the linear model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingSample {
-    /// What the lexicon says, before it is brought into −1..1.
+    /// The valence from the lexicon, before it is mapped into −1..1.
     pub lexical: f32,
-    /// Its words and pairs of words, in the form in which a `[model]` section has them.
+    /// Its words and pairs of words, in the form of a `[model]` section.
     pub grams: Vec<String>,
 }
 
-/// Names and contents of the files that come along.
+/// Names and contents of the built-in files.
 fn embedded_files() -> impl Iterator<Item = (&'static str, &'static str)> {
     FILES
         .dirs()

@@ -1,4 +1,4 @@
-//! What the words of one language mean, compiled.
+//! The compiled lexicon of one language: the meanings of its words.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -11,7 +11,7 @@ use super::grammar::Grammar;
 use super::text::{self, Splits, Token, Tokens};
 use super::thread::Threads;
 
-/// Keys that are hashes already.
+/// A hasher for keys that are hashes already.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct PassthroughHasher(u64);
 
@@ -34,70 +34,70 @@ impl Hasher for PassthroughHasher {
 /// A table by the hash of a word.
 pub(super) type WordTable<V> = HashMap<u64, V, BuildHasherDefault<PassthroughHasher>>;
 
-/// A word that turns the meaning of others.
+/// A word that negates others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Negator {
-    /// How many of the following words it reaches.
+    /// The number of following words that it reaches.
     pub(super) after: u8,
-    /// How many of the words before it.
+    /// The number of preceding words that it reaches.
     pub(super) before: u8,
-    /// Whether it negates only where a partner stands before it, as `plus` after `ne`.
+    /// Whether it negates only after a partner, as `plus` after `ne`.
     pub(super) needs_partner: bool,
-    /// Whether it says something by itself where it turns no word.
+    /// Whether it has a meaning by itself where it negates no word.
     pub(super) speaks: bool,
-    /// Whether a negator right before it takes it back, as in `not without`.
+    /// Whether a negator right before it cancels it, as in `not without`.
     pub(super) doubles: bool,
 }
 
-/// A word after which the other side of a matter comes.
+/// A word that introduces the other side of a matter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Contrast {
-    /// By how much it weakens what came before it in the sentence.
+    /// By how much it weakens the preceding part of the sentence.
     pub(super) before: f32,
-    /// By how much it strengthens what comes after.
+    /// By how much it strengthens the following part.
     pub(super) after: f32,
 }
 
-/// What one word means.
+/// The meaning of one word.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Meaning {
     /// Its valence, −1..1.
     pub(super) weight: Option<f32>,
-    /// The factor for the words that follow.
+    /// The factor for the following words.
     pub(super) boost: Option<f32>,
     pub(super) negator: Option<Negator>,
     pub(super) contrast: Option<Contrast>,
     /// Whether it is the partner that some negators need.
     pub(super) partner: bool,
-    /// How many words after a negator it may stand so that this reaches over the whole clause, as in
-    /// `I do not think that …`; 0: it does not make it reach further.
+    /// The maximum distance in words after a negator at which it extends the negation over the whole
+    /// clause, as in `I do not think that …`; 0: it does not extend it.
     pub(super) carrier: u8,
-    /// Whether a negation that stands before it in the clause goes on from it, as from `ever`.
+    /// Whether it continues a negation that precedes it in the clause, as `ever` does.
     pub(super) relay: bool,
     /// Whether it is a number in letters.
     pub(super) number: bool,
-    /// Whether it is mere politeness in a message that asks for something, as `thanks`.
+    /// Whether it is mere politeness in a message with a request, as `thanks`.
     pub(super) courtesy: bool,
-    /// Whether it asks for something.
+    /// Whether it expresses a request.
     pub(super) request: bool,
-    /// Whether it is so frequent that it tells the language.
+    /// Whether it is frequent enough to identify the language.
     pub(super) common: bool,
 }
 
 impl Meaning {
-    /// A word that turns others: it has no valence of its own, unless a later line gives it one.
+    /// A word that modifies others: it has no valence of its own, unless a later line gives it one.
     pub(super) fn tool(&mut self) -> &mut Meaning {
         self.weight = None;
         self
     }
 }
 
-/// One place in a phrase.
+/// One position in a phrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PhrasePart {
     /// This word, by its hash without accents.
     Word(u64),
-    /// A word that begins so: `annul*`.
+    /// A word with this beginning: `annul*`.
     Stem(Box<str>),
     /// A number, in digits or letters: `#`.
     Number,
@@ -107,7 +107,7 @@ pub(super) enum PhrasePart {
     Gap(u8),
 }
 
-/// A phrase and what it weighs.
+/// A phrase and its weight.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct WeightedPhrase {
     pub(super) parts: Box<[PhrasePart]>,
@@ -122,7 +122,7 @@ pub(super) struct PhraseBook {
 }
 
 impl PhraseBook {
-    /// Adds a phrase, or gives one that stands here another weight.
+    /// Adds a phrase, or changes the weight of an existing one.
     pub(super) fn put(&mut self, phrase: WeightedPhrase) {
         let shelf = match phrase.parts.first() {
             Some(PhrasePart::Word(first)) => self.by_word.entry(*first).or_default(),
@@ -134,7 +134,7 @@ impl PhraseBook {
         }
     }
 
-    /// Makes the longest phrase the first that is tried.
+    /// Sorts the phrases so that the longest is tried first.
     pub(super) fn finish(&mut self) {
         for shelf in self.by_word.values_mut() {
             shelf.sort_by_key(|phrase| std::cmp::Reverse(phrase.parts.len()));
@@ -167,7 +167,7 @@ fn is_number(at: usize, tokens: &Tokens, meanings: &[Option<Meaning>]) -> bool {
     tokens.list[at].kind == text::TokenKind::Number || meanings[at].is_some_and(|word| word.number)
 }
 
-/// The token after `parts`, if they stand at `at`.
+/// The token after `parts`, if they match at `at`.
 fn follows(
     parts: &[PhrasePart],
     at: usize,
@@ -200,43 +200,44 @@ pub(super) fn pair(first: u64, second: u64) -> u64 {
     first.rotate_left(17) ^ second.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The longest word that elides and runs on into the next one: `jusqu`.
+/// The maximum length of an elided word that is joined with the next one: `jusqu`.
 const ELISION_BYTES: usize = 5;
 
-/// A word into which another one runs has so many letters: `jai`, but not `ya`.
+/// The minimum length of a word that another one is joined with: `jai`, but not `ya`.
 const RUN_ON_BYTES: usize = 2;
 
-/// What is known of one language.
+/// The lexicon of one language.
 #[derive(Debug)]
 pub(super) struct Lexicon {
     pub(super) language: Language,
     pub(super) words: WordTable<Meaning>,
-    /// Words whose accents may be missing: from the form without to the meaning.
+    /// Words whose accents may be missing, by the form without accents.
     pub(super) unaccented: WordTable<Meaning>,
     pub(super) pictures: WordTable<f32>,
-    /// What may stand before an apostrophe; whether people who leave it out let it run into any word.
+    /// The words that can precede an apostrophe, and whether people who leave it out join them with any
+    /// word.
     pub(super) elisions: WordTable<bool>,
     /// Words that begin like an elision and another word, but are one: `test` is not `t'est`.
     pub(super) wholes: WordTable<()>,
     pub(super) phrases: PhraseBook,
     pub(super) urgency: PhraseBook,
     pub(super) grams: Grams,
-    /// Topics that are known whatever a policy says, each with a phrase.
+    /// Topics that the language provides, independent of a policy, each with a phrase.
     pub(super) topics: Vec<(Box<str>, Box<str>)>,
-    /// What customers wish for, and what takes a wish back.
+    /// The patterns of wishes, and of what cancels them.
     pub(super) grammar: Grammar,
-    /// What mail programs write around older threads.
+    /// The phrases of mail programs around older threads.
     pub(super) threads: Threads,
-    /// What they and help desks write by themselves.
+    /// The phrases of automatic messages.
     pub(super) automatic: Automatic,
     /// Sentences for people of the company, by their key.
     pub(super) sentences: HashMap<Box<str>, Box<str>>,
-    /// The language as the trigram detector knows it, if it does.
+    /// The language in the trigram detector, if it supports it.
     pub(super) trigrams: Option<whatlang::Lang>,
 }
 
 impl Lexicon {
-    /// An empty one.
+    /// An empty lexicon.
     pub(super) fn new(language: Language) -> Lexicon {
         Lexicon {
             language,
@@ -257,7 +258,7 @@ impl Lexicon {
         }
     }
 
-    /// What a token means, as it is written or else without accents or stretching.
+    /// The meaning of a token, in its spelling, else without accents or stretching.
     pub(super) fn meaning(&self, token: &Token) -> Option<Meaning> {
         if token.kind == text::TokenKind::Picture {
             let weight = self.pictures.get(&token.exact).copied();
@@ -280,7 +281,7 @@ impl Lexicon {
 }
 
 impl Lexicon {
-    /// Whether anything is said of a word.
+    /// Whether the lexicon contains a word.
     fn knows(&self, folded: u64) -> bool {
         self.words.contains_key(&folded)
             || self.unaccented.contains_key(&folded)
@@ -308,7 +309,7 @@ impl Splits for Lexicon {
                 return false;
             };
             let rest = text::hash(&normal[*end..]);
-            // Words elide before a vowel; before others only frequent words are meant: `jveux`.
+            // Words are elided before a vowel; before a consonant only frequent words are meant: `jveux`.
             match normal.as_bytes().get(*end) {
                 Some(b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'h') => self.knows(rest),
                 _ => *runs_into_any && (self.is_common(rest) || self.grammar.knows(rest)),

@@ -2,14 +2,14 @@ use super::text::{Folded, fold, is_invisible, narrow};
 use crate::config::limits;
 use crate::event::cut;
 
-/// So many letters of a word tell it from others, whatever its ending.
+/// The number of letters that distinguish a word, whatever its ending.
 const STEM_LETTERS: usize = 5;
-/// Shorter words say little of what a text is about.
+/// Shorter words say little about a text's topic.
 const TELLING_LETTERS: usize = 4;
-/// So many words that both texts have, at least, and this share of the words of the shorter one.
+/// The minimum number of common words, and their minimum share of the words of the shorter text.
 const ALIKE: (usize, f64) = (2, 0.5);
 
-/// Whether two texts say the same again in other words, as far as their longer words tell.
+/// Whether two texts say the same in different words, judged by their longer words.
 pub fn is_alike(one: &str, other: &str) -> bool {
     let (one, other) = (stems(one), stems(other));
     let shared = one.iter().filter(|stem| other.contains(stem)).count();

@@ -2,17 +2,17 @@
 
 use super::text::hash;
 
-/// Shorter words are not taken for misspelt ones, and longer ones are rare.
+/// Shorter words are not treated as misspelt, and longer ones are rare.
 const MISSPELT_BYTES: std::ops::RangeInclusive<usize> = 5..=20;
 
-/// Whether a word has as many letters as those that are taken for misspelt ones.
+/// Whether the length of a word is one for which misspellings are considered.
 pub(super) fn is_misspelt(word: &str) -> bool {
     MISSPELT_BYTES.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-/// Calls `see` with the hash of this word and of each that lacks one letter of it, but the first:
-/// two words that have one of these in common differ by one letter that is missing, added or
-/// another, or by two that changed places.
+/// Calls `see` with the hash of this word and of each form with one letter removed, except the first: two
+/// words with a common hash differ by one letter that is missing, added or different, or by two swapped
+/// letters.
 pub(super) fn each_misspelling(word: &str, mut see: impl FnMut(u64)) {
     if !is_misspelt(word) {
         return;

@@ -3,7 +3,7 @@ use std::fmt;
 use crate::config::limits;
 use crate::event::cut;
 
-/// Something in a language's file that cannot be right.
+/// One mistake in a language's file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LexiconMistake {
     /// The file, relative to the folder of languages.
@@ -23,12 +23,12 @@ impl fmt::Display for LexiconMistake {
     }
 }
 
-/// Every mistake that was found, in the order of files and lines; never empty.
+/// All mistakes, ordered by file and line; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LexiconMistakes(Box<[LexiconMistake]>);
 
 impl LexiconMistakes {
-    /// The mistakes, in the order of files and lines.
+    /// The mistakes, ordered by file and line.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &LexiconMistake> {
         self.0.iter()
     }
@@ -75,7 +75,7 @@ impl LexiconFindings {
     }
 }
 
-/// What stands in a file, short enough to be shown.
+/// The content of a file, shortened for a message.
 pub(super) fn shown(text: &str) -> &str {
     cut(text, limits::NAME_BYTES)
 }

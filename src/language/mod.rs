@@ -1,9 +1,9 @@
-//! What people say: which language it is in, how they feel, how pressing it is, what it is about.
+//! Text analysis: the language, valence, urgency and topics of a message.
 //!
-//! In come text and the files of languages; out come a [`Language`], a [`Reading`] with the words
-//! that made it, and, with [`Phrases`], the topics that a text touches. All of it is the same for
-//! the same text and files, everywhere and always. A language is data: a folder with its words
-//! (`config/languages`); none is known to the code.
+//! Takes text and the files of languages; returns a [`Language`], a [`Reading`] with the words that
+//! caused it, and, with [`Phrases`], the topics of a text. The result is the same for the same text and
+//! files, everywhere and always. A language is data: a folder with its words (`config/languages`); none
+//! is built into the code.
 
 mod automatic;
 mod code;

@@ -8,26 +8,26 @@ use super::text::{Folded, fold, is_invisible, narrow};
 use crate::config::limits;
 use crate::event::cut;
 
-/// Topics and the phrases that show them, found in a text in one pass.
+/// Topics and their phrases, found in a text in one pass.
 ///
-/// Case, accents, marks and blanks make no difference, a phrase begins and ends with whole words
-/// and stays within a sentence; `refund*` stands for every word that begins so.
+/// Case, accents, marks and blanks are ignored; a phrase begins and ends with whole words and stays
+/// within a sentence; `refund*` stands for every word with this beginning.
 #[derive(Debug, Clone)]
 pub struct Phrases {
     automaton: AhoCorasick,
     topics: Box<[Box<str>]>,
-    /// Of each pattern: its topic, and the language in which it counts.
+    /// For each pattern its topic, and the language in which it counts.
     patterns: Box<[(u16, Option<Language>)]>,
 }
 
-/// A topic that a text touches.
+/// A topic found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The words that showed it first, as they were written; cut at [`limits::NAME_BYTES`].
+    /// The words that matched first, as written; cut at [`limits::NAME_BYTES`].
     pub words: Box<str>,
-    /// Where in the text they begin, in bytes.
+    /// Their position in the text, in bytes.
     pub at: usize,
 }
 
@@ -67,7 +67,7 @@ pub enum BadPhrases {
         topic: String,
         /// The beginning of the phrase.
         phrase: String,
-        /// How long it is.
+        /// Its length.
         bytes: usize,
     },
     /// There are too many topics.
@@ -93,7 +93,7 @@ impl Phrases {
     /// Compiles phrases: each with its topic and the language in which it counts; none: in all.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first mistake.
     pub fn new<'a>(
         phrases: impl IntoIterator<Item = (&'a str, Option<Language>, &'a str)>,
     ) -> Result<Phrases, BadPhrases> {
@@ -123,13 +123,13 @@ impl Phrases {
         Ok(Phrases { automaton, topics: topics.into(), patterns: patterns.into() })
     }
 
-    /// The topics that the first [`limits::MESSAGE_READ_BYTES`] of a text touch, in the order in
-    /// which they are touched; at most [`limits::TOPICS_FOUND`].
+    /// The topics in the first [`limits::MESSAGE_READ_BYTES`] of a text, in the order in which they
+    /// occur; at most [`limits::TOPICS_FOUND`].
     pub fn find(&self, text: &str, language: Language) -> SmallVec<[Topic<'_>; 4]> {
         self.find_if(text, language, |_, _| true)
     }
 
-    /// The same, of those phrases that count: by their topic and their place in the text.
+    /// The same, for the phrases that a filter accepts, by their topic and position in the text.
     pub(super) fn find_if(
         &self,
         text: &str,
@@ -160,7 +160,7 @@ impl Phrases {
         found.into_iter().map(|(_, topic)| topic).collect()
     }
 
-    /// How many phrases there are.
+    /// The number of phrases.
     pub fn len(&self) -> usize {
         self.patterns.len()
     }
@@ -171,7 +171,7 @@ impl Phrases {
     }
 }
 
-/// A phrase as it stands in a [`Normal`] text, with a blank at each end.
+/// A phrase in the form of a [`Normal`] text, with a blank at each end.
 fn pattern(topic: &str, phrase: &str) -> Result<String, BadPhrases> {
     let topic = || topic.to_owned();
     if phrase.len() > limits::NAME_BYTES {
@@ -198,7 +198,7 @@ fn pattern(topic: &str, phrase: &str) -> Result<String, BadPhrases> {
 /// A text in lower case without accents: one blank around each word, `|` between sentences.
 struct Normal {
     text: String,
-    /// Of each word: where it begins here, and where it stands in the text.
+    /// For each word its position here, and its position in the text.
     words: SmallVec<[(usize, usize, usize); 64]>,
 }
 
@@ -250,7 +250,7 @@ impl Normal {
         normal
     }
 
-    /// Where in the text the words stand that are at `start..end` here.
+    /// The position in the text of the words at `start..end` here.
     fn place(&self, start: usize, end: usize) -> Option<Range<usize>> {
         let first = self.words.partition_point(|(at, ..)| *at < start);
         let after = self.words.partition_point(|(at, ..)| *at < end);

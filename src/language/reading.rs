@@ -8,30 +8,30 @@ use super::{urgency, valence};
 use crate::config::limits;
 use crate::event::cut;
 
-/// What a message says of the one who wrote it.
+/// The analysis of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
-    /// The language in which it was read.
+    /// The language of the analysis.
     pub language: Language,
-    /// How its writer feels: −1 (bad) to 1 (good). Between −[`NEUTRAL_BAND`] and
-    /// [`NEUTRAL_BAND`] it is neutral.
+    /// The writer's sentiment: −1 (bad) to 1 (good). Between −[`NEUTRAL_BAND`] and [`NEUTRAL_BAND`] it is
+    /// neutral.
     pub valence: f32,
-    /// How much was found that speaks for or against: 0 (nothing, the valence is a guess) to 1.
+    /// The amount of evidence: 0 (nothing found, the valence is a guess) to 1.
     pub confidence: f32,
-    /// How pressing it is: 0 to 1, whatever the valence.
+    /// The urgency: 0 to 1, independent of the valence.
     pub urgency: f32,
-    /// The words that made the valence, the weightiest first; at most [`limits::CUES`].
+    /// The words that caused the valence, the largest contribution first; at most [`limits::CUES`].
     pub words: SmallVec<[Cue; 4]>,
-    /// The words that made the urgency, the weightiest first; at most [`limits::CUES`].
+    /// The words that caused the urgency, the largest contribution first; at most [`limits::CUES`].
     pub pressing: SmallVec<[Cue; 4]>,
 }
 
-/// Words of a message and what they added.
+/// Words of a message and their contribution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cue {
-    /// The words as they were written; cut at [`limits::NAME_BYTES`].
+    /// The words as written; cut at [`limits::NAME_BYTES`].
     pub text: Box<str>,
-    /// What they added, with all that turned it (negation, emphasis): −1 to 1.
+    /// Their contribution, after negation and emphasis: −1 to 1.
     pub weight: f32,
 }
 
@@ -47,12 +47,12 @@ pub enum Tone {
     Positive,
 }
 
-/// Half the width of the band around zero in which a valence counts as neutral. It was set once,
-/// for messages of all kinds: a single mild word does not leave it, a plain one does.
+/// Half the width of the band around zero in which a valence counts as neutral. It was set once, for
+/// messages of all kinds: a single mild word stays within it, a plain one does not.
 pub const NEUTRAL_BAND: f32 = 0.15;
 
 impl Tone {
-    /// The name that people see.
+    /// The name for people.
     pub const fn name(self) -> &'static str {
         match self {
             Tone::Negative => "negative",
@@ -75,7 +75,7 @@ impl Reading {
     }
 }
 
-/// A range of tokens, by index, and what it adds.
+/// A range of tokens, by index, and its contribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct WeightedSpan {
     pub(super) start: usize,
@@ -83,22 +83,22 @@ pub(super) struct WeightedSpan {
     pub(super) weight: f32,
 }
 
-/// The parts that a text consists of for one measure.
+/// The parts of a text with a contribution to one measure.
 pub(super) type WeightedSpans = SmallVec<[WeightedSpan; 32]>;
 
-/// A text, split and looked up.
+/// A text, split into tokens that are looked up.
 pub(super) struct AnalysedText<'a> {
     pub(super) text: &'a str,
     pub(super) tokens: Tokens,
     pub(super) meanings: SmallVec<[Option<Meaning>; 64]>,
-    /// Of each token the end of its sentence.
+    /// For each token the end of its sentence.
     ends: SmallVec<[u32; 64]>,
     /// Whether all its words are in capitals, so that none stands out.
     pub(super) all_shouted: bool,
 }
 
 impl<'a> AnalysedText<'a> {
-    /// Splits `text` and looks its words up.
+    /// Splits `text` and looks up its words.
     pub(super) fn new(text: &'a str, lexicon: &Lexicon) -> AnalysedText<'a> {
         let tokens = super::text::split(text, lexicon);
         let meanings = lexicon.meanings(&tokens);
@@ -115,12 +115,12 @@ impl<'a> AnalysedText<'a> {
         AnalysedText { text, tokens, meanings, ends, all_shouted }
     }
 
-    /// The end of the sentence that token `at` is in: its stop, or the number of tokens.
+    /// The end of the sentence of token `at`: its stop, or the number of tokens.
     pub(super) fn sentence_end(&self, at: usize) -> usize {
         self.ends.get(at).map_or(self.tokens.list.len(), |end| *end as usize)
     }
 
-    /// The weightiest parts, as they are written.
+    /// The parts with the largest contributions, as written.
     fn cues(&self, parts: &mut WeightedSpans) -> SmallVec<[Cue; 4]> {
         parts.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.start.cmp(&b.start)));
         parts
@@ -137,15 +137,15 @@ impl<'a> AnalysedText<'a> {
     }
 }
 
-/// The sum of absolute weights at which the confidence is half.
+/// The sum of absolute weights at which the confidence is one half.
 const ENOUGH: f32 = 0.5;
 
-/// To three places: more would be noise to who reads or keeps it.
+/// Rounds to three decimals: more would be noise for readers and storage.
 fn rounded(number: f32) -> f32 {
     (number * 1000.0).round() / 1000.0
 }
 
-/// Reads a text with the words of one language.
+/// Analyses a text with the lexicon of one language.
 pub(super) fn read(text: &str, lexicon: &Lexicon) -> Reading {
     let looked = AnalysedText::new(text, lexicon);
     let mut parts = valence::parts(&looked, lexicon);

@@ -1,4 +1,4 @@
-//! A text as the letters of its words, and which of its wishes hold.
+//! A text as the letters of its words, and the wishes in it.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::lexicon::Lexicon;
 use super::text::{self, Token, TokenKind};
 use crate::config::limits;
 
-/// A line of so many bytes that goes on in lower case was broken by a program.
+/// A line of this length that continues in lower case was broken by a program.
 const BROKEN_LINE_BYTES: usize = 50;
 
 /// A text as the letters of its words.
@@ -18,7 +18,7 @@ const BROKEN_LINE_BYTES: usize = 50;
 pub(super) struct SpelledText<'a> {
     grammar: &'a Grammar,
     letters: String,
-    /// Of each letter: where it stands in `letters`, and its token's place in the text.
+    /// For each letter its position in `letters`, and its token's position in the text.
     places: SmallVec<[(u32, Range<u32>); 64]>,
     /// The sentences, as ranges of `letters`.
     sentences: SmallVec<[Range<usize>; 8]>,
@@ -73,7 +73,7 @@ impl<'a> SpelledText<'a> {
         self.letters.push(letter);
     }
 
-    /// Ends a sentence, and marks in it where other clauses begin.
+    /// Ends a sentence, and marks the beginnings of further clauses in it.
     fn end(&mut self, start: &mut usize) {
         if self.letters.len() == *start {
             return;
@@ -96,7 +96,7 @@ impl<'a> SpelledText<'a> {
         *start = self.letters.len();
     }
 
-    /// The wishes of these topics that hold, each with the place of its words in the text.
+    /// The wishes of these topics that the writer has, each with the position of its words in the text.
     pub(super) fn wishes(
         &self,
         is_known: impl Fn(&str) -> bool,
@@ -111,12 +111,12 @@ impl<'a> SpelledText<'a> {
         found
     }
 
-    /// The first wish in a sentence that holds.
+    /// The first real wish in a sentence.
     fn first(&self, wish: &Regex, sentence: &Range<usize>) -> Option<Range<usize>> {
         let letters = self.letters.get(sentence.clone())?;
         let mut from = 0;
         for _ in 0..limits::WISHES_JUDGED {
-            // A find from a place within still knows where the sentence begins.
+            // A search from a position within it still knows the beginning of the sentence.
             let hit = wish.find_at(letters, from)?;
             let end =
                 hit.start() + letters[hit.range()].trim_end_matches([PAUSE, QUOTE, CLAUSE]).len();
@@ -130,7 +130,7 @@ impl<'a> SpelledText<'a> {
         None
     }
 
-    /// Whether words at a place in the text wish, as far as what stands around them tells.
+    /// Whether words at a position express a wish, judged by the rest of their sentence.
     pub(super) fn is_meant(&self, place: &Range<usize>) -> bool {
         let overlaps = |token: &Range<u32>| {
             (token.start as usize) < place.end && place.start < token.end as usize
@@ -149,14 +149,14 @@ impl<'a> SpelledText<'a> {
     fn holds(&self, sentence: &str, hit: Range<usize>) -> bool {
         let Some(unless) = &self.grammar.unless else { return true };
         let mut asked = String::with_capacity(sentence.len() + 1);
-        // What stands before a `but` takes nothing back behind it.
+        // The part before a `but` cancels nothing after it.
         asked.push_str(&sentence[self.grammar.turn(sentence, hit.start)..hit.start]);
         asked.push(WISH);
         asked.push_str(&sentence[hit.end..]);
         !unless.is_match(&asked)
     }
 
-    /// The place in the text of a range of letters.
+    /// The position in the text of a range of letters.
     fn place(&self, letters: Range<usize>) -> Option<Range<usize>> {
         let first = self.places.partition_point(|(at, _)| (*at as usize) < letters.start);
         let after = self.places.partition_point(|(at, _)| (*at as usize) < letters.end);
@@ -170,7 +170,8 @@ fn is_dash(written: &str, token: &Token) -> bool {
     matches!(mark, Some("–" | "—"))
 }
 
-/// Whether a line ends here that a program broke: it is long, and what follows goes on in lower case.
+/// Whether the line ends here because a program broke it: it is long, and the next one continues in lower
+/// case.
 fn is_broken_line(written: &str, token: &Token) -> bool {
     let at = token.place.start as usize;
     let Some(after) = written.get(at..).and_then(|rest| rest.strip_prefix('\n')) else {

@@ -1,4 +1,4 @@
-//! A message as words, marks and pictures.
+//! Splits a message into words, marks and pictures.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use twox_hash::XxHash3_64;
 use crate::config::limits;
 use crate::event::cut;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
     /// Letters, or letters and digits.
@@ -18,9 +18,9 @@ pub(super) enum TokenKind {
     Number,
     /// An emoji or an emoticon.
     Picture,
-    /// `,`, `;`, `:`, a bracket or a dash: ends what a negator reaches.
+    /// `,`, `;`, `:`, a bracket or a dash: ends the reach of a negator.
     Pause,
-    /// The end of a sentence, with how many exclamation and question marks stand there.
+    /// The end of a sentence, with the number of exclamation and question marks.
     Stop { exclamations: u8, questions: u8 },
 }
 
@@ -28,27 +28,27 @@ pub(super) enum TokenKind {
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
-    /// Where it stands in the text, in bytes.
+    /// Its position in the text, in bytes.
     pub(super) place: Range<u32>,
-    /// Where its normal form stands in [`Tokens::normal`].
+    /// The position of its normal form in [`Tokens::normal`].
     form: Range<u32>,
-    /// Of its lower-case form, in which no letter stands more than twice in a row.
+    /// The hash of its lower-case form, in which a letter occurs at most twice in a row.
     pub(super) exact: u64,
-    /// Of the same without accents.
+    /// The hash of the same without accents.
     pub(super) folded: u64,
-    /// Of the same with each run of a letter as one, if a letter stood three times.
+    /// The hash of the same with each run of a letter as one, if a letter occurred three times in a row.
     pub(super) squeezed: Option<u64>,
-    /// Whether it stands in capitals.
+    /// Whether it is in capitals.
     pub(super) shouted: bool,
 }
 
 impl Token {
-    /// Whether this is a word or a number: what phrases are made of.
+    /// Whether this is a word or a number: only these match phrases.
     pub(super) fn is_word(&self) -> bool {
         matches!(self.kind, TokenKind::Word | TokenKind::Number)
     }
 
-    /// Whether a negator or an intensifier reaches no further than this.
+    /// Whether this ends the reach of a negator or an intensifier.
     pub(super) fn is_mark(&self) -> bool {
         matches!(self.kind, TokenKind::Pause | TokenKind::Stop { .. })
     }
@@ -58,10 +58,10 @@ impl Token {
 pub(super) trait Splits {
     /// Whether the letters before an apostrophe are a word of their own, as in `l'attente`.
     fn elides(&self, folded: u64) -> bool;
-    /// How many bytes of this word, which is in normal form, are a word of their own whose apostrophe was
+    /// The number of bytes of this word in normal form that are a word of their own, whose apostrophe was
     /// left out, as in `jai`.
     fn runs_on(&self, normal: &str) -> Option<usize>;
-    /// Whether this is a word in which an apostrophe stands.
+    /// Whether this is a word with an apostrophe within.
     fn is_contracted(&self, folded: u64) -> bool;
     /// Whether these characters are an emoticon.
     fn is_picture(&self, hash: u64) -> bool;
@@ -71,7 +71,7 @@ pub(super) trait Splits {
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     pub(super) list: SmallVec<[Token; 64]>,
-    /// The words in lower case and without accents, with blanks between.
+    /// The words in lower case and without accents, separated by blanks.
     normal: String,
 }
 
@@ -81,7 +81,8 @@ impl Tokens {
         &self.normal[token.form.start as usize..token.form.end as usize]
     }
 
-    /// The form that a linear model knows: each run of a letter as one if a letter stood thrice.
+    /// The form for a linear model: each run of a letter as one, if a letter occurred three times in a
+    /// row.
     pub(super) fn learned_form(&self, token: &Token) -> Cow<'_, str> {
         match token.squeezed {
             Some(_) => Cow::Owned(squeeze(self.form(token))),
@@ -90,12 +91,12 @@ impl Tokens {
     }
 }
 
-/// The hash under which words are known; the same on every machine.
+/// The hash of a word; the same on every machine.
 pub(super) fn hash(word: &str) -> u64 {
     XxHash3_64::oneshot(word.as_bytes())
 }
 
-/// Where a blank stands in place of an apostrophe, at most so many letters follow: `aujourd hui`.
+/// The maximum number of letters after a blank in place of an apostrophe: `aujourd hui`.
 const JOINED_LETTERS: usize = 3;
 
 /// Splits the first [`limits::MESSAGE_READ_BYTES`] of a text.
@@ -115,7 +116,7 @@ struct Splitter<'a, S> {
     text: &'a str,
     splits: &'a S,
     tokens: Tokens,
-    /// The word that is being read, with its accents.
+    /// The current word, with its accents.
     exact: String,
 }
 
@@ -144,7 +145,7 @@ impl<S: Splits> Splitter<'_, S> {
         }
     }
 
-    /// The end of an address or a mention, which say nothing.
+    /// The end of an address or a mention, which are ignored.
     fn passed_over(&self, at: usize) -> Option<usize> {
         let rest = &self.text[at..];
         let skipped = rest.starts_with("http://")
@@ -154,7 +155,7 @@ impl<S: Splits> Splitter<'_, S> {
         skipped.then(|| at + rest.find(char::is_whitespace).unwrap_or(rest.len()))
     }
 
-    /// An emoticon that stands alone and may begin with a letter, as in `xD`.
+    /// An emoticon on its own, which may begin with a letter, as in `xD`.
     fn whole_emoticon(&mut self, at: usize) -> Option<usize> {
         let rest = &self.text[at..];
         let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
@@ -173,7 +174,7 @@ impl<S: Splits> Splitter<'_, S> {
             rest.char_indices().take(4).map(|(end, last)| end + last.len_utf8()).collect();
         for end in ends.into_iter().rev().filter(|end| *end >= 2) {
             let hash = hash(&rest[..end]);
-            // Letters that go on are a word, as in `:Paris`.
+            // If letters follow, it is a word, as in `:Paris`.
             let goes_on = rest[..end].ends_with(char::is_alphanumeric)
                 && rest[end..].starts_with(char::is_alphanumeric);
             if !goes_on && self.splits.is_picture(hash) {
@@ -208,7 +209,7 @@ impl<S: Splits> Splitter<'_, S> {
                 if first == '.' && self.within_number(at, written) {
                     return at + written.len_utf8();
                 }
-                // French sets blanks before `!` and `?`.
+                // French puts blanks before `!` and `?`.
                 for (offset, next) in self.text[at..].char_indices() {
                     match narrow(next) {
                         '!' | '¡' => exclamations = exclamations.saturating_add(1),
@@ -241,7 +242,7 @@ impl<S: Splits> Splitter<'_, S> {
         }
     }
 
-    /// Whether the mark at `at` stands between digits, as in `3.50`.
+    /// Whether the mark at `at` is between digits, as in `3.50`.
     fn within_number(&self, at: usize, mark: char) -> bool {
         let is_digit = |c: char| narrow(c).is_ascii_digit();
         self.text[..at].ends_with(is_digit)
@@ -260,7 +261,7 @@ impl<S: Splits> Splitter<'_, S> {
         let (mut last, mut stretched, mut plain) = ('\0', false, true);
         let (mut end, mut after) = (most, most);
         let mut has_apostrophe = false;
-        // Where the last letter ends that is seen.
+        // The end of the last visible letter.
         let mut seen = start;
         for (offset, written) in self.text[start..most].char_indices() {
             if is_invisible(written) {
@@ -339,7 +340,7 @@ impl<S: Splits> Splitter<'_, S> {
         after
     }
 
-    /// Where the letters at `start` end that are so many bytes in normal form.
+    /// The end of the letters at `start` that are this many bytes in normal form.
     fn reach(&self, start: usize, normal: usize) -> usize {
         let mut read = 0;
         for (offset, letter) in self.text[start..].char_indices() {
@@ -360,8 +361,8 @@ impl<S: Splits> Splitter<'_, S> {
         self.text.len()
     }
 
-    /// The end of the word that ends at `end` if the letters after a blank belong to it, since their
-    /// apostrophe was left out or has a blank behind it: `don t`, `don' t`.
+    /// The end of the word that ends at `end`, if the letters after a blank belong to it, because their
+    /// apostrophe was left out or is followed by a blank: `don t`, `don' t`.
     fn joined(&mut self, end: usize, form: usize) -> Option<usize> {
         let rest = &self.text[end..];
         let blank = rest.strip_prefix(is_apostrophe).unwrap_or(rest);
@@ -410,7 +411,7 @@ impl<S: Splits> Splitter<'_, S> {
         (exact, folded, squeezed): (u64, u64, Option<u64>),
         shouted: bool,
     ) {
-        // The text is far shorter than 4 GiB: it was cut.
+        // The text was cut, so it is far shorter than 4 GiB.
         let place = start as u32..end as u32;
         let form = form.0 as u32..form.1 as u32;
         self.tokens.list.push(Token { kind, place, form, exact, folded, squeezed, shouted });
@@ -430,7 +431,7 @@ fn squeeze(word: &str) -> String {
     squeezed
 }
 
-/// Whether people and keyboards write this as an apostrophe. Some of them are letters to Unicode.
+/// Whether people and keyboards use this as an apostrophe. Unicode classifies some of them as letters.
 pub(super) fn is_apostrophe(character: char) -> bool {
     matches!(
         character,
@@ -452,8 +453,8 @@ pub(super) fn is_apostrophe(character: char) -> bool {
     )
 }
 
-/// Whether this is not seen: a hint where a word may be broken, what joins letters or keeps them apart,
-/// what tells in which direction text goes. Within a word it is passed over.
+/// Whether this is invisible: a hint for a line break, a joiner or separator of letters, a direction
+/// mark. Within a word it is ignored.
 pub(super) fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -468,7 +469,7 @@ pub(super) fn is_invisible(character: char) -> bool {
     )
 }
 
-/// A character of full width as the plain one: `ｓｔｏｐ！` is `stop!`.
+/// The plain form of a full-width character: `ｓｔｏｐ！` is `stop!`.
 pub(super) fn narrow(character: char) -> char {
     match character {
         '\u{ff01}'..='\u{ff5e}' => {
@@ -478,12 +479,12 @@ pub(super) fn narrow(character: char) -> char {
     }
 }
 
-/// Whether this is an accent that stands on the letter before.
+/// Whether this is a combining accent of the letter before.
 fn is_accent(character: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&character)
 }
 
-/// The lower-case letter with this accent on it, where Unicode has one: some programs write both apart.
+/// The lower-case letter with this accent, if Unicode has one: some programs write both separately.
 fn composed(letter: char, accent: char) -> Option<char> {
     let (plain, with) = match accent {
         '\u{300}' => ("aeiou", "àèìòù"),
@@ -500,7 +501,7 @@ fn composed(letter: char, accent: char) -> Option<char> {
     plain.chars().zip(with.chars()).find(|(base, _)| *base == letter).map(|(_, whole)| whole)
 }
 
-/// A word in lower case, without its accents and without what is not seen.
+/// A word in lower case, without accents and invisible characters.
 pub(super) fn folded(word: &str) -> String {
     let mut without = String::with_capacity(word.len());
     for letter in word.chars().filter(|letter| !is_invisible(*letter)).map(narrow) {
@@ -513,9 +514,9 @@ pub(super) fn folded(word: &str) -> String {
     without
 }
 
-/// A lower-case letter without its accent.
+/// The result of removing a letter's accent.
 pub(super) enum Folded {
-    /// It has none.
+    /// It has no accent.
     Same,
     /// These letters.
     As(&'static str),

@@ -1,39 +1,39 @@
-//! What the writer of a mail wrote, without the older thread that stands below it, above it or around
-//! it, and without the signature.
+//! The writer's own text in a mail, without the older thread below, above or around it, and without the
+//! signature.
 //!
-//! Mail is read line by line. Lines that begin with `>` are quoted, and the line above them that says who
-//! wrote them goes with them, so what stands between quoted lines stays. Below such a line without
-//! `>`, below a divider (`-----Original Message-----`), below the head of an older message
-//! (`From: … Sent: … Subject: …`) and below a signature's delimiter (`-- `), nothing is the
-//! writer's own.
+//! A mail is read line by line. Lines that begin with `>` are quoted, and the attribution line above them
+//! belongs to them, so text between quoted lines is kept. After such a line without `>`, after a divider
+//! (`-----Original Message-----`), after the head of an older message (`From: … Sent: … Subject: …`) and
+//! after a signature's delimiter (`-- `), nothing is the writer's own.
 //!
-//! People write such lines, too: they tell when they wrote what, and forms begin with `From:`. What
-//! a customer said must not be lost, so only what a program plainly wrote cuts; all else is read.
+//! People write such lines, too: they tell when they wrote what, and forms begin with `From:`. A
+//! customer's text must not be lost, so only lines that a program clearly wrote cut the text; everything
+//! else is read.
 
 use std::borrow::Cow;
 
 use super::text::folded;
 use crate::config::limits;
 
-/// A line above a quoted message is no longer than this, even if a program broke it into several.
+/// The maximum length of an attribution line, even if a program broke it into several.
 const ATTRIBUTION_BYTES: usize = 300;
-/// A program breaks it into at most so many lines.
+/// The maximum number of lines into which a program breaks it.
 const ATTRIBUTION_LINES: usize = 3;
-/// Within so many lines after the first stands what else makes the head of a message.
+/// The maximum number of lines after the first in which the rest of a message's head occurs.
 const HEAD_LINES: usize = 16;
-/// A line below a message that a program wrote is no longer than this.
+/// The maximum length of a program's line below a message.
 const FOOTER_BYTES: usize = 80;
-/// It goes on for at most so many words.
+/// The maximum number of further words in it.
 const FOOTER_WORDS: usize = 8;
-/// After the device that it names stand at most so many words, unless there is a number in them:
-/// `Sent from my Galaxy S21 Ultra 5G`.
+/// The maximum number of words after the device that it names, unless one is a number: `Sent from my
+/// Galaxy S21 Ultra 5G`.
 const DEVICE_WORDS: usize = 2;
-/// Such a rule is drawn by a program, above the head of an older message.
+/// The minimum length of a rule that a program draws above the head of an older message.
 const RULE_LETTERS: usize = 10;
-/// A divider of so many words is one without dashes as well: `Begin forwarded message:`.
+/// The number of words from which a divider needs no dashes: `Begin forwarded message:`.
 const DIVIDER_WORDS: usize = 3;
 
-/// What mail programs write around threads, in lower case and without accents.
+/// The phrases of mail programs around threads, in lower case and without accents.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
     wrote: Vec<Box<str>>,
@@ -49,13 +49,13 @@ pub(super) struct Threads {
     devices: Vec<Box<str>>,
 }
 
-/// What a line of the head of a message tells.
+/// The content of the lines of a message's head.
 #[derive(Debug, Default)]
 struct Head {
     has_sender: bool,
     /// Whether the sender is an address.
     has_address: bool,
-    /// Whether it tells when it was sent, as programs do and forms do not.
+    /// Whether it has a sending time, as programs write it and forms do not.
     is_sent: bool,
     /// Whether it has a date with a time of day.
     is_dated: bool,
@@ -84,7 +84,7 @@ impl Threads {
         Ok(shelf.len() - before)
     }
 
-    /// Each list of phrases by its name.
+    /// The lists of phrases, by name.
     fn shelves(&mut self) -> [(&'static str, &mut Vec<Box<str>>); 11] {
         [
             ("wrote", &mut self.wrote),
@@ -101,7 +101,7 @@ impl Threads {
         ]
     }
 
-    /// Takes in what another says.
+    /// Adds the phrases of another one.
     pub(super) fn join(&mut self, mut other: Threads) {
         for ((_, into), (_, from)) in self.shelves().into_iter().zip(other.shelves()) {
             for phrase in from.drain(..) {
@@ -112,14 +112,14 @@ impl Threads {
         }
     }
 
-    /// The writer's own words: the text as it is where it holds no thread; at least the first
-    /// [`limits::MESSAGE_READ_BYTES`] of them.
+    /// The writer's own text: unchanged if it has no thread; at least the first
+    /// [`limits::MESSAGE_READ_BYTES`] of it.
     pub(super) fn own_words<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if !text.contains('\n') && !is_quoted(text) && !self.is_footer(text) {
             return Cow::Borrowed(text);
         }
         let lines: Vec<&str> = text.lines().collect();
-        // `> 5 days` compares, unless it stands in a quoted thread.
+        // `> 5 days` is a comparison, unless it is in a quoted thread.
         let quotes = lines.iter().any(|line| is_quoted(line) && !is_comparison(line));
         let mut own = String::new();
         let mut is_cut = false;
@@ -165,8 +165,8 @@ impl Threads {
         if is_cut { Cow::Owned(own.trim().to_owned()) } else { Cow::Borrowed(text) }
     }
 
-    /// The line after the lines at `at` that say who wrote what is quoted below them, and whether it was
-    /// plainly a program that wrote them, so that what stands below is quoted even without a mark.
+    /// The line after the attribution lines at `at`, and whether a program clearly wrote them, so that
+    /// the text below is quoted even without a mark.
     fn attribution(&self, lines: &[&str], at: usize) -> Option<(usize, bool)> {
         let mut whole = String::new();
         for (count, line) in lines[at..].iter().take(ATTRIBUTION_LINES).enumerate() {
@@ -179,7 +179,7 @@ impl Threads {
             }
             whole.push_str(line);
             if line.ends_with([':', '：']) {
-                // What stands above a whole one is the writer's own, whatever it names.
+                // The text above a complete one is the writer's own, whatever it contains.
                 let is_whole = !line.starts_with('<') && self.says_who_wrote(line, true).is_some();
                 if count > 0 && is_whole {
                     return None;
@@ -201,14 +201,14 @@ impl Threads {
         None
     }
 
-    /// Whether what is quoted begins on the line that says who wrote it, as below `Sent from Yahoo Mail`:
-    /// `On Tue, 3 Feb 2026 at 8:01, Care<care@shop.example> wrote:   It is sent.`
+    /// Whether the quotation begins on the attribution line itself, as below `Sent from Yahoo Mail`: `On
+    /// Tue, 3 Feb 2026 at 8:01, Care<care@shop.example> wrote: It is sent.`
     fn goes_on_with_quote(&self, line: &str) -> bool {
         let Some((at, _)) = line.match_indices('>').next() else { return false };
         let Some(colon) = line[at..].find([':', '：']).map(|colon| at + colon) else {
             return false;
         };
-        // Behind the address stands the verb, and nothing else that has a colon.
+        // After the address follows the verb, and nothing else with a colon.
         let attribution = normal(&line[..colon]);
         has_bracketed_address(&attribution)
             && has_year(&attribution)
@@ -229,15 +229,16 @@ impl Threads {
             || has_year(&normal) && has_clock(&normal)
     }
 
-    /// Whether a line says who wrote what is quoted below it; if so, whether a program plainly wrote it.
+    /// Whether a line is an attribution of the quotation below it; if so, whether a program clearly wrote
+    /// it.
     fn says_who_wrote(&self, line: &str, is_apart: bool) -> Option<bool> {
         let line = normal(line);
         let is_moment = has_year(&line) && has_clock(&line);
-        // With an address in brackets and a moment, no verb is needed: each program has one of its own.
+        // With an address in brackets and a time, no verb is needed: each program uses a different one.
         if has_bracketed_address(&line) && is_moment {
             return Some(true);
         }
-        // `On Monday at 9:30 I wrote to you:` is told by a person.
+        // `On Monday at 9:30 I wrote to you:` is written by a person.
         let words = |of: &[Box<str>]| of.iter().any(|words| has_words(&line, words));
         let address = has_address(&line);
         if !words(&self.wrote) || !has_bracketed_address(&line) && words(&self.narrators) {
@@ -259,7 +260,7 @@ impl Threads {
         let bare =
             line.trim_matches(|c: char| matches!(c, '-' | '_' | '*' | '#' | '=' | '–' | '—'));
         let dashes = line.len() - bare.len() >= 4;
-        // Between dashes only, words may stand around: `##- Please type your reply above this line -##`.
+        // Only between dashes may words surround it: `##- Please type your reply above this line -##`.
         let words = normal(&bare.replace('-', " "));
         let words = words.trim_end_matches([':', '.', ' ']);
         self.dividers.iter().any(|divider| {
@@ -273,7 +274,7 @@ impl Threads {
     /// Whether lines begin with the head of an older message, below a line of the writer's own.
     fn is_head(&self, lines: &[&str], above: &str) -> bool {
         let head = self.head(lines);
-        // Who sends a form, or a parcel, has a `from`, a `to`, a `subject` and a `date`, too.
+        // Forms and parcels have a `from`, a `to`, a `subject` and a `date`, too.
         let is_programs = head.is_sent && head.has_subject
             || head.is_sent && head.has_address && head.has_receiver;
         let is_introduced = above.is_empty() || above.trim_end().ends_with(':');
@@ -287,7 +288,7 @@ impl Threads {
         head.has_sender && head.is_sent
     }
 
-    /// What the lines tell that make a head, if the first is one of these.
+    /// The content of the lines of a head, if the first is one of these.
     fn head(&self, lines: &[&str]) -> Head {
         let mut head = Head::default();
         let mut is_below_key = false;
@@ -306,7 +307,7 @@ impl Threads {
                 head.is_sent = true;
                 true
             } else if at == 0 {
-                // Others are no first line of a head.
+                // Others are not the first line of a head.
                 false
             } else if let Some(date) = value(&self.date) {
                 let date = normal(date);
@@ -321,7 +322,7 @@ impl Threads {
             } else {
                 false
             };
-            // Receivers may fill several lines.
+            // Recipients may fill several lines.
             if !is_key && !is_below_key {
                 break;
             }
@@ -330,7 +331,7 @@ impl Threads {
         head
     }
 
-    /// What stands after one of these keys and its colon.
+    /// The text after one of these keys and its colon.
     fn value_of<'a>(&self, line: &'a str, keys: &[Box<str>]) -> Option<&'a str> {
         let (key, value) = line.split_once([':', '：'])?;
         if key.len() > FOOTER_BYTES {
@@ -340,7 +341,7 @@ impl Threads {
         keys.iter().any(|known| **known == *key).then(|| value.trim())
     }
 
-    /// Whether a program wrote a line below a message: nothing else stands in it.
+    /// Whether a program wrote a line below a message: it contains nothing else.
     fn is_footer(&self, line: &str) -> bool {
         let line = line.trim();
         if !(8..=FOOTER_BYTES).contains(&line.len()) {
@@ -352,7 +353,7 @@ impl Threads {
                 Some(begin) => (begin, true),
                 None => (&**footer, false),
             };
-            // What stands after it names the device or has an address; it is no sentence.
+            // The rest names the device or contains an address; it is not a sentence.
             let Some(rest) = line.strip_prefix(begin) else { return false };
             let said = rest.split('<').next().unwrap_or("").trim_end_matches([']', ')', '.', '_']);
             !rest.starts_with(char::is_alphanumeric)
@@ -376,7 +377,7 @@ impl Threads {
     }
 }
 
-/// Whether a line is quoted. A face such as `>:(` is not.
+/// Whether a line is quoted. An emoticon such as `>:(` is not.
 fn is_quoted(line: &str) -> bool {
     let rest = line.trim_start().strip_prefix('>');
     rest.is_some_and(|rest| {
@@ -386,7 +387,7 @@ fn is_quoted(line: &str) -> bool {
     })
 }
 
-/// Whether a line may say that something is more than a number.
+/// Whether a line may be a comparison with a number.
 fn is_comparison(line: &str) -> bool {
     let rest = line.trim_start().strip_prefix('>');
     rest.is_some_and(|rest| {
@@ -401,7 +402,7 @@ fn is_rule(line: &str) -> bool {
     line.len() >= RULE_LETTERS && line.chars().all(|c| matches!(c, '_' | '-' | '='))
 }
 
-/// Whether this only tells in which direction text goes.
+/// Whether this is a direction mark.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -411,7 +412,7 @@ fn after_blanks<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
     &lines[first..]
 }
 
-/// What is wrong with a line that begins with an unknown key.
+/// The error for a line with an unknown key.
 pub(super) fn unknown_key(key: &str, known: impl IntoIterator<Item = &'static str>) -> String {
     let known: Vec<String> = known.into_iter().map(|name| format!("`{name}:`")).collect();
     format!("expected one of {}, found `{}`", known.join(", "), super::mistake::shown(key))
@@ -435,7 +436,7 @@ fn starts_with(text: &str, words: &str) -> bool {
     text.strip_prefix(words).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
-/// Whether these words stand in a text, as whole words.
+/// Whether a text contains these words, as whole words.
 fn has_words(text: &str, words: &str) -> bool {
     text.match_indices(words).any(|(at, found)| {
         !text[..at].ends_with(char::is_alphanumeric)
@@ -443,7 +444,7 @@ fn has_words(text: &str, words: &str) -> bool {
     })
 }
 
-/// Whether a text has an address such as `ann@example.org`.
+/// Whether a text contains an address such as `ann@example.org`.
 fn has_address(text: &str) -> bool {
     text.match_indices('@').any(|(at, _)| {
         text[..at].ends_with(char::is_alphanumeric)
@@ -451,17 +452,17 @@ fn has_address(text: &str) -> bool {
     })
 }
 
-/// Whether a text has an address such as `<ann@example.org>`.
+/// Whether a text contains an address such as `<ann@example.org>`.
 fn has_bracketed_address(text: &str) -> bool {
     text.split('<').skip(1).any(|rest| rest.split('>').next().is_some_and(has_address))
 }
 
-/// Whether a text names a year, of whatever calendar.
+/// Whether a text contains a year, in any calendar.
 fn has_year(text: &str) -> bool {
     text.split(|c: char| !c.is_numeric()).any(|digits| digits.chars().count() == 4)
 }
 
-/// Whether a text names a time of day, or a day by numbers only.
+/// Whether a text contains a time of day, or a date in digits.
 fn has_clock(text: &str) -> bool {
     text.match_indices([':', 'h', '.', '/', '-']).any(|(at, mark)| {
         text[..at].ends_with(char::is_numeric)
@@ -543,7 +544,7 @@ mod tests {
             cut_from(&format!("{line}\n> We are happy to help.\n> 5 of us are here."));
             cut_from(&format!("{line}\n\nWe are happy to help.\nBye"));
         }
-        // Without year, time and address, only a quote below it tells it from a story.
+        // Without year, time and address, only a quotation below it distinguishes it from a narrative.
         cut_from("On Feb 3, Care wrote:\n> We are happy to help.");
     }
 
@@ -562,7 +563,7 @@ mod tests {
         ] {
             cut_from(&format!("{head}\n\nWe are happy to help."));
         }
-        // Such a one is a form as well if nothing stands above it.
+        // Such a line is a form as well if nothing precedes it.
         let head = "De\u{a0}: Care <care@shop.example>\nDate\u{a0}: 3 février 2026 à 08:01\nÀ\u{a0}: Anne\nObjet\u{a0}: lampe\n\nAvec plaisir.";
         assert_eq!(own(&format!("Ça marche.\n\n{head}")), "Ça marche.");
         assert_eq!(own(head), head);
@@ -719,7 +720,7 @@ mod tests {
             let text = lines.join("\n");
             let own = own(&text);
             proptest::prop_assert!(own.lines().all(|line| text.contains(line)));
-            // What is own stays so.
+            // The writer's own text is kept.
             proptest::prop_assert_eq!(&*Languages::embedded().own_words(&own), &own);
         }
     }

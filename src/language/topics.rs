@@ -6,23 +6,22 @@ use super::spelled::SpelledText;
 use super::{Language, Languages, Phrases, Topic};
 use crate::config::limits;
 
-/// What messages may be about: subjects, which are touched wherever a phrase of theirs stands, and
-/// wishes, which have to be wished for.
+/// The topics of messages: subjects, which are found wherever one of their phrases occurs, and wishes,
+/// which must also be wished for.
 ///
-/// `I do not want to leave` touches the subject `leaving`, but is no such wish; nor is
-/// `yesterday I wanted to leave`, `if it goes on I shall leave` or `how does one leave?`. What a wish
-/// looks like, and what takes it back, is data of each language.
+/// `I do not want to leave` contains the subject `leaving`, but is not such a wish; nor is `yesterday I
+/// wanted to leave`, `if it goes on I shall leave` or `how does one leave?`. The patterns of wishes, and
+/// of what cancels them, are data of each language.
 #[derive(Debug, Clone)]
 pub struct Topics {
     phrases: Phrases,
-    /// The names of those that are wishes.
+    /// The names of the topics that are wishes.
     wishes: Box<[Box<str>]>,
     languages: Arc<Languages>,
 }
 
 impl Topics {
-    /// Topics by their phrases, of which `wishes` are wishes; of these, languages bring patterns
-    /// along.
+    /// Topics by their phrases, of which `wishes` are wishes; for these, languages provide patterns.
     pub fn new(
         phrases: Phrases,
         wishes: impl IntoIterator<Item = impl Into<Box<str>>>,
@@ -31,8 +30,8 @@ impl Topics {
         Topics { phrases, wishes: wishes.into_iter().map(Into::into).collect(), languages }
     }
 
-    /// The topics that the first [`limits::MESSAGE_READ_BYTES`] of a text touch, in the order in
-    /// which they are touched; at most [`limits::TOPICS_FOUND`].
+    /// The topics in the first [`limits::MESSAGE_READ_BYTES`] of a text, in the order in which they
+    /// occur; at most [`limits::TOPICS_FOUND`].
     pub fn find(&self, text: &str, language: Language) -> SmallVec<[Topic<'_>; 4]> {
         let spelled = self
             .languages
@@ -57,12 +56,12 @@ impl Topics {
         found
     }
 
-    /// How many phrases of its own it has.
+    /// The number of its own phrases.
     pub fn len(&self) -> usize {
         self.phrases.len()
     }
 
-    /// Whether it has none.
+    /// Whether it has no phrases.
     pub fn is_empty(&self) -> bool {
         self.phrases.is_empty()
     }

@@ -1,20 +1,20 @@
-//! How pressing a text is, whatever its writer feels.
+//! The urgency of a text, independent of its valence.
 
 use super::lexicon::Lexicon;
 use super::reading::{AnalysedText, WeightedSpan, WeightedSpans};
 use super::text::TokenKind;
 
-/// What a text in capitals adds.
+/// The contribution of a text in capitals.
 const SHOUTED: f32 = 0.2;
 
-/// What three or more exclamation or question marks in a row add.
+/// The contribution of three or more exclamation or question marks in a row.
 const INSISTED: f32 = 0.15;
 
-/// The least words of which a text in capitals is shouted.
+/// The minimum number of words for a text in capitals to count as shouted.
 const SHOUTED_WORDS: usize = 3;
 
-/// The urgency, 0..1, and the words that made it. Cues are combined as independent signs: of what
-/// each leaves open, the next takes its share; one that calms (`no rush`) takes its share back.
+/// The urgency, 0..1, and the words that caused it. Cues are combined as independent evidence: each takes
+/// its share of what the previous ones leave; one that calms (`no rush`) takes its share back.
 pub(super) fn measure(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> (f32, WeightedSpans) {
     let mut parts = WeightedSpans::new();
     let mut at = 0;

@@ -1,10 +1,10 @@
-//! How the writer of a text feels.
+//! The valence of a text: how its writer feels.
 //!
-//! Words and phrases have weights; what stands around them turns the weights. The rules are those
-//! of VADER (C. J. Hutto, E. Gilbert: A Parsimonious Rule-based Model for Sentiment Analysis of
-//! Social Media Text, ICWSM 2014), with a negation that has a reach of its own for each word, so
-//! that `ne … pas` is one. Where a company has trained a linear model over words and pairs of words on
-//! messages of its own, it adds what the lexicon does not know.
+//! Words and phrases have weights, which their context modifies. The rules are those of VADER (C. J.
+//! Hutto, E. Gilbert: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text, ICWSM
+//! 2014), with a separate reach of negation for each word, so that `ne … pas` is one negation. If a
+//! company has trained a linear model over words and pairs of words on its own messages, that model adds
+//! what the lexicon does not contain.
 
 use smallvec::SmallVec;
 
@@ -12,76 +12,76 @@ use super::lexicon::{Lexicon, Negator, pair};
 use super::reading::{AnalysedText, WeightedSpan, WeightedSpans};
 use super::text::{Token, TokenKind, hash};
 
-/// What becomes of a good word that is negated: `not good` is bad, but less so than `bad`.
+/// The factor of a negated good word: `not good` is bad, but less so than `bad`.
 const NEGATED_GOOD: f32 = -0.75;
 
-/// What becomes of a bad word that is negated: `not bad` is good, but only just.
+/// The factor of a negated bad word: `not bad` is good, but only just.
 const NEGATED_BAD: f32 = -0.45;
 
-/// What is left of a word that is negated twice: `I cannot say that I do not like it`.
+/// The factor of a word that is negated twice: `I cannot say that I do not like it`.
 const NEGATED_TWICE: f32 = 0.5;
 
-/// How far before a word an intensifier may stand, and what is left of it at each distance.
+/// The maximum distance of an intensifier before a word, with the remaining effect at each distance.
 const BOOST_REACH: [f32; 3] = [1.0, 0.8, 0.6];
 
-/// How far a partner of a negator may stand before it, in words: `ne` before `plus`.
+/// The maximum distance of a partner before a negator, in words: `ne` before `plus`.
 const PARTNER_REACH: usize = 4;
 
-/// The furthest that any negator may reach by itself, in words.
+/// The maximum reach of any negator by itself, in words.
 pub(super) const NEGATOR_REACH: usize = 8;
 
-/// How far a negator beside a carrier reaches, within its clause: `I do not think that …`.
+/// The reach of a negator beside a carrier, within its clause: `I do not think that …`.
 const CLAUSE_REACH: usize = 12;
 
-/// How far a carrier may stand before a negator that negates backwards: `je ne pense pas que …`.
+/// The maximum distance of a carrier before a negator that negates backwards: `je ne pense pas que …`.
 const CARRIER_BEFORE: usize = 2;
 
-/// How far a relay carries a negation on: `nobody there has ever been even polite`.
+/// How far a relay extends a negation: `nobody there has ever been even polite`.
 const RELAY_REACH: usize = 4;
 
-/// How far a negator may stand before one that it takes back: `not without`.
+/// The maximum distance of a negator before one that it cancels: `not without`.
 const DOUBLE_REACH: usize = 2;
 
 /// The factor of a word in capitals in a text that is not all capitals.
 const SHOUTED: f32 = 1.25;
 
-/// The factor of a word with a letter thrice or more in a row.
+/// The factor of a word with a letter three or more times in a row.
 const STRETCHED: f32 = 1.2;
 
-/// What each exclamation mark of a sentence adds to its weight, up to three.
+/// The increase of a sentence's weight by each exclamation mark, up to three.
 const EXCLAIMED: f32 = 0.1;
 
-/// What is left of a good word in a question: `is there a good offer?`.
+/// The factor of a good word in a question: `is there a good offer?`.
 const ASKED: f32 = 0.4;
 
-/// What is left of thanks in a message that asks for something.
+/// The factor of thanks in a message with a request.
 const COURTESY: f32 = 0.35;
 
-/// What a negator weighs that turns no word.
+/// The weight of a negator that negates no word.
 const IDLE_NEGATOR: f32 = -0.18;
 
-/// People write good words more easily than bad ones, so a bad one says more (M. Taboada et al.:
-/// Lexicon-Based Methods for Sentiment Analysis, Computational Linguistics 37, 2011, section 2.6,
-/// has half as much again).
+/// The factor of bad words: people write good words more easily than bad ones, so a bad one carries more
+/// information (M. Taboada et al.: Lexicon-Based Methods for Sentiment Analysis, Computational
+/// Linguistics 37, 2011, section 2.6, uses one and a half).
 const BAD: f32 = 1.2;
 
-/// The valence at which a sum of weights is half way: `x / √(x² + a²)`, with this as `a`.
+/// The constant `a` of `x / √(x² + a²)`, which maps a sum of weights `x` to a valence.
 const HALF: f32 = 1.2;
 
-/// Brings a sum of weights into −1..1.
+/// Maps a sum of weights into −1..1.
 pub(super) fn squash(raw: f32) -> f32 {
     let raw = if raw.is_finite() { raw } else { 0.0 };
     (raw / (raw * raw + HALF * HALF).sqrt()).clamp(-1.0, 1.0)
 }
 
-/// The words that make the valence, and what each adds.
+/// The words that cause the valence, with their contributions.
 pub(super) fn parts(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
     let mut parts = lexical(looked, lexicon);
     learned(looked, lexicon, &mut parts);
     parts
 }
 
-/// What the lexicon says.
+/// The contributions from the lexicon.
 pub(super) fn lexical(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
     let units = Units::new(looked, lexicon);
     let mut parts: WeightedSpans =
@@ -99,14 +99,14 @@ pub(super) fn lexical(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedS
 /// A word or phrase with a weight, or a phrase without one that covers its words.
 struct Unit {
     part: WeightedSpan,
-    /// Whether it is a phrase, in which a negator has done its work.
+    /// Whether it is a phrase, which includes its negator.
     phrase: bool,
 }
 
 /// The units of a text.
 struct Units {
     all: SmallVec<[Unit; 32]>,
-    /// Of each token whether it is within a phrase.
+    /// For each token whether it is within a phrase.
     in_phrase: SmallVec<[bool; 64]>,
 }
 
@@ -137,7 +137,7 @@ impl Units {
     }
 }
 
-/// Whether the negator of a phrase reaches beyond it, since a carrier follows: `I can't even say …`.
+/// Whether the negator of a phrase reaches beyond it, because a carrier follows: `I can't even say …`.
 fn is_carried_on(start: usize, end: usize, looked: &AnalysedText<'_>) -> bool {
     let carries = looked.meanings.get(end).is_some_and(|next| next.is_some_and(|w| w.carrier > 1));
     carries && (start..end).any(|at| looked.meanings[at].is_some_and(|m| m.negator.is_some()))
@@ -181,14 +181,14 @@ fn weigh(unit: &Unit, units: &Units, looked: &AnalysedText<'_>) -> WeightedSpan 
 
 /// How often the tokens `start..end` are negated: not, once, or twice.
 ///
-/// Several negators within reach are one negation, said with emphasis, unless one of them stands in a
-/// clause around that of another (`I cannot say that I do not like it`) or right before one that it
-/// takes back (`not without`).
+/// Several negators within reach are one emphasised negation, unless one of them is in a clause around
+/// that of another (`I cannot say that I do not like it`) or right before one that it cancels (`not
+/// without`).
 fn negated(start: usize, end: usize, units: &Units, looked: &AnalysedText<'_>) -> u8 {
-    // The nearest negator that reaches them, and what others do to it.
+    // The nearest negator that reaches them, and the effect of others on it.
     let (mut within, mut is_within_wide) = (None, false);
     let (mut around, mut is_taken_back) = (false, false);
-    // A face at the end of a clause is no word of it.
+    // An emoticon at the end of a clause is not a word of it.
     let is_said = looked.tokens.list[start].is_word();
     for at in clause_before(start, CLAUSE_REACH, looked) {
         let distance = start - at;
@@ -234,7 +234,7 @@ fn ends_clause(at: usize, looked: &AnalysedText<'_>) -> bool {
         || looked.meanings[at].is_some_and(|word| word.contrast.is_some())
 }
 
-/// The negator at `at`, unless a phrase has it or it lacks its partner.
+/// The negator at `at`, unless it is part of a phrase or lacks its partner.
 fn negator(at: usize, units: &Units, looked: &AnalysedText<'_>) -> Option<Negator> {
     let negator = looked.meanings[at]?.negator?;
     let counts = !units.in_phrase[at] && (!negator.needs_partner || has_partner(at, looked));
@@ -245,7 +245,7 @@ fn has_negator(at: usize, units: &Units, looked: &AnalysedText<'_>) -> bool {
     negator(at, units, looked).is_some()
 }
 
-/// Whether a carrier stands beside the negator at `at`, so that it reaches over the whole clause.
+/// Whether a carrier is beside the negator at `at`, so that it reaches over the whole clause.
 fn reaches_clause(at: usize, negator: Negator, looked: &AnalysedText<'_>) -> bool {
     let carries = |at: usize| looked.meanings[at].map_or(0, |word| usize::from(word.carrier));
     let after = (at + 1..looked.tokens.list.len()).take(NEGATOR_REACH);
@@ -253,8 +253,7 @@ fn reaches_clause(at: usize, negator: Negator, looked: &AnalysedText<'_>) -> boo
         || negator.before > 0 && clause_before(at, CARRIER_BEFORE, looked).any(|at| carries(at) > 1)
 }
 
-/// A negator that turns no word says by itself that something is not as it should be: `it does not
-/// fit`.
+/// A negator that negates no word indicates by itself that something is wrong: `it does not fit`.
 fn idle_negators(parts: &mut WeightedSpans, units: &Units, looked: &AnalysedText<'_>) {
     for (at, meaning) in looked.meanings.iter().enumerate() {
         let Some(negator) = meaning.and_then(|meaning| meaning.negator) else { continue };
@@ -268,7 +267,7 @@ fn idle_negators(parts: &mut WeightedSpans, units: &Units, looked: &AnalysedText
         let busy = !negator.speaks
             || units.in_phrase[at]
             || units.all.iter().any(|unit| reach.contains(&unit.part.start) && unit.part.weight != 0.0)
-            // `No, only the first one` answers.
+            // `No, only the first one` is an answer.
             || negator.before == 0 && looked.tokens.list.get(at + 1).is_some_and(Token::is_mark)
             || negator.needs_partner && !has_partner(at, looked)
             || meaning.is_some_and(|meaning| meaning.weight.is_some());
@@ -286,7 +285,7 @@ fn has_partner(at: usize, looked: &AnalysedText<'_>) -> bool {
         .any(|at| looked.meanings[at].is_some_and(|meaning| meaning.partner))
 }
 
-/// Weakens what stands before a `but` in its sentence, and strengthens what stands after it.
+/// Weakens the part of a sentence before a `but`, and strengthens the part after it.
 fn turn_at_contrasts(parts: &mut WeightedSpans, units: &Units, looked: &AnalysedText<'_>) {
     for at in 0..looked.tokens.list.len() {
         let Some(contrast) = looked.meanings[at].and_then(|meaning| meaning.contrast) else {
@@ -310,7 +309,7 @@ fn turn_at_contrasts(parts: &mut WeightedSpans, units: &Units, looked: &Analysed
     }
 }
 
-/// Exclamation marks strengthen a sentence; a question takes from its good words.
+/// Strengthens a sentence by its exclamation marks; weakens the good words of a question.
 fn emphasize(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
     for part in parts.iter_mut() {
         let stop = looked.tokens.list.get(looked.sentence_end(part.start)).map(|token| token.kind);
@@ -323,7 +322,7 @@ fn emphasize(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
     }
 }
 
-/// In a message that asks for something, thanks are politeness.
+/// Weakens thanks in a message with a request, where they are politeness.
 fn take_from_courtesies(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
     let asks = looked.meanings.iter().any(|meaning| meaning.is_some_and(|word| word.request))
         || looked
@@ -341,12 +340,12 @@ fn take_from_courtesies(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
     }
 }
 
-/// Adds what the linear model says of each word and of each word after its neighbour.
+/// Adds the linear model's weights of each word and of each pair of neighbours.
 fn learned(looked: &AnalysedText<'_>, lexicon: &Lexicon, parts: &mut WeightedSpans) {
     if lexicon.grams.is_empty() {
         return;
     }
-    // Of each token the part that it belongs to.
+    // For each token the part that it belongs to.
     let mut owners: SmallVec<[Option<usize>; 64]> =
         SmallVec::from_elem(None, looked.tokens.list.len());
     for (index, part) in parts.iter().enumerate() {
@@ -364,8 +363,8 @@ fn learned(looked: &AnalysedText<'_>, lexicon: &Lexicon, parts: &mut WeightedSpa
     });
 }
 
-/// Calls `see` with each word, the stem of each long word, and each pair of neighbours: the index of
-/// the last word, and the key.
+/// Calls `see` with each word, the stem of each long word, and each pair of neighbours: the index of the
+/// last word, and the key.
 pub(super) fn each_gram(looked: &AnalysedText<'_>, mut see: impl FnMut(usize, u64)) {
     let mut last = None;
     for (at, token) in looked.tokens.list.iter().enumerate() {
@@ -387,8 +386,8 @@ pub(super) fn each_gram(looked: &AnalysedText<'_>, mut see: impl FnMut(usize, u6
     }
 }
 
-/// The words, stems and pairs of a text, as they are written in a `[model]` section. Words that are
-/// frequent in the language are no gram by themselves: what they would learn is noise.
+/// The words, stems and pairs of a text, in the form of a `[model]` section. Words that are frequent in
+/// the language are not used alone: their weights would be noise.
 pub(super) fn grams(looked: &AnalysedText<'_>) -> Vec<String> {
     let mut grams = Vec::new();
     let mut last: Option<(String, bool)> = None;
@@ -420,7 +419,7 @@ pub(super) fn grams(looked: &AnalysedText<'_>) -> Vec<String> {
 /// The letters of a stem.
 const STEM_LETTERS: usize = 5;
 
-/// The beginning of a word that is long enough to have an ending.
+/// The stem of a word that is long enough to have an ending.
 fn stem(form: &str) -> Option<&str> {
     let (end, _) = form.char_indices().nth(STEM_LETTERS)?;
     (form.len() > end + 1).then(|| &form[..end])
