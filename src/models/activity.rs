@@ -1,36 +1,34 @@
-//! How often somebody is active, and whether they have left.
+//! How often a customer is active, and whether they have left.
 
-/// What a whole population is like: how often its people are active, how that differs among them,
+/// The behaviour of a whole population: how often its customers are active, how that differs among them,
 /// and how they leave. The four parameters of the MBG/NBD model.
 ///
-/// While somebody is there, they are active at a rate of their own, with no other pattern (Poisson).
-/// Behind each activity, the first one included, they leave for good with a probability of their own.
-/// Rates are spread over the population by a gamma distribution (`r`, `alpha`), probabilities by a beta
-/// distribution (`a`, `b`). Nobody tells that they leave: it shows in a silence that is long *for
-/// them*.
+/// While a customer is there, they are active at a rate of their own, with no other pattern (Poisson).
+/// After each activity, the first one included, they leave for good with a probability of their own.
+/// Rates are distributed over the population by a gamma distribution (`r`, `alpha`), probabilities by a
+/// beta distribution (`a`, `b`). Leaving is not observed: it shows in a silence that is long *for them*.
 ///
 /// Batislam, Denizel and Filiztekin, Empirical validation and comparison of models for customer base
-/// analysis, International Journal of Research in Marketing 24 (2007), 201–209; it is the BG/NBD model
-/// of Fader, Hardie and Lee, "Counting your customers" the easy way, Marketing Science 24 (2005),
-/// 275–284, in which those who were active once may have left, too. Both need no more of a person
-/// than a [`Rhythm`].
+/// analysis, International Journal of Research in Marketing 24 (2007), 201–209; it is the BG/NBD model of
+/// Fader, Hardie and Lee, "Counting your customers" the easy way, Marketing Science 24 (2005), 275–284,
+/// in which customers who were active once may have left, too. Both need only the [`Rhythm`] of a
+/// customer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Population {
-    /// The shape of the rates, above 0: the less, the more people differ.
+    /// The shape of the rates, above 0: the smaller, the more customers differ.
     pub r: f64,
     /// The scale of the rates in days, above 0: the mean rate is `r / alpha` a day.
     pub alpha: f64,
-    /// With `b`, how likely somebody leaves behind an activity, both above 0: `a / (a + b)` on the
-    /// average.
+    /// With `b`, the probability of leaving after an activity, both above 0: `a / (a + b)` on average.
     pub a: f64,
-    /// The greater `a + b`, the less people differ in this.
+    /// The greater `a + b`, the less customers differ in this.
     pub b: f64,
 }
 
-/// All that must be known of one person.
+/// The data needed of one customer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rhythm {
-    /// How often they were active after the first time (*x* in the papers).
+    /// The number of activities after the first one (*x* in the papers).
     pub repeats: u32,
     /// Days from the first time to the last one (*t_x*), at most `age`.
     pub recency: f64,
@@ -38,18 +36,18 @@ pub struct Rhythm {
     pub age: f64,
 }
 
-/// Terms of a series after which what is left is not worth the time: it is reached only where hundreds
-/// of days are looked ahead for somebody who is known since hours.
+/// The number of terms after which a series is cut: it is reached only for a forecast over hundreds of
+/// days for a customer who has been known for hours.
 const TERMS_MAX: u32 = 20_000;
 
 impl Population {
-    /// What is expected where nothing but the usual gap is known, in days: the rate as uncertain as one
-    /// gap leaves it (`r` = 1), and one in five who leave behind an activity, though that differs much.
+    /// The population if only the usual gap is known, in days: the rate as uncertain as one gap leaves it
+    /// (`r` = 1), and one in five leaving after an activity, though that differs much.
     pub fn usual(gap: f64) -> Population {
         Population { r: 1.0, alpha: gap, a: 0.5, b: 2.0 }
     }
 
-    /// The probability that somebody has not left, 0 to 1:
+    /// The probability that a customer has not left, 0 to 1:
     ///
     /// `1 / (1 + a/(b+x) · ((α+T)/(α+t_x))^(r+x))`
     pub fn alive(&self, known: &Rhythm) -> f64 {
@@ -59,15 +57,16 @@ impl Population {
         1.0 / (1.0 + odds)
     }
 
-    /// In how many days somebody is next active who has not left: the median. Their rate is gamma with
-    /// the shape `r + x` and the scale `α + T`, so the wait is a Lomax distribution with these:
+    /// The median number of days until a customer who has not left is next active. Their rate is gamma
+    /// distributed with the shape `r + x` and the scale `α + T`, so the wait has a Lomax distribution
+    /// with these:
     ///
     /// `(α+T) · (2^(1/(r+x)) − 1)`
     pub fn next(&self, known: &Rhythm) -> f64 {
         (self.alpha + known.age) * grown(1.0 / self.shape(known))
     }
 
-    /// The probability that somebody is active at least once within so many days, 0 to 1:
+    /// The probability that a customer is active at least once within this many days, 0 to 1:
     ///
     /// `P(alive) · (1 − ((α+T)/(α+T+t))^(r+x))`
     pub fn chance(&self, known: &Rhythm, days: f64) -> f64 {
@@ -75,13 +74,13 @@ impl Population {
         self.alive(known) * (1.0 - quiet)
     }
 
-    /// How often somebody is expected to be active within so many days:
+    /// The expected number of activities of a customer within this many days:
     ///
     /// `P(alive) · (a+b+x)/(a−1) · (1 − ((α+T)/(α+T+t))^(r+x) · ₂F₁(r+x, b+x+1; a+b+x; t/(α+T+t)))`
     ///
-    /// It is computed behind Euler's transformation of the hypergeometric function, whose series then
-    /// begins with `a−1` and may be divided by it term by term: so it is exact also near `a` = 1, and
-    /// converges for all who are active at all often.
+    /// It is computed after Euler's transformation of the hypergeometric function, whose series then
+    /// begins with `a−1` and can be divided by it term by term: so it is exact also near `a` = 1, and
+    /// converges for all customers who are active at all often.
     pub fn expected(&self, known: &Rhythm, days: f64) -> f64 {
         let Population { r, a, b, .. } = *self;
         let scale = a + b + f64::from(known.repeats);
@@ -108,8 +107,8 @@ impl Population {
         self.alive(known) * often.max(0.0)
     }
 
-    /// The days of silence after the last activity from which on somebody has rather left than not:
-    /// where [`Population::alive`] falls to one half.
+    /// The number of silent days after the last activity from which on a customer has more probably left
+    /// than not: where [`Population::alive`] falls to one half.
     ///
     /// `(α+t_x) · (((b+x)/a)^(1/(r+x)) − 1)`, at least 0
     pub fn doubt(&self, known: &Rhythm) -> f64 {
@@ -118,7 +117,7 @@ impl Population {
         ((self.alpha + known.recency) * stretch).clamp(0.0, f64::MAX)
     }
 
-    /// How likely these people are in such a population: the natural logarithm.
+    /// The natural logarithm of the likelihood of these customers in such a population.
     pub fn log_likelihood<'a>(&self, people: impl IntoIterator<Item = &'a Rhythm>) -> f64 {
         people.into_iter().map(|known| self.log_likelihood_of(known)).sum()
     }
@@ -136,11 +135,11 @@ impl Population {
             + gone_or_not
     }
 
-    /// The population in which these people are the most likely; none if there are none. They are to
-    /// be taken as they come, those who were active only once included.
+    /// The population in which these customers have the greatest likelihood; none if there are no
+    /// customers. The sample must be unselected, including those who were active only once.
     pub fn fit(people: &[Rhythm]) -> Option<Population> {
         let first = people.first()?;
-        // Of as many as there are, many are alike.
+        // In a large sample, many are alike.
         let mut sorted: Vec<&Rhythm> = people.iter().collect();
         let order = |one: &&Rhythm, other: &&Rhythm| {
             let times = one.recency.total_cmp(&other.recency).then(one.age.total_cmp(&other.age));
@@ -162,13 +161,13 @@ impl Population {
         Some(Population::at(&least([r, alpha, a, b].map(libm::log), unlikely)))
     }
 
-    /// By the logarithms of the parameters, within what can be computed with.
+    /// From the logarithms of the parameters, clamped to a computable range.
     fn at(logarithms: &[f64; 4]) -> Population {
         let [r, alpha, a, b] = logarithms.map(|it| libm::exp(it.clamp(-9.0, 18.0)));
         Population { r, alpha, a, b }
     }
 
-    /// `r + x`: the shape of what is believed of a person's rate.
+    /// `r + x`: the shape of the posterior of a customer's rate.
     fn shape(&self, known: &Rhythm) -> f64 {
         self.r + f64::from(known.repeats)
     }
@@ -180,8 +179,8 @@ impl Population {
     }
 }
 
-/// Where a function of four numbers is the least, near a place: the simplex search of Nelder and Mead,
-/// A simplex method for function minimization, The Computer Journal 7 (1965), 308–313, with their own
+/// The minimum of a function of four numbers near a point: the simplex search of Nelder and Mead, A
+/// simplex method for function minimization, The Computer Journal 7 (1965), 308–313, with their own
 /// coefficients.
 fn least(from: [f64; 4], of: impl Fn(&[f64; 4]) -> f64) -> [f64; 4] {
     const STEPS_MAX: usize = 2_000;
@@ -229,27 +228,27 @@ fn least(from: [f64; 4], of: impl Fn(&[f64; 4]) -> f64) -> [f64; 4] {
     simplex.into_iter().min_by(|one, other| one.0.total_cmp(&other.0)).map_or(from, |best| best.1)
 }
 
-/// Whether somebody is worth more of late than all along, −1 to 1: two exponential averages of value
-/// per day, one of four times the other's half-life, as the share of their difference in their sum. 0 is
-/// "as ever", ⅓ twice as much as ever, −⅓ half as much; with silence it goes towards −1.
+/// The trend of a customer's value, recent against long-term, −1 to 1: two exponential averages of value
+/// per day, one with four times the other's half-life, as the ratio of their difference to their sum. 0
+/// means unchanged, ⅓ twice the long-term value, −⅓ half of it; with silence it approaches −1.
 ///
 /// `recent` and `lasting` are sums of values that fade by those half-lives, `half_life` is the shorter
-/// one, and `age` the time since the first value, in the same unit. Both averages are corrected for
-/// what they cannot have seen before that. Exponential smoothing: Brown, Statistical Forecasting for
-/// Inventory Control, 1959; of values at irregular times, with this correction: Wright, Forecasting data
-/// published at irregular time intervals using an extension of Holt's method, Management Science 32
-/// (1986), 499–510.
+/// one, and `age` the time since the first value, in the same unit. Both averages are corrected for the
+/// time before the first value. Exponential smoothing: Brown, Statistical Forecasting for Inventory
+/// Control, 1959; for values at irregular times, with this correction: Wright, Forecasting data published
+/// at irregular time intervals using an extension of Holt's method, Management Science 32 (1986),
+/// 499–510.
 pub fn trend(recent: f64, lasting: f64, age: f64, half_life: f64) -> f64 {
-    // What both sums hold at most, of one unit of value in each unit of time.
+    // The maximum of both sums, for one unit of value in each unit of time.
     let room = |half_life: f64| -grown(-age / half_life) * half_life;
     let (short, long) = (room(half_life), room(f64::from(LONGER) * half_life));
-    // As soon as something was seen, both have seen the same.
+    // At the first value, both averages have seen the same.
     let (recent, lasting) = if short > 0.0 { (recent / short, lasting / long) } else { (1.0, 1.0) };
     let sum = recent + lasting;
     if sum > 0.0 && sum.is_finite() { (recent - lasting) / sum } else { 0.0 }
 }
 
-/// How many times the shorter half-life of a [`trend`] the longer one is.
+/// The ratio of the longer half-life of a [`trend`] to the shorter one.
 pub const LONGER: u32 = 4;
 
 /// `2^x − 1`, exact near 0.
@@ -264,7 +263,7 @@ mod tests {
     use super::*;
     use crate::models::{seed, uniform};
 
-    /// What Batislam, Denizel and Filiztekin found of 2,357 customers of CDNOW, in weeks.
+    /// The estimate of Batislam, Denizel and Filiztekin for 2,357 customers of CDNOW, in weeks.
     const CDNOW: Population = Population { r: 0.525, alpha: 6.183, a: 0.891, b: 1.614 };
 
     fn rhythm(repeats: u32, recency: f64, age: f64) -> Rhythm {
@@ -273,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_figures_are_those_of_the_published_formulas() {
-        // With the hypergeometric function as SciPy has it: alive, chance, expected, next, doubt.
+        // With the hypergeometric function of SciPy: alive, chance, expected, next, doubt.
         for ((repeats, recency, age, ahead), expected) in [
             ((0, 0.0, 38.86, 39.0), [0.389735, 0.108829, 0.154013, 123.619206, 12.989423]),
             ((1, 10.0, 38.86, 39.0), [0.381123, 0.233898, 0.421280, 25.918703, 16.593994]),
@@ -304,14 +303,15 @@ mod tests {
         assert!((at(1.0) - (at(0.999) + at(1.001)) / 2.0).abs() < 1e-5);
     }
 
-    /// Somebody of a population: their days of activity, and when they leave.
+    /// A customer of a population: their days of activity, and when they leave.
     fn somebody(of: &Population, number: u64) -> impl Iterator<Item = (f64, bool)> {
         let mut turn = 0;
         let mut chance = move || {
             turn += 1;
             uniform(seed(&[number, turn]))
         };
-        // Whole shapes: sums of exponential variables are gamma, quotients of gamma ones are beta.
+        // Integer shapes: sums of exponential variables are gamma distributed, quotients of gamma
+        // variables beta distributed.
         let mut gamma = |shape: f64| (0..shape as u32).map(|_| -chance().ln()).sum::<f64>();
         let rate = gamma(of.r) / of.alpha;
         let (stays, leaves) = (gamma(of.b), gamma(of.a));
@@ -331,8 +331,8 @@ mod tests {
 
     const MADE: Population = Population { r: 2.0, alpha: 30.0, a: 1.0, b: 3.0 };
 
-    /// So many people of a population as they are known after a year; whether they have left by then;
-    /// how often they were active within 60 days more.
+    /// This many customers of a population as they are known after a year; whether they have left by
+    /// then; the number of their activities within 60 more days.
     fn people(count: u64) -> Vec<(Rhythm, bool, u32)> {
         const YEAR: f64 = 365.0;
         let one = |number| {
@@ -393,7 +393,8 @@ mod tests {
 
     #[test]
     fn a_trend_is_a_third_where_of_late_it_is_twice_as_much() {
-        // Long known: the sums of one unit a day, and of two units a day within the shorter memory.
+        // Known for long: the sums of one unit a day, and of two units a day within the shorter
+        // half-life.
         let steady = |half_life: f64| half_life / std::f64::consts::LN_2;
         let long = f64::from(LONGER) * 30.0;
         assert_eq!(trend(steady(30.0), steady(long), 1e9, 30.0), 0.0);
@@ -430,7 +431,7 @@ mod tests {
             prop_assert!((0.0..=1.0).contains(&alive), "alive {alive}");
             prop_assert!((0.0..=alive).contains(&chance), "chance {chance} of {alive}");
             prop_assert!(expected.is_finite() && expected >= chance - 1e-6, "{expected} {chance}");
-            // Nobody leaves before they are next active: no more often than without leaving.
+            // Leaving happens only after an activity: the number is at most that without leaving.
             let rate = (of.r + f64::from(known.repeats)) / (of.alpha + known.age);
             prop_assert!(expected <= rate * ahead * (1.0 + 1e-6) + 1e-6, "{expected}");
             prop_assert!(next > 0.0 && doubt >= 0.0 && doubt.is_finite(), "{next} {doubt}");

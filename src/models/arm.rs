@@ -6,10 +6,10 @@ use smallvec::SmallVec;
 
 use super::normal::{hashed, seed};
 
-/// What can be chosen, as far as the model tells it apart: an action in one of its treatments, and
-/// what it has in common with others, from which it starts before anybody has answered it.
+/// A choice as the model sees it: an action in one of its treatments, and what it has in common with
+/// others, which gives its prior before there are any outcomes.
 ///
-/// Arms are made once, when a policy is loaded.
+/// Arms are created once, when a policy is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Arm {
     /// The levels that it shares with other actions, widest first.
@@ -21,7 +21,7 @@ pub struct Arm {
     pub(super) treatment: Option<u64>,
 }
 
-/// What an arm is made of.
+/// The components of an arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ArmParts<'a> {
     /// The action.
@@ -37,15 +37,15 @@ pub struct ArmParts<'a> {
 }
 
 impl Arm {
-    /// The arm of these parts, if there are others that differ in each of them.
+    /// The arm of these parts, if others differ in each of them.
     pub fn new(parts: ArmParts<'_>) -> Arm {
         let [shared @ .., action, treatment] = levels(parts);
         Arm { shared: shared.into(), action, treatment: Some(treatment) }
     }
 
-    /// The arms of everything that a policy can choose. What tells no arm from others is left out:
-    /// two levels of the same arms would learn the same thing twice, and the model would be surer of
-    /// it than it may be, and follow the latest answers too far.
+    /// The arms of everything that a policy can choose. Parts that do not distinguish arms are left out:
+    /// two levels of the same arms would learn the same thing twice, so the model would be too certain,
+    /// and would follow the latest outcomes too closely.
     pub fn all(parts: &[ArmParts<'_>]) -> Vec<Arm> {
         let levels: Vec<_> = parts.iter().map(|parts| levels(*parts)).collect();
         let mut members: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
@@ -68,18 +68,18 @@ impl Arm {
         levels.iter().map(arm).collect()
     }
 
-    /// What tells the action from others, in every treatment.
+    /// The hash that distinguishes the action, in every treatment.
     pub fn action(&self) -> u64 {
         self.action
     }
 
-    /// What tells the treatment from others.
+    /// The hash that distinguishes the treatment.
     pub fn treatment(&self) -> u64 {
         self.treatment.unwrap_or(self.action)
     }
 }
 
-/// From what all arms share to what is this one's own.
+/// The levels, from those that all arms share to the arm's own.
 fn levels(parts: ArmParts<'_>) -> [u64; 6] {
     let level = |number: u64, name: &str| seed(&[number, hashed(name)]);
     let action = level(4, parts.action);
@@ -126,7 +126,7 @@ mod tests {
         let loan = ArmParts { action: "loan", ..CARD };
         let help = ArmParts { action: "help", issue: "service", ..CARD };
         let arms = Arm::all(&[CARD, ArmParts { treatment: "hard", ..CARD }, loan, help]);
-        // Channel and tone are the same everywhere, and the help is all that there is of service.
+        // Channel and tone are the same everywhere, and the issue `service` has no other action.
         assert_eq!(arms.iter().map(|arm| arm.shared.len()).collect::<Vec<_>>(), [2, 2, 2, 1]);
         let told = arms.iter().map(|arm| arm.treatment.is_some()).collect::<Vec<_>>();
         assert_eq!(told, [true, true, false, false]);

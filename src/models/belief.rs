@@ -3,20 +3,20 @@ use serde::{Deserialize, Serialize};
 
 use super::normal::{below, density, quantile};
 
-/// How likely somebody is to respond, and how sure that is: the score behind the propensity is
-/// believed to be normal, and somebody responds if the score and a unit of noise are above zero.
+/// The probability of a response, with its uncertainty: the score behind the propensity has a normal
+/// distribution, and there is a response if the score plus unit noise is above zero.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Belief {
     /// The mean of the score.
     pub mean: f64,
     /// Its variance; 0 is certain.
     pub variance: f64,
-    /// The variance of what is drawn from it to explore; at most the whole variance.
+    /// The variance of the draws for exploration; at most the whole variance.
     pub doubt: f64,
 }
 
 impl Belief {
-    /// The belief of which nothing is in doubt, so that every draw is the propensity itself.
+    /// The belief without any doubt, so that every draw is the propensity itself.
     pub fn certain(propensity: f64) -> Belief {
         Belief { mean: quantile(propensity), variance: 0.0, doubt: 0.0 }
     }
@@ -26,49 +26,49 @@ impl Belief {
         below(self.mean / (1.0 + self.variance).sqrt())
     }
 
-    /// The probability of a response, 0 to 1, if the score is where a draw from the standard normal
-    /// distribution puts it. Choosing by it is Thompson sampling.
+    /// The probability of a response, 0 to 1, if the score is at a draw from the standard normal
+    /// distribution. Choosing by it is Thompson sampling.
     ///
-    /// What is in doubt beyond the draw, `v − d`, is averaged over: `Φ((m + z√d)/√(1 + v − d))`. So the
-    /// mean of all draws is the propensity, however narrow they are, and what nobody has answered yet
-    /// is not taken for worse than it is expected to be.
+    /// The doubt beyond the draw, `v − d`, is averaged over: `Φ((m + z√d)/√(1 + v − d))`. So the mean of
+    /// all draws is the propensity, however narrow they are, and an arm without outcomes does not look
+    /// worse than expected.
     pub fn drawn(&self, normal: f64) -> f64 {
         below((self.mean + self.doubt.sqrt() * normal) / self.rest())
     }
 
-    /// How likely a draw stays below the propensity of this quantile, if anything is in doubt.
+    /// The probability that a draw stays below the propensity of this quantile, if there is any doubt.
     pub(super) fn drawn_below(&self, quantile: f64) -> f64 {
         below((quantile * self.rest() - self.mean) / self.doubt.sqrt())
     }
 
-    /// The deviation of the noise and of what is not drawn.
+    /// The standard deviation of the noise and of the doubt that is not drawn.
     fn rest(&self) -> f64 {
         (1.0 + (self.variance - self.doubt).max(0.0)).sqrt()
     }
 
-    /// How far the drawn probability lies from its mean, as a standard deviation, in first order.
+    /// The standard deviation of the drawn probability around its mean, to first order.
     pub fn spread(&self) -> f64 {
         let scale = (1.0 + self.variance).sqrt();
         density(self.mean / scale) * self.variance.sqrt() / scale
     }
 }
 
-/// What a policy expects of an action before anybody has answered it.
+/// The policy's prior for an action before there are any outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Prior {
-    /// The score that the propensity stands for.
+    /// The score that corresponds to the propensity.
     score: f64,
-    /// How much in doubt it is, as the variance of a score.
+    /// Its doubt, as the variance of a score.
     pub(super) variance: f64,
 }
 
 impl Prior {
-    /// That a response has this `propensity`, above 0 and below 1, and that this expectation is worth
+    /// Creates the prior of a response with this `propensity`, above 0 and below 1, which is worth
     /// `weight` observations.
     ///
-    /// The score is given the variance that leaves the propensity as much in doubt as that many
-    /// observations do, in first order: `p(1−p)/((n+1)·φ(Φ⁻¹(p))²)`, as the variance of a Beta
-    /// distribution of `n` observations is `p(1−p)/(n+1)`.
+    /// The variance of the score leaves the propensity as uncertain as that many observations do, to
+    /// first order: `p(1−p)/((n+1)·φ(Φ⁻¹(p))²)`, because the variance of a Beta distribution of `n`
+    /// observations is `p(1−p)/(n+1)`.
     pub fn new(propensity: f64, weight: f64) -> Prior {
         let p = propensity.clamp(1e-9, 1.0 - 1e-9);
         let score = quantile(p);
@@ -76,7 +76,7 @@ impl Prior {
         Prior { score, variance: p * (1.0 - p) / ((weight.max(0.0) + 1.0) * slope * slope) }
     }
 
-    /// The mean of the score under which the propensity is the prior's when the whole score has this
+    /// The mean of the score at which the propensity equals the prior's, if the whole score has this
     /// variance.
     pub(super) fn mean(&self, variance: f64) -> f64 {
         self.score * (1.0 + variance).sqrt()
@@ -84,7 +84,7 @@ impl Prior {
 }
 
 impl Default for Prior {
-    /// What is expected where nobody said anything: as likely as not, and worth three observations.
+    /// The default prior: a propensity of one half, worth three observations.
     fn default() -> Prior {
         Prior::new(0.5, 3.0)
     }

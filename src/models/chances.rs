@@ -1,22 +1,22 @@
 use super::belief::Belief;
 use super::normal::quantile;
 
-/// Pieces into which the range of all draws that can win is cut.
+/// The number of pieces into which the range of all winning draws is cut.
 const PIECES: usize = 64;
-/// Draws further away than this happen once in ten million times.
+/// Draws further from the mean than this have a probability of one in ten million.
 const FAR: f64 = 5.3;
 
-/// Somebody who takes part in a choice by draws: the greatest drawn propensity × factor wins.
+/// A contender in a choice by draws: the greatest drawn propensity × factor wins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contender {
     /// The belief from which the propensity is drawn.
     pub belief: Belief,
-    /// What the drawn propensity is multiplied by: 0 or more.
+    /// The factor of the drawn propensity: 0 or more.
     pub factor: f64,
 }
 
 impl Contender {
-    /// The product of a draw that lies so many deviations from the mean.
+    /// The product for a draw this many standard deviations from the mean.
     fn at(&self, deviations: f64) -> f64 {
         self.factor * self.belief.drawn(deviations)
     }
@@ -25,7 +25,7 @@ impl Contender {
         self.belief.doubt == 0.0 || self.factor <= 0.0
     }
 
-    /// How likely a draw stays below a product.
+    /// The probability that a draw stays below a product.
     fn below(&self, product: f64, wins_ties: bool) -> f64 {
         if self.is_certain() {
             let own = self.at(0.0);
@@ -39,11 +39,11 @@ impl Contender {
     }
 }
 
-/// The probability with which each contender would have been chosen, had only the draws been others:
-/// `∫ Πⱼ Fⱼ(x) dFᵢ(x)`, the others' taken as the mean of the edges of each piece. Of equal products the first
-/// wins. The sum is 1 unless there is nobody.
+/// The probability with which each contender would be chosen over all possible draws: `∫ Πⱼ Fⱼ(x)
+/// dFᵢ(x)`, the others' taken as the mean of the edges of each piece. Of equal products the first wins.
+/// The sum is 1 unless there are no contenders.
 pub fn chances(contenders: &[Contender]) -> Vec<f64> {
-    // Whoever's best draw is below somebody's worst one takes no part.
+    // A contender whose best draw is below another's worst one cannot win.
     let least = contenders.iter().map(|contender| contender.at(-FAR)).fold(0.0, f64::max);
     let most = contenders.iter().map(|contender| contender.at(FAR)).fold(0.0, f64::max);
     let takes_part: Vec<usize> =
@@ -58,15 +58,15 @@ pub fn chances(contenders: &[Contender]) -> Vec<f64> {
     let uncertain: Vec<usize> =
         takes_part.iter().copied().filter(|number| !contenders[*number].is_certain()).collect();
     if !uncertain.is_empty() {
-        // Those of one factor stand next to each other: where their draws lie is asked once.
+        // Those with the same factor are adjacent: the position of their draws is computed once.
         let mut row = takes_part.clone();
         row.sort_by(|one, other| contenders[*one].factor.total_cmp(&contenders[*other].factor));
-        // Draws below all that can win are as good as at its edge.
+        // Draws below the winning range count as at its edge.
         let mut before = vec![0.0; row.len()];
         let mut beaten_before = vec![0.0; row.len()];
         for piece in 0..=PIECES {
-            // Finer where products are small: there lie the draws of most, next to one that may win
-            // by far.
+            // Finer where products are small: most draws lie there, next to a contender that may win by
+            // far.
             let reached = piece as f64 / PIECES as f64;
             let product = least + (most - least) * reached * reached;
             let after = all_below(contenders, &row, product);
@@ -75,7 +75,7 @@ pub fn chances(contenders: &[Contender]) -> Vec<f64> {
                 if contenders[*number].is_certain() {
                     continue;
                 }
-                // Of all that lies below the first edge the others are beaten as at the edge.
+                // For everything below the first edge, the others are beaten as at the edge.
                 let others = if piece == 0 {
                     beaten[place]
                 } else {
@@ -95,7 +95,7 @@ pub fn chances(contenders: &[Contender]) -> Vec<f64> {
     chances
 }
 
-/// How likely the draws of each contender of a row stay below a product.
+/// The probabilities that the draws of each contender of a row stay below a product.
 fn all_below(contenders: &[Contender], row: &[usize], product: f64) -> Vec<f64> {
     let mut known: Option<(f64, f64)> = None;
     let mut score = |factor: f64| match known {
@@ -117,7 +117,7 @@ fn all_below(contenders: &[Contender], row: &[usize], product: f64) -> Vec<f64> 
         .collect()
 }
 
-/// For each place of a row the product of all others.
+/// For each position of a row the product of all others.
 fn all_but_one(row: &[f64]) -> Vec<f64> {
     let mut products = vec![1.0; row.len()];
     let mut before = 1.0;

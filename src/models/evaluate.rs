@@ -1,35 +1,36 @@
-//! What another policy would have come to, told from what a log has of this one.
+//! Off-policy evaluation: the value of another policy, estimated from the log of this one.
 
 use super::normal::quantile;
 
-/// One logged choice, and what another policy would have done in its place.
+/// One logged choice, and what another policy would have done instead.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Logged {
-    /// What came of the choice.
+    /// The outcome of the choice.
     pub reward: f64,
     /// The probability with which it was chosen: above 0.
     pub logged: f64,
     /// The probability with which the other policy would have chosen the same.
     pub target: f64,
-    /// What a model expects of the choice that was made. Only [`doubly_robust`] and [`direct`] read it.
+    /// The model's expectation of the logged choice. Only [`doubly_robust`] and [`direct`] use it.
     pub expected: f64,
-    /// What the model expects of the other policy in this situation, over all its choices.
+    /// The model's expectation of the other policy in this situation, over all its choices.
     pub expected_of_target: f64,
 }
 
-/// What a policy would have come to.
+/// The estimated value of a policy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The mean reward of a choice.
     pub value: f64,
-    /// The standard error of that.
+    /// The standard error of the value.
     pub error: f64,
-    /// How many choices the weighted ones are worth: `(Σw)²/Σw²`. A small number is a warning.
+    /// The effective sample size of the weighted choices: `(Σw)²/Σw²`. A small number is a warning.
     pub effective: f64,
 }
 
 impl Estimate {
-    /// The range that holds the truth with this probability, as far as the estimate is normal.
+    /// The interval that contains the true value with this probability, if the estimate is normally
+    /// distributed.
     pub fn interval(&self, confidence: f64) -> (f64, f64) {
         let reach = quantile(0.5 + confidence / 2.0) * self.error;
         (self.value - reach, self.value + reach)
@@ -42,14 +43,14 @@ impl Logged {
     }
 }
 
-/// Inverse propensity score (Horvitz and Thompson, 1952): the mean of weight × reward. Unbiased if
-/// every choice of the other policy had a chance in the log.
+/// Inverse propensity score (Horvitz and Thompson, 1952): the mean of weight × reward. Unbiased if every
+/// choice of the other policy had a positive probability in the log.
 pub fn inverse_propensity(logged: &[Logged]) -> Estimate {
     mean(logged, |choice| choice.weight() * choice.reward)
 }
 
-/// Self-normalised inverse propensity score (Swaminathan and Joachims, NIPS 2015): the weighted mean
-/// of rewards. A little biased, and much less scattered.
+/// Self-normalised inverse propensity score (Swaminathan and Joachims, NIPS 2015): the weighted mean of
+/// rewards. Slightly biased, with a much smaller variance.
 pub fn self_normalised(logged: &[Logged]) -> Estimate {
     let weights: f64 = logged.iter().map(Logged::weight).sum();
     let effective = effective(logged);
@@ -61,16 +62,15 @@ pub fn self_normalised(logged: &[Logged]) -> Estimate {
     Estimate { value, error: squares.sqrt() / weights, effective }
 }
 
-/// Doubly robust (Dudík, Langford and Li, ICML 2011): what the model expects, corrected by the
-/// weighted mistakes that it made where the log tells. Unbiased if the probabilities are right, and
-/// nearly so if the model is.
+/// Doubly robust (Dudík, Langford and Li, ICML 2011): the model's expectation, corrected by its weighted
+/// errors on the logged choices. Unbiased if the probabilities are right, and nearly so if the model is.
 pub fn doubly_robust(logged: &[Logged]) -> Estimate {
     mean(logged, |choice| {
         choice.expected_of_target + choice.weight() * (choice.reward - choice.expected)
     })
 }
 
-/// What the model expects of the other policy; as wrong as the model is.
+/// The model's expectation of the other policy; as wrong as the model is.
 pub fn direct(logged: &[Logged]) -> Estimate {
     mean(logged, |choice| choice.expected_of_target)
 }
@@ -100,8 +100,8 @@ mod tests {
     use super::*;
     use crate::models::{seed, uniform};
 
-    /// A log of two choices that pay 0.2 and 0.6, chosen with unequal chances, read for a policy that
-    /// takes the second in `share` of all cases.
+    /// A log of two choices with rewards 0.2 and 0.6, chosen with unequal probabilities, evaluated for a
+    /// policy that takes the second in `share` of all cases.
     fn log(count: u64, share: f64, model: [f64; 2]) -> Vec<Logged> {
         (0..count)
             .map(|turn| {
@@ -127,7 +127,7 @@ mod tests {
             assert!(low < 0.56 && 0.56 < high, "{estimate:?}");
             assert!(estimate.error < 0.02, "{estimate:?}");
         }
-        // The model is wrong, and so is who trusts it alone.
+        // The model is wrong, and so is the estimate that relies on it alone.
         assert!((direct(&log).value - 0.5).abs() < 1e-9);
     }
 

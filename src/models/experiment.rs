@@ -1,65 +1,65 @@
-//! What an experiment shows, and how sure that is: at any time, however often one looks.
+//! Results of experiments, with a confidence that is valid at any time, however often one looks.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What was counted in one arm of an experiment. Those of two nodes add.
+/// The counts of one arm of an experiment. Those of two nodes are added.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ArmResult {
-    /// Customers who came in.
+    /// Customers who have entered.
     pub entered: u64,
-    /// Of these, customers who did what the company hopes for.
+    /// Of these, customers who have reached the goal.
     pub reached: u64,
-    /// What that was worth, all together.
+    /// The total value.
     pub value: f64,
-    /// The sum of the squares of what it was worth for each customer.
+    /// The sum of the squares of each customer's value.
     pub squares: f64,
 }
 
-/// An experiment, one of its arms, and what was counted there.
+/// An experiment, one of its arms, and the counts there.
 pub type ArmCounts = (Box<str>, Box<str>, ArmResult);
 
-/// What is compared.
+/// The measure that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComparedMeasure {
-    /// The share of customers who did what the company hopes for.
+    /// The share of customers who have reached the goal.
     Rate,
-    /// What it was worth for a customer, on average.
+    /// The mean value of a customer.
     Value,
 }
 
-/// By how much one arm is ahead of another, with an interval.
+/// The lead of one arm over another, with an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Lead {
     /// The difference of the means.
     pub by: f64,
-    /// It is this at least…
+    /// The lower end of the interval…
     pub low: f64,
-    /// …and this at most, at every moment at once with the confidence of [`CONFIDENCE`].
+    /// …and the upper end: it is valid at all times simultaneously with the confidence of [`CONFIDENCE`].
     pub high: f64,
 }
 
 impl Lead {
-    /// Whether there is a difference: the interval does not hold 0.
+    /// Whether there is a difference: the interval does not contain 0.
     pub fn is_certain(&self) -> bool {
         self.low > 0.0 || self.high < 0.0
     }
 }
 
-/// The probability with which an interval holds the truth, at every moment at once.
+/// The probability that the intervals contain the true value, at all times simultaneously.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Shares that are this unlikely show that something is wrong with the experiment itself.
+/// Shares that are less probable than this show that the experiment itself is faulty.
 pub const MISMATCH: f64 = 0.001;
 
-/// Intervals are narrowest at about so many customers.
+/// The number of customers at which intervals are narrowest.
 const PLANNED: f64 = 2_000.0;
 
-/// Fewer customers in an arm say nothing yet: the intervals hold as numbers grow.
+/// Fewer customers in an arm show nothing yet: the intervals are valid only asymptotically.
 const LEAST: u64 = 50;
 
 impl ArmResult {
-    /// Takes in what was counted elsewhere.
+    /// Adds counts from elsewhere.
     pub fn add(&mut self, other: &ArmResult) {
         self.entered += other.entered;
         self.reached += other.reached;
@@ -67,7 +67,7 @@ impl ArmResult {
         self.squares += other.squares;
     }
 
-    /// The mean over the customers who came in; 0 if there is none.
+    /// The mean over the customers who have entered; 0 if there are none.
     pub fn mean(&self, measure: ComparedMeasure) -> f64 {
         let sum = match measure {
             ComparedMeasure::Rate => self.reached as f64,
@@ -76,7 +76,7 @@ impl ArmResult {
         if self.entered == 0 { 0.0 } else { sum / self.entered as f64 }
     }
 
-    /// The variance over the customers who came in.
+    /// The variance over the customers who have entered.
     fn variance(&self, measure: ComparedMeasure) -> f64 {
         let mean = self.mean(measure);
         let squares = match measure {
@@ -86,20 +86,20 @@ impl ArmResult {
         (squares / self.entered.max(1) as f64 - mean * mean).max(0.0)
     }
 
-    /// By how much this arm is ahead of `control`; none while there are too few customers to say.
+    /// The lead of this arm over `control`; none while there are too few customers.
     ///
-    /// The interval is an asymptotic confidence sequence: it holds the truth at every moment at
-    /// once with the probability [`CONFIDENCE`], so that looking every day, and stopping when it
-    /// pleases, makes nothing wrong (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, *Time-uniform
-    /// central limit theory and asymptotic confidence sequences*, Annals of Statistics 52(6), 2024,
-    /// theorem 2.2). With the standard error `s` of the difference after `t` customers it is
+    /// The interval is an asymptotic confidence sequence: it contains the true value at all times
+    /// simultaneously with the probability [`CONFIDENCE`], so that looking every day, and stopping at any
+    /// time, is allowed (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, *Time-uniform central limit theory
+    /// and asymptotic confidence sequences*, Annals of Statistics 52(6), 2024, theorem 2.2). With the
+    /// standard error `s` of the difference after `t` customers it is
     ///
     /// ```text
     /// ± s · √( 2 (tρ² + 1) / (tρ²) · ln( √(tρ² + 1) / α ) )
     /// ```
     ///
-    /// about 1.6 times as wide as one at which one may look only once. ρ is such that it is
-    /// narrowest at 2,000 customers.
+    /// about 1.6 times as wide as one at which one may look only once. ρ is such that it is narrowest at
+    /// 2,000 customers.
     pub fn lead(&self, control: &ArmResult, measure: ComparedMeasure) -> Option<Lead> {
         if self.entered.min(control.entered) < LEAST {
             return None;
@@ -116,15 +116,15 @@ impl ArmResult {
     }
 }
 
-/// How likely it is that customers came into the arms of these shares as they did, 0 to 1, however
-/// often one looks. Below [`MISMATCH`] the experiment is not to be trusted: something it does
-/// changes who comes in.
+/// The probability, 0 to 1, that customers are distributed over the arms as they are, given these shares,
+/// however often one looks. Below [`MISMATCH`] the experiment cannot be trusted: something in it affects
+/// who enters.
 ///
-/// The inverse of the Bayes factor of a Dirichlet–multinomial against the shares as they should be,
-/// whose expectation never exceeds 1, is such a p-value at every moment at once (Lindon and Malek,
+/// The inverse of the Bayes factor of a Dirichlet–multinomial against the intended shares, whose
+/// expectation never exceeds 1, is such a p-value at all times simultaneously (Lindon and Malek,
 /// *Anytime-valid inference for multinomial count data*, NeurIPS 2022).
 pub fn chance_of_shares(entered: &[u64], shares: &[f64]) -> f64 {
-    /// How near to the shares as they should be others are expected, in customers.
+    /// How close to the intended shares the alternatives are assumed, in customers.
     const NEARNESS: f64 = 100.0;
     let all: f64 = shares.iter().sum();
     let count: f64 = entered.iter().map(|count| *count as f64).sum();
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::models::{seed, uniform};
 
-    /// Customers come into two arms one by one, and one looks after each: what is seen first.
+    /// Customers enter two arms one by one, and one looks after each: the first certain result.
     fn looked_at(seed_of: u64, rates: [f64; 2], customers: u64) -> (Option<u64>, [ArmResult; 2]) {
         let mut arms = [ArmResult::default(); 2];
         for number in 0..customers {
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn whoever_looks_after_every_customer_is_misled_no_more_often_than_promised() {
         let misled = (0..400).filter(|seed| looked_at(*seed, [0.2, 0.2], 3_000).0.is_some());
-        // 20 are allowed; an interval at which one may look only once misleads every third.
+        // 20 are allowed; an interval at which one may look only once is wrong in a third of the runs.
         let misled = misled.count();
         assert!(misled <= 20, "{misled} of 400");
     }

@@ -5,16 +5,16 @@ use twox_hash::XxHash3_64;
 
 use crate::config::limits;
 
-/// Bins for each doubling of a number.
+/// The number of bins for each doubling of a number.
 const BINS_AN_OCTAVE: f64 = 2.0;
-/// Bins of a share between 0 and 1.
+/// The number of bins of a share between 0 and 1.
 const BINS_OF_A_SHARE: f64 = 8.0;
 
-/// The feature that every situation has: how the arm does at all.
+/// The feature of every situation: the arm's general level.
 pub(super) const INTERCEPT: u64 = 1;
 
-/// What is known of a situation, in the form in which a model reads it: names and bins of values,
-/// hashed, each with how far it is there.
+/// The features of a situation in the form of the model: hashed names and bins of values, each with its
+/// share.
 ///
 /// | value | its bins |
 /// |---|---|
@@ -24,41 +24,40 @@ pub(super) const INTERCEPT: u64 = 1;
 /// | truth | one for true, none for false |
 /// | absent | one of its own |
 ///
-/// Zero and false are what the others are compared with: a bin that is nearly always there would say
-/// again what the intercept says.
+/// Zero and false are the reference and have no bin: a bin that is nearly always present would duplicate
+/// the intercept.
 ///
-/// A number between two points counts as partly one and partly the other, so that values that are
-/// close are alike. At most [`limits::FEATURES`] values are read; further ones are passed over, and
-/// counted.
+/// A number between two bins belongs partly to each, so that close values are similar. At most
+/// [`limits::FEATURES`] values are read; further ones are skipped and counted.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Features {
-    /// The bins that the values lie in.
+    /// The bins of the values.
     #[schemars(with = "Vec<ActiveFeature>")]
     pub(super) active: SmallVec<[ActiveFeature; 64]>,
-    /// How many values were read.
+    /// The number of values read.
     values: u32,
-    /// How many of the values have a bin.
+    /// The number of values with a bin.
     present: u32,
-    /// How many values were passed over, because there were too many.
+    /// The number of values skipped because there were too many.
     passed_over: u32,
 }
 
-/// One bin that a value lies in.
+/// One bin of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ActiveFeature {
     /// The hash of the name and the bin.
     pub(super) key: u64,
-    /// How far the value lies in it: above 0, at most 1.
+    /// The share of the value in it: above 0, at most 1.
     pub(super) share: f32,
 }
 
 impl Features {
-    /// Of nothing yet.
+    /// No features.
     pub fn new() -> Features {
         Features::default()
     }
 
-    /// How many values were read.
+    /// The number of values read.
     pub fn len(&self) -> usize {
         self.values as usize
     }
@@ -68,12 +67,12 @@ impl Features {
         self.values == 0
     }
 
-    /// How many values were passed over, because there were too many.
+    /// The number of values skipped because there were too many.
     pub fn passed_over(&self) -> u32 {
         self.passed_over
     }
 
-    /// A number of any size; one that is not finite counts as absent.
+    /// Adds a number of any size; one that is not finite counts as absent.
     pub fn number(&mut self, name: &str, value: f64) {
         if !value.is_finite() {
             return self.absent(name);
@@ -88,7 +87,7 @@ impl Features {
         self.between(name, sign, libm::log2(value.abs()) * BINS_AN_OCTAVE);
     }
 
-    /// A share from 0 to 1; one outside counts as the nearest within.
+    /// Adds a share from 0 to 1; one outside is clamped.
     pub fn share(&mut self, name: &str, value: f64) {
         if value.is_nan() {
             return self.absent(name);
@@ -98,7 +97,7 @@ impl Features {
         }
     }
 
-    /// One text of several.
+    /// Adds one text of several.
     pub fn text(&mut self, name: &str, value: &str) {
         if self.admit() {
             self.present += 1;
@@ -106,7 +105,7 @@ impl Features {
         }
     }
 
-    /// Whether something is so.
+    /// Adds a boolean.
     pub fn flag(&mut self, name: &str, value: bool) {
         if self.admit() && value {
             self.present += 1;
@@ -114,7 +113,7 @@ impl Features {
         }
     }
 
-    /// That nothing is known of what has this name.
+    /// Records that the value with this name is unknown.
     pub fn absent(&mut self, name: &str) {
         if self.admit() {
             self.present += 1;
@@ -122,7 +121,7 @@ impl Features {
         }
     }
 
-    /// By what the features are multiplied, so that a prior does not depend on how many there are.
+    /// The factor of the features, so that a prior does not depend on their number.
     pub(super) fn scale(&self) -> f64 {
         1.0 / f64::from(self.present.max(1)).sqrt()
     }
@@ -158,7 +157,7 @@ impl Features {
         let mut end = [kind; 9];
         end[1..].copy_from_slice(&bin.to_le_bytes());
         let key = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(name.as_bytes()), &end);
-        // The first keys are taken: none, and the intercept.
+        // The smallest keys are reserved: 0 for none, and the intercept.
         self.active.push(ActiveFeature { key: key.max(INTERCEPT + 1), share });
     }
 }
@@ -175,7 +174,7 @@ mod tests {
         features
     }
 
-    /// How alike two situations are, 0 to 1.
+    /// The similarity of two situations, 0 to 1.
     fn likeness(one: &Features, other: &Features) -> f32 {
         let share = |features: &Features, key| {
             features.active.iter().find(|active| active.key == key).map_or(0.0, |it| it.share)

@@ -8,32 +8,32 @@ use super::normal::truncated;
 use super::snapshot::{Gaussian, Snapshot, expected, posterior};
 use super::weights::{LevelWeights, WeightMessage};
 
-/// About how many of the last observations of a weight count: enough to tell a propensity of 1 in
-/// 1,000, and few enough to follow a season.
+/// The approximate number of the last observations of a weight that count: enough to detect a propensity
+/// of 1 in 1,000, and few enough to follow a season.
 pub const HORIZON: f64 = 20_000.0;
 
-/// A model that learns: Bayesian probit regression, one observation after the other.
+/// The learner: Bayesian probit regression, one observation after the other.
 ///
-/// Each feature has a weight on each level of an arm, believed to be Gaussian; their sum is the
-/// score, and somebody responds if the score and a unit of noise are above zero. After each answer
-/// the beliefs become those Gaussians that come nearest to what Bayes' rule gives (assumed-density
-/// filtering): Graepel, Candela, Borchert and Herbrich, Web-Scale Bayesian Click-Through Rate
-/// Prediction for Sponsored Search Advertising in Microsoft's Bing Search Engine (AdPredictor), ICML
-/// 2010, equations 8 to 10. Forgetting, their section 3.3, draws a weight towards its prior by a
-/// share of what was learned of it, with each observation of it.
+/// Each feature has a weight on each level of an arm, with a Gaussian belief; their sum is the score, and
+/// there is a response if the score plus unit noise is above zero. After each outcome the beliefs become
+/// the Gaussians nearest to the result of Bayes' rule (assumed-density filtering): Graepel, Candela,
+/// Borchert and Herbrich, Web-Scale Bayesian Click-Through Rate Prediction for Sponsored Search
+/// Advertising in Microsoft's Bing Search Engine (AdPredictor), ICML 2010, equations 8 to 10. Forgetting,
+/// their section 3.3, moves a weight towards its prior by a share of what was learned about it, with each
+/// observation of it.
 #[derive(Debug, Clone, Default)]
 pub struct Learner {
     model: Snapshot,
     forgetting: f64,
-    /// Levels that changed since they were last asked for.
+    /// Levels that have changed since they were last requested.
     changed: BTreeSet<u64>,
-    /// Features that left full levels since this learner began.
+    /// The number of features dropped from full levels since this learner was created.
     forgotten: u64,
 }
 
 impl Learner {
-    /// Goes on from what a snapshot knows. Of what was learned of a weight, each further observation
-    /// of it takes away `1/horizon`, so that about the last `horizon` count.
+    /// Continues from a snapshot. Each further observation of a weight removes `1/horizon` of what was
+    /// learned about it, so that about the last `horizon` observations count.
     pub fn from(model: Snapshot, horizon: f64) -> Learner {
         Learner {
             model,
@@ -43,41 +43,41 @@ impl Learner {
         }
     }
 
-    /// How many features had to leave levels of which [`LEVEL_WEIGHTS`](crate::config::limits::LEVEL_WEIGHTS)
-    /// were known, since this learner began.
+    /// The number of features dropped from levels with
+    /// [`LEVEL_WEIGHTS`](crate::config::limits::LEVEL_WEIGHTS) features, since this learner was created.
     pub fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    /// What is known now.
+    /// The current state.
     pub fn model(&self) -> &Snapshot {
         &self.model
     }
 
-    /// What is known now, as a version of its own, to decide by.
+    /// Publishes the current state as a new version, for decisions.
     pub fn publish(&mut self) -> Snapshot {
         self.model.version += 1;
         self.model.clone()
     }
 
-    /// What is known of a level is this, as it was kept.
+    /// Replaces a level by its stored state.
     pub(super) fn put(&mut self, level: u64, weights: Arc<LevelWeights>) {
         self.model.levels_mut().insert(level, weights);
     }
 
-    /// What is known is this version.
+    /// Sets the version of the state.
     pub(super) fn set_version(&mut self, version: u64) {
         self.model.version = version;
         self.changed.clear();
     }
 
-    /// The levels of arms that changed since this was last asked, to be kept.
+    /// The levels of arms that have changed since the last call, to be stored.
     pub fn changed(&mut self) -> Vec<(u64, Arc<LevelWeights>)> {
         let changed = std::mem::take(&mut self.changed);
         changed.into_iter().filter_map(|level| Some((level, self.model.weights(level)?))).collect()
     }
 
-    /// Learns from one answer: whether there was a response to an arm in a situation.
+    /// Learns from one outcome: whether there was a response to an arm in a situation.
     pub fn learn(&mut self, features: &Features, arm: &Arm, prior: Prior, response: bool) {
         let belief = self.model.belief(features, arm, prior);
         let deviation = (1.0 + belief.variance).sqrt();
@@ -107,7 +107,7 @@ impl Learner {
     }
 }
 
-/// How far an answer moves the weights that led to the expectation.
+/// The update of the weights that led to the expectation.
 struct WeightUpdate {
     mean: f64,
     variance: f64,
@@ -195,7 +195,7 @@ mod tests {
         let after = |horizon| {
             let mut learner = Learner::from(Snapshot::default(), horizon);
             for number in 0..3_300 {
-                // One of five does not respond at first, and four of five later.
+                // At first one in five does not respond, later four in five do not.
                 let response = (number % 5 == 0) != (number < 3_000);
                 learner.learn(&Features::new(), arm, Prior::default(), response);
             }

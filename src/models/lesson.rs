@@ -7,24 +7,23 @@ use super::learner::{HORIZON, Learner};
 use super::snapshot::Snapshot;
 use super::weights::LevelWeights;
 
-/// A part of what was learned, as it is kept so that any version of it can be made again. Stored: new
-/// kinds come behind the known ones.
+/// Training history, stored so that any model version can be rebuilt. Stored: append new kinds at the
+/// end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Lesson {
-    /// Answers that a version was learned from, in the order in which they were, and whether each was
-    /// a response.
+    /// The outcomes from which a version was learned, in order, each with whether it was a response.
     Answers(Vec<(Exposure, bool)>),
-    /// What was known of one level of arms.
+    /// The weights of one level of arms.
     Level {
         /// The level.
         level: u64,
-        /// What was known of it.
+        /// Its weights.
         weights: LevelWeights,
     },
 }
 
-/// Learns once more what was learned, so that a snapshot is again what it was: learning has no
-/// chance of its own, and what is kept of it comes back bit for bit.
+/// Repeats the training, so that a snapshot is exactly as it was: learning has no randomness, and what is
+/// stored of it is restored bit for bit.
 #[derive(Debug, Clone)]
 pub struct LessonReplayer(Learner);
 
@@ -35,18 +34,18 @@ impl Default for LessonReplayer {
 }
 
 impl LessonReplayer {
-    /// Goes on from what is known whole.
+    /// Continues from a complete snapshot.
     pub fn from(known: Snapshot) -> LessonReplayer {
         LessonReplayer(Learner::from(known, HORIZON))
     }
 
-    /// Which version was learned last.
+    /// The last version that was learned.
     pub fn version(&self) -> u64 {
         self.0.model().version()
     }
 
-    /// Takes in what is kept of a version: of the next one all its answers in their order, or of any
-    /// one all levels, with which it begins anew.
+    /// Processes the stored part of a version: for the next version all its outcomes in order, or for any
+    /// version all levels, from which the training continues.
     pub fn take(&mut self, version: u64, lesson: Lesson) {
         match lesson {
             Lesson::Answers(answers) => {
@@ -64,7 +63,7 @@ impl LessonReplayer {
         self.0.set_version(version);
     }
 
-    /// What was known when the version that was taken in last was published.
+    /// The snapshot published with the version that was processed last.
     pub fn snapshot(&self) -> &Snapshot {
         self.0.model()
     }

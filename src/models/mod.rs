@@ -1,10 +1,10 @@
-//! What is learned from answers: how likely somebody is to respond to what, and how sure that is.
+//! Models learned from outcomes: the probability of a response to an action, with its uncertainty.
 //!
-//! In come [`Features`] of a situation and an [`Arm`], something that can be chosen; out of a
-//! [`Snapshot`] comes a [`Belief`]. A [`Learner`] takes in what was answered and publishes snapshots.
-//! Of a [`Rhythm`] a [`Population`] tells whether somebody has left, and when to expect them.
-//! Pure mathematics: it knows neither policies nor twins, and has no chance of its own: what
-//! looks like chance is made of a seed, so that a decision is the same each time it is repeated.
+//! Takes the [`Features`] of a situation and an [`Arm`], a possible choice; a [`Snapshot`] returns a
+//! [`Belief`]. A [`Learner`] learns from outcomes and publishes snapshots. From a [`Rhythm`] a
+//! [`Population`] computes whether a customer has left, and when to expect them. Pure mathematics: it
+//! knows neither policies nor twins, and has no randomness of its own: random numbers are computed from a
+//! seed, so that a repeated decision is the same.
 
 mod activity;
 mod arm;

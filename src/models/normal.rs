@@ -8,13 +8,13 @@ pub fn density(x: f64) -> f64 {
     DENSITY_AT_ZERO * libm::exp(-0.5 * x * x)
 }
 
-/// How much of the standard normal distribution lies below `x`: 0 to 1.
+/// The cumulative standard normal distribution at `x`: 0 to 1.
 pub fn below(x: f64) -> f64 {
     0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
-/// The point below which a `share` of the standard normal distribution lies; a share outside of 0 to
-/// 1 counts as the nearest within, which gives at most 8.3 away from zero.
+/// The quantile of the standard normal distribution for a `share`; a share outside of 0 to 1 is clamped,
+/// which gives at most 8.3 away from zero.
 ///
 /// Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37, 1988: exact to about 16 digits.
 pub fn quantile(share: f64) -> f64 {
@@ -105,27 +105,27 @@ const FAR: Rational = Rational(
     ],
 );
 
-/// How much of a normal distribution lies beyond what was seen, as the update of a truncated one
-/// needs it: `v(t) = φ(t)/Φ(t)`, and `w(t) = v(t)·(v(t) + t)`, which lies between 0 and 1.
+/// The correction factors of a truncated normal distribution: `v(t) = φ(t)/Φ(t)`, and `w(t) = v(t)·(v(t)
+/// + t)`, which lies between 0 and 1.
 pub(super) fn truncated(t: f64) -> (f64, f64) {
-    // Far below, φ/Φ is 0/0; its asymptote is −t.
+    // For very negative t, φ/Φ is 0/0; its asymptote is −t.
     let v = if t < -30.0 { -t } else { density(t) / below(t) };
     (v, (v * (v + t)).clamp(0.0, 1.0))
 }
 
-/// A number between 0 and 1, neither included, that follows from a seed and looks like chance.
+/// A uniform pseudo-random number between 0 and 1, both excluded, computed from a seed.
 pub fn uniform(seed: u64) -> f64 {
     let bits = XxHash3_64::oneshot(&seed.to_le_bytes()) >> 12;
     (bits as f64 + 0.5) / (1u64 << 52) as f64
 }
 
-/// A number that follows from a seed and looks as if drawn from the standard normal distribution:
-/// it lets a decision explore, and be the same each time that it is repeated.
+/// A standard normal pseudo-random number computed from a seed: it lets a decision explore, and be the
+/// same each time it is repeated.
 pub fn normal(seed: u64) -> f64 {
     quantile(uniform(seed))
 }
 
-/// A seed made of parts: another part, or the same in another order, gives another seed.
+/// Combines parts into a seed: another part, or another order, gives another seed.
 pub fn seed(parts: &[u64]) -> u64 {
     parts.iter().fold(parts.len() as u64, |seed, part| {
         let mut bytes = [0; 16];
@@ -135,7 +135,7 @@ pub fn seed(parts: &[u64]) -> u64 {
     })
 }
 
-/// The hash of a text, as [`seed`] takes it.
+/// The hash of a text, for [`seed`].
 pub fn hashed(text: &str) -> u64 {
     XxHash3_64::oneshot(text.as_bytes())
 }
@@ -175,7 +175,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_quantile_undoes_the_distribution(x in -7.0..7.0) {
-            // Above, the digits of a share close to 1 are few.
+            // Above the mean, a share close to 1 has few significant digits.
             let x: f64 = x;
             prop_assert!((quantile(below(-x.abs())) + x.abs()).abs() < 1e-9);
         }

@@ -8,29 +8,28 @@ use super::belief::{Belief, Prior};
 use super::features::{Features, INTERCEPT};
 use super::weights::{LevelWeights, WeightMessage};
 
-/// The prior variance of the features' weights of an action together, in units of the noise, before
-/// they are shared out among the features.
+/// The total prior variance of an action's feature weights, in units of the noise, before it is divided
+/// among the features.
 const ACTION_FEATURES: f64 = 16.0;
-/// Likewise of a treatment: what tells it from others of its action is less than what tells actions
-/// apart.
+/// The same for a treatment: treatments of one action differ less than actions do.
 const TREATMENT_FEATURES: f64 = 4.0;
-/// Likewise of a level that several actions share: what they have in common is the least.
+/// The same for a level that several actions share: their common part is the smallest.
 const SHARED_FEATURES: f64 = 2.0;
-/// The prior variance of how all arms of a shared level do beyond what the policy expects of them.
+/// The prior variance of a shared level's intercept: how all its arms do beyond the policy's expectation.
 const SHARED_INTERCEPT: f64 = 0.5;
 
-/// How much of a deviation of the intercepts a draw may stray. Half of it explores enough where
-/// responses are rare, and wastes less where they are not: Chapelle and Li, An Empirical Evaluation
-/// of Thompson Sampling, NIPS 2011, section 4, likewise draw from a narrowed posterior.
+/// The share of the intercepts' standard deviation that draws use. Half of it explores enough where
+/// responses are rare, and wastes less where they are not: Chapelle and Li, An Empirical Evaluation of
+/// Thompson Sampling, NIPS 2011, section 4, likewise draw from a narrowed posterior.
 const INTERCEPTS_STRAY: f64 = 0.5;
-/// Likewise of the features. Many of them say the same, of which beliefs that are kept apart know
-/// nothing, so that their variances add up to more than there is.
+/// The same for the features. Many of them are correlated, which separate beliefs ignore, so that their
+/// variances add up to more than there is.
 const FEATURES_STRAY: f64 = 0.15;
 
-/// Something for each of some levels of arms.
+/// A value for each of some levels of arms.
 pub(super) type Levels<T> = HashMap<u64, T, BuildHasherDefault<LevelHasher>>;
 
-/// The name of a level is a hash already.
+/// A hasher for the key of a level, which is a hash already.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LevelHasher(u64);
 
@@ -50,21 +49,21 @@ impl Hasher for LevelHasher {
     }
 }
 
-/// What a model knows at one moment. It never changes; a copy of it costs nothing.
+/// The state of a model at one time. It is immutable and cheap to clone.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Snapshot {
-    /// None before anything is learned.
+    /// None before anything was learned.
     levels: Option<Arc<Levels<Arc<LevelWeights>>>>,
     pub(super) version: u64,
 }
 
 impl Snapshot {
-    /// The snapshot that knows nothing.
+    /// The empty snapshot.
     pub const fn nothing() -> Snapshot {
         Snapshot { levels: None, version: 0 }
     }
 
-    /// A snapshot as it was kept.
+    /// Restores a stored snapshot.
     pub fn restore(
         version: u64,
         levels: impl IntoIterator<Item = (u64, LevelWeights)>,
@@ -73,46 +72,46 @@ impl Snapshot {
         Snapshot { levels: Some(Arc::new(levels.collect())), version }
     }
 
-    /// How many levels of arms something is known of.
+    /// The number of levels of arms with weights.
     pub fn levels(&self) -> usize {
         self.levels.as_ref().map_or(0, |levels| levels.len())
     }
 
-    /// All that is known, level by level, in no order.
+    /// All weights, level by level, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &LevelWeights)> {
         let levels = self.levels.iter().flat_map(|levels| levels.iter());
         levels.map(|(level, weights)| (*level, &**weights))
     }
 
-    /// About how many bytes all of it takes where it is kept.
+    /// The approximate size when stored, in bytes.
     pub fn bytes(&self) -> usize {
         self.iter().map(|(_, weights)| weights.bytes()).sum()
     }
 
-    /// What is known on one level.
+    /// The weights of one level.
     pub(super) fn weights(&self, level: u64) -> Option<Arc<LevelWeights>> {
         self.levels.as_ref()?.get(&level).cloned()
     }
 
-    /// Which one this is: each that is published has a greater one. 0 knows nothing.
+    /// Its version: each published snapshot has a greater one. 0 is empty.
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// How many observations of an action there are, over all its treatments.
+    /// The number of observations of an action, over all its treatments.
     pub fn observations_of_action(&self, arm: &Arm) -> f64 {
         self.level(arm.action()).map_or(0.0, |weights| weights.observations)
     }
 
-    /// How many observations of a treatment there are.
+    /// The number of observations of a treatment.
     pub fn observations(&self, arm: &Arm) -> f64 {
         self.level(arm.treatment()).map_or(0.0, |weights| weights.observations)
     }
 
-    /// What two nodes learned apart, together. As messages about weights add up, the order and the
-    /// grouping in which nodes are put together do not matter. The version is the greater.
+    /// Combines what two nodes learned separately. Messages about weights are added, so the order and the
+    /// grouping of nodes do not matter. The version is the greater one.
     ///
-    /// What both have from a common past counts twice: a node hands on what it learned itself.
+    /// A common history counts twice: a node must pass on only what it learned itself.
     #[must_use]
     pub fn plus(&self, other: &Snapshot) -> Snapshot {
         let mut sum = self.clone();
@@ -129,7 +128,7 @@ impl Snapshot {
         sum
     }
 
-    /// How likely a response to an arm is in a situation. Of many arms ask a [`ArmScorer`].
+    /// The belief about a response to an arm in a situation. For many arms use an [`ArmScorer`].
     pub fn belief(&self, features: &Features, arm: &Arm, prior: Prior) -> Belief {
         self.weigher(features).belief(arm, prior)
     }
@@ -138,19 +137,19 @@ impl Snapshot {
         self.levels.as_ref()?.get(&level).map(Arc::as_ref)
     }
 
-    /// All levels, to be changed: what other copies share is copied first.
+    /// All levels, mutable: levels shared with other copies are copied first.
     pub(super) fn levels_mut(&mut self) -> &mut Levels<Arc<LevelWeights>> {
         Arc::make_mut(self.levels.get_or_insert_default())
     }
 
-    /// Weighs one arm after the other in one situation.
+    /// A scorer of arms in one situation.
     pub fn weigher<'a>(&'a self, features: &'a Features) -> ArmScorer<'a> {
         let length = features.length();
         ArmScorer { snapshot: self, features, length, shared: Levels::default() }
     }
 }
 
-/// Weighs arms in one situation; what several arms share is added up once.
+/// Scores arms in one situation; sums that several arms share are computed once.
 #[derive(Debug)]
 pub struct ArmScorer<'a> {
     snapshot: &'a Snapshot,
@@ -159,7 +158,7 @@ pub struct ArmScorer<'a> {
     shared: Levels<Known>,
 }
 
-/// What is known of one level of arms in one situation.
+/// The sums of one level of arms in one situation.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     features: Gaussian,
@@ -167,11 +166,11 @@ struct Known {
 }
 
 impl ArmScorer<'_> {
-    /// How likely a response to an arm is.
+    /// The belief about a response to an arm.
     pub fn belief(&mut self, arm: &Arm, prior: Prior) -> Belief {
         let mut sum = Belief { mean: 0.0, variance: 0.0, doubt: 0.0 };
         for level in expected(arm, prior, self.length) {
-            // A treatment is weighed once.
+            // A treatment's own level is computed only once anyway.
             let is_own = arm.treatment == Some(level.key);
             let known = if is_own { self.know(&level) } else { self.shared(&level) };
             let intercept = posterior(known.intercept, level.intercept);
@@ -202,7 +201,7 @@ impl ArmScorer<'_> {
         let mut features = Gaussian { mean: 0.0, variance: 0.0 };
         for active in &self.features.active {
             let x = f64::from(active.share) * scale;
-            // As `posterior` has it for a prior mean of 0, with one division.
+            // As in `posterior` for a prior mean of 0, with one division.
             let message = weights.get(active.key);
             let variance = 1.0 / (prior + f64::from(message.precision).max(0.0));
             features.mean += x * variance * f64::from(message.pull);
@@ -212,16 +211,16 @@ impl ArmScorer<'_> {
     }
 }
 
-/// What is expected on one level of an arm before anything is learned.
+/// The prior of one level of an arm.
 pub(super) struct LevelPrior {
     pub(super) key: u64,
     pub(super) intercept: Gaussian,
-    /// Of the weight of each feature.
+    /// The prior of each feature's weight.
     pub(super) weight: Gaussian,
 }
 
-/// The levels of an arm, for features of this length. What the policy says is the action's: what
-/// others of its kind do beyond what the policy said of them is added to it.
+/// The levels of an arm, for features of this length. The policy's prior is that of the action: the
+/// deviation of related actions from their own priors is added to it.
 pub(super) fn expected(arm: &Arm, prior: Prior, length: f64) -> impl Iterator<Item = LevelPrior> {
     let level = |key, mean, intercept, features| LevelPrior {
         key,
@@ -240,16 +239,16 @@ pub(super) fn expected(arm: &Arm, prior: Prior, length: f64) -> impl Iterator<It
     shared.chain([action]).chain(treatment)
 }
 
-/// What is believed of one weight, or of a sum of some.
+/// The belief about one weight, or about a sum of weights.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gaussian {
     pub(super) mean: f64,
     pub(super) variance: f64,
 }
 
-/// What is believed of a weight after what was learned of it.
+/// The belief about a weight after learning.
 pub(super) fn posterior(message: WeightMessage, prior: Gaussian) -> Gaussian {
-    // What two nodes forgot apart may leave a little less than nothing.
+    // What two nodes forgot separately may leave slightly less than zero.
     let precision = 1.0 / prior.variance + f64::from(message.precision).max(0.0);
     let mean = (prior.mean / prior.variance + f64::from(message.pull)) / precision;
     Gaussian { mean, variance: 1.0 / precision }

@@ -2,43 +2,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::limits;
 
-/// What was learned of one level of arms: for each feature a Gaussian message of the observations
-/// about its weight. Nothing is there of features that were never seen.
+/// The learned weights of one level of arms: for each feature a Gaussian message of the observations
+/// about its weight. Features that never occurred have none.
 ///
-/// Messages are kept in natural parameters and without the prior, so that what two nodes learned
-/// apart adds up, and forgetting is shrinking.
+/// Messages are stored in natural parameters and without the prior, so that those of two nodes can be
+/// added, and forgetting is a scaling.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LevelWeights {
-    /// A power of two of them, or none; looked up from the place that the key's low bits name.
+    /// Empty, or a power of two of slots; the low bits of a key give the first slot of its search.
     slots: Vec<Slot>,
     used: u32,
-    /// How many observations this was learned from.
+    /// The number of observations that it was learned from.
     pub(super) observations: f64,
 }
 
-/// What the observations say of one weight.
+/// The message of the observations about one weight.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct WeightMessage {
-    /// The precision that they add: 1/variance.
+    /// The precision that they contribute: 1/variance.
     pub(super) precision: f32,
-    /// The precision times the mean that they add.
+    /// The precision times the mean that they contribute.
     pub(super) pull: f32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Slot {
-    /// The feature; 0 where there is none.
+    /// The feature; 0 for a free slot.
     key: u64,
     message: WeightMessage,
 }
 
-/// The fewest slots that a table has.
+/// The minimum number of slots of a table.
 const SLOTS_MIN: usize = 16;
-/// How many places are looked at for one to give up.
+/// The maximum number of slots that a search visits.
 const NEIGHBOURS: usize = 16;
 
 impl LevelWeights {
-    /// What is known of the weight of a feature.
+    /// The message about the weight of a feature.
     pub(super) fn get(&self, key: u64) -> WeightMessage {
         match self.place(key) {
             Some(place) if self.slots[place].key == key => self.slots[place].message,
@@ -46,8 +46,8 @@ impl LevelWeights {
         }
     }
 
-    /// The message about a feature, to be changed, and whether another had to leave for it: at the
-    /// bound it takes the place of the one of which least is known among its neighbours.
+    /// The message about a feature, mutable, and whether another was dropped for it: at the limit it
+    /// replaces the one with the least precision among its neighbours.
     pub(super) fn entry(&mut self, key: u64) -> (&mut WeightMessage, bool) {
         let crowded =
             |weights: &LevelWeights| (weights.used as usize + 1) * 4 > weights.slots.len() * 3;
@@ -72,12 +72,12 @@ impl LevelWeights {
         (&mut self.slots[place].message, has_left)
     }
 
-    /// About how many bytes it takes where it is kept.
+    /// The approximate size when stored, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.slots.len() * size_of::<Slot>()
     }
 
-    /// Adds what others learned.
+    /// Adds the messages of another node.
     pub(super) fn add(&mut self, other: &LevelWeights) {
         for slot in other.slots.iter().filter(|slot| slot.key != 0) {
             let (message, _) = self.entry(slot.key);
@@ -87,7 +87,7 @@ impl LevelWeights {
         self.observations += other.observations;
     }
 
-    /// Where the feature is, or would be.
+    /// The slot of the feature, or the one where it would be inserted.
     fn place(&self, key: u64) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
         (0..self.slots.len())
@@ -95,11 +95,11 @@ impl LevelWeights {
             .find(|place| self.slots[*place].key == key || self.slots[*place].key == 0)
     }
 
-    /// The one of which least is known, of those that stand where the feature would be looked up.
+    /// The message with the least precision in the slots that a search for the feature visits.
     fn weakest(&self, key: u64) -> usize {
         let mask = self.slots.len() - 1;
         let neighbours = (0..NEIGHBOURS).map(|step| (key as usize).wrapping_add(step) & mask);
-        // Beyond a free slot nothing would be found again.
+        // A search ends at a free slot, so nothing may be placed after one.
         let mut run = neighbours.take_while(|place| self.slots[*place].key != 0);
         let Some(first) = run.next() else { return key as usize & mask };
         run.fold(first, |weakest, place| {
