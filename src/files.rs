@@ -1,4 +1,4 @@
-//! Files that nobody but their owner may read: files have the mode 0600, folders 0700.
+//! Private files: mode 0600 for files, 0700 for folders.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -10,28 +10,28 @@ use rustix::process::umask;
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
-/// What the group and everybody else may do.
+/// The permissions of the group and of others.
 const OTHERS: u32 = 0o077;
 
-/// From now on this process makes files and folders that nobody else may read, and so do the
-/// programs that it starts. For `main`: it is a matter of the whole process.
+/// Sets the umask so that files created by this process and its children are private. Called by `main`,
+/// because it affects the whole process.
 pub fn keep_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
 }
 
-/// Makes a folder, and those above it that are missing, as nobody else's.
+/// Creates a private folder, and its missing parents.
 ///
 /// # Errors
-/// As of the system.
+/// The error of the system.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)
 }
 
-/// Makes a folder that is ours alone, and has it and its files be nobody else's also where they were
-/// made otherwise, by an earlier version or another umask.
+/// Creates a private folder, and makes it and its files private if an earlier version or another umask
+/// created them otherwise.
 ///
 /// # Errors
-/// If the folder cannot be made. One that belongs to somebody else stays as it is, with a warning.
+/// If the folder cannot be created. A folder of another owner is left unchanged, with a warning.
 pub fn close_folder(path: &Path) -> io::Result<()> {
     make_folder(path)?;
     let closed = close(path, FOLDER).and_then(|()| {
@@ -39,7 +39,7 @@ pub fn close_folder(path: &Path) -> io::Result<()> {
             let entry = entry?;
             if entry.file_type()?.is_file() {
                 match close(&entry.path(), FILE) {
-                    // Whoever had it open has just taken it away.
+                    // Another process has just deleted it.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     other => other?,
                 }

@@ -1,4 +1,4 @@
-//! The one way to a terminal: what strangers wrote is made harmless, then our own colours are put in.
+//! The only output to a terminal: text from outside is made harmless, then our own colours are added.
 //!
 //! Customers and channels write what they like, and a terminal does what some characters say: it
 //! clears the screen, writes the clipboard, turns a line round. So whatever is printed goes through
@@ -15,25 +15,25 @@ use std::sync::{LazyLock, OnceLock};
 
 use anstyle::Style;
 
-/// Stands for a character that would steer the terminal.
+/// The replacement for a character that would control the terminal.
 pub const HARMLESS: char = '\u{fffd}';
 
-/// The exit status of a program whose answer could not be written.
+/// The exit status of a program whose output could not be written.
 pub const UNWRITTEN: u8 = 4;
 
-/// Why something could not be written to standard output.
+/// Why output could not be written to standard output.
 static WHY_UNWRITTEN: OnceLock<String> = OnceLock::new();
 
-/// What our own sequences begin with until they are printed.
+/// The prefix of our own sequences until they are printed.
 static MARK: LazyLock<String> =
     LazyLock::new(|| format!("\u{1b}{:016x}", RandomState::new().hash_one(0_u8)));
 
-/// A style of our own; `{}` begins it, `{:#}` ends it.
+/// A style of ours; `{}` begins it, `{:#}` ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextStyle(Style);
 
 impl TextStyle {
-    /// An ink of a style.
+    /// Creates a style.
     pub const fn new(style: Style) -> TextStyle {
         TextStyle(style)
     }
@@ -47,8 +47,8 @@ impl Display for TextStyle {
     }
 }
 
-/// Marks the sequences in a text as our own. Only for texts in which nothing else can be: what
-/// strangers wrote went through [`line()`] or [`text`] before.
+/// Marks the sequences in a text as our own. Only for texts that cannot contain others: text from outside
+/// must go through [`line()`] or [`text`] before.
 pub fn ours(styled: &str) -> Cow<'_, str> {
     if styled.contains('\u{1b}') {
         Cow::Owned(styled.replace('\u{1b}', &MARK))
@@ -57,29 +57,29 @@ pub fn ours(styled: &str) -> Cow<'_, str> {
     }
 }
 
-/// A text as one harmless line: line breaks and tabs are blanks. Our own inks stay.
+/// A text as one harmless line: line breaks and tabs become blanks. Our own styles are kept.
 pub fn line(text: &str) -> Cow<'_, str> {
     keeping_ours(text, true)
 }
 
-/// A text of several lines, harmless. Our own inks stay.
+/// A harmless text of several lines. Our own styles are kept.
 pub fn text(text: &str) -> Cow<'_, str> {
     keeping_ours(text, false)
 }
 
-/// A text as it goes to a terminal that knows colours: harmless but for our own inks.
+/// A text for a terminal with colours: harmless except for our own styles.
 pub fn settled(text: &str) -> String {
     self::text(text).replace(MARK.as_str(), "\u{1b}")
 }
 
-/// A text without our inks, and harmless: as it goes into a file.
+/// A harmless text without our styles, for a file.
 pub fn plain(text: &str) -> String {
     anstream::adapter::strip_str(&settled(text)).to_string()
 }
 
-/// JSON with every character escaped that would steer a terminal. It is the same value.
+/// JSON in which every character that would control a terminal is escaped. The value is the same.
 pub fn json(json: &str) -> Cow<'_, str> {
-    // Such a character stands in a string, or nowhere; a line break lays the text out.
+    // In JSON such a character occurs only in a string; a line break formats the text.
     let steers = |c: char| c != '\n' && steering(c) != Steering::No;
     if !json.contains(steers) {
         return Cow::Borrowed(json);
@@ -97,23 +97,23 @@ pub fn json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Prints a line. If that fails, [`unwritten`] tells why.
+/// Prints a line. If that fails, [`unwritten`] returns the reason.
 pub fn say(line: impl Display) {
     let _ = is_read(line);
 }
 
-/// Prints a line of what goes on without end; `false` once nobody reads it, as after `| head`.
+/// Prints a line of endless output; `false` once the reader is gone, as after `| head`.
 pub fn is_read(line: impl Display) -> bool {
     is_written(print(&mut anstream::stdout(), &format!("{line}\n")))
 }
 
-/// Prints a text that ends its own lines. If that fails, [`unwritten`] tells why.
+/// Prints a text that contains its own line breaks. If that fails, [`unwritten`] returns the reason.
 pub fn show(text: impl Display) {
     is_written(print(&mut anstream::stdout(), &text.to_string()));
 }
 
-/// Prints a page for a browser, which the letters of a stranger do not steer: as it is, unless a terminal
-/// shows it. If that fails, [`unwritten`] tells why.
+/// Prints a page for a browser, which needs no protection from such characters: unchanged, unless the
+/// output is a terminal. If that fails, [`unwritten`] returns the reason.
 pub fn page(page: &str) {
     let mut out = io::stdout();
     if out.is_terminal() {
@@ -124,7 +124,7 @@ pub fn page(page: &str) {
 }
 
 /// Why something could not be written to standard output, as a sentence; none if all was written, or if
-/// nobody reads on, as after `| head`.
+/// the reader is gone, as after `| head`.
 pub fn unwritten() -> Option<String> {
     WHY_UNWRITTEN.get().map(|why| format!("cannot write to standard output: {why}"))
 }
@@ -133,29 +133,29 @@ fn is_written(done: io::Result<()>) -> bool {
     if let Err(error) = &done
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        // The first reason is the one to tell.
+        // The first reason is reported.
         let _ = WHY_UNWRITTEN.set(error.to_string());
     }
     done.is_ok()
 }
 
-/// Prints a line where mistakes are told.
+/// Prints a line to standard error.
 pub fn warn(line: impl Display) {
     let _ = print(&mut anstream::stderr(), &format!("{line}\n"));
 }
 
-/// What went wrong, as one object of JSON on one line, for whoever asked for JSON: the sentence, and the
-/// exit status.
+/// An error as one JSON object on one line, for callers that requested JSON: the sentence, and the exit
+/// status.
 pub fn error(sentence: &str, code: u8) -> String {
     let told = serde_json::json!({ "error": sentence, "code": code }).to_string();
     json(&told).into_owned()
 }
 
-/// Ends the process because of its arguments, as usual: with what is wrong with them, or with the help
-/// that they ask for. Whoever asked for JSON is told as JSON; and nothing steers the terminal, for a
-/// script may have passed on what somebody wrote.
+/// Ends the process because of its arguments, as usual: with their mistake, or with the requested help.
+/// Callers that requested JSON get JSON; and nothing can control the terminal, because a script may have
+/// passed on text from outside.
 pub fn exit(wrong: &clap::Error) -> ! {
-    // With clap's colours, among which a stranger's sequences may stand.
+    // With clap's colours, among which may be sequences from outside.
     let styled = wrong.render().ansi().to_string();
     let words = without_colours(&styled);
     let code = wrong.exit_code();
@@ -199,7 +199,7 @@ fn without_colours(styled: &str) -> String {
     words
 }
 
-/// Prints words where mistakes are told, and stays on the line.
+/// Prints a text to standard error, without ending the line.
 pub fn ask(words: impl Display) {
     let _ = print(&mut anstream::stderr(), &words.to_string());
 }
@@ -209,8 +209,7 @@ fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// From now on a panic of this process tells its words harmlessly, too: they may hold what somebody
-/// wrote.
+/// Makes the message of a panic of this process harmless from now on: it may contain text from outside.
 pub fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         warn(line(&panic.to_string()));
@@ -221,25 +220,24 @@ pub fn tell_panics() {
     }));
 }
 
-/// Whether a text steers a terminal.
+/// Whether a text contains characters that control a terminal.
 pub fn steers(text: &str) -> bool {
     self::text(text) != text
 }
 
-/// Writes a log, each piece one event: on one line, and harmless but for colours.
+/// Writes a log, each event on one line, and harmless except for colours.
 ///
-/// The colours are those of the formatter, which lets none of what it tells pass; here goes what it
-/// does not look after.
+/// The colours are those of the formatter, which makes its own values harmless; this handles the rest.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogWriter {
-    /// The events are JSON.
+    /// Whether the events are JSON.
     pub is_json: bool,
-    /// The formatter colours them.
+    /// Whether the formatter colours them.
     pub has_colours: bool,
 }
 
 impl LogWriter {
-    /// An event as it stands in the log.
+    /// An event in the form of the log.
     fn event<'a>(self, event: &'a str) -> Cow<'a, str> {
         if self.is_json {
             return json(event);
@@ -277,7 +275,7 @@ impl Write for LogWriter {
     }
 }
 
-/// The length of the colour with which a text begins that stood behind an escape.
+/// The length of the colour sequence at the beginning of a text that follows an escape.
 fn colour(text: &str) -> usize {
     let Some(parameters) = text.strip_prefix('[') else { return 0 };
     let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';');
@@ -287,7 +285,7 @@ fn colour(text: &str) -> usize {
     }
 }
 
-/// Everything but our own sequences made harmless.
+/// Makes everything harmless except our own sequences.
 fn keeping_ours(text: &str, is_line: bool) -> Cow<'_, str> {
     let mark = MARK.as_str();
     if !text.contains(mark) {
@@ -305,29 +303,29 @@ fn keeping_ours(text: &str, is_line: bool) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The length of the sequence with which a text begins that stood behind a mark.
+/// The length of the sequence at the beginning of a text that follows a mark.
 fn sequence(text: &str) -> usize {
     let Some(parameters) = text.strip_prefix('[') else { return 0 };
     let end = parameters.find(|c: char| c.is_ascii_alphabetic());
     end.map_or(0, |end| end + 2)
 }
 
-/// How a character steers a terminal.
+/// How a character controls a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Steering {
     /// Not at all.
     No,
-    /// It does.
+    /// It controls the terminal.
     Yes,
     /// It joins letters, or keeps them apart: in some scripts and in emoji.
     Joins,
-    /// It chooses a form of what stands before it.
+    /// It selects a form of the character before it.
     Selects,
-    /// It is a letter of the name of a flag.
+    /// It is a letter of a flag's name.
     Flag,
 }
 
-/// Controls, what turns lines, and what is not seen.
+/// Controls, direction marks, and invisible characters.
 fn steering(c: char) -> Steering {
     match c {
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => Steering::Yes,
@@ -355,7 +353,7 @@ fn harmless(text: &str, is_line: bool) -> Cow<'_, str> {
     }
     let mut safe = String::with_capacity(text.len() + 8);
     let mut letters = text.chars().peekable();
-    // What stands before, if it is seen; a flag is one as long as its name goes on.
+    // The character before, if it is visible; a flag counts as one until its name ends.
     let mut before: Option<char> = None;
     let mut is_flag = false;
     while let Some(c) = letters.next() {
@@ -368,7 +366,7 @@ fn harmless(text: &str, is_line: bool) -> Cow<'_, str> {
                 continue;
             }
             ('\n' | '\t', _) => true,
-            // Together with the line break it is one.
+            // Together with the line break it is one break.
             ('\r', _) if next == Some('\n') => continue,
             (_, Steering::Yes) => false,
             // Between letters of scripts that need it, and in emoji.

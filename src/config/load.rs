@@ -1,4 +1,4 @@
-//! Settings from their layers: defaults, then a file, then the environment, then arguments.
+//! Loads settings from their layers: defaults, then a file, then the environment, then arguments.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use super::Settings;
 use super::not_utf8;
 use super::settings::masked;
 
-/// The settings file that is read if there is one and no other is named.
+/// The settings file that is read if it exists and no other is given.
 pub const FILE: &str = "jumeau.toml";
 
-/// What an environment variable that is a setting begins with; sections and keys are joined by
-/// `__`: `JUMEAU_SERVICE__PARTITIONS`. An underscore within a
-/// name stands for the hyphen of the file: `JUMEAU_STREAMS__KEEP_HOURS` is `streams.keep-hours`.
+/// The prefix of environment variables that are settings; sections and keys are joined by `__`:
+/// `JUMEAU_SERVICE__PARTITIONS`. An underscore within a name stands for the hyphen of the file:
+/// `JUMEAU_STREAMS__KEEP_HOURS` is `streams.keep-hours`.
 pub const ENVIRONMENT_PREFIX: &str = "JUMEAU_";
 
-/// The environment variable that names the settings file; no setting itself.
+/// The environment variable with the path of the settings file; it is not a setting.
 pub const ENVIRONMENT_FILE: &str = "JUMEAU_CONFIG";
 
-/// Environment variables that `jumeau keys` writes for people and their tools: under which name they
-/// ask, and what is theirs. No settings of a service.
+/// Environment variables that `jumeau keys` writes for people and their tools: the name under which they
+/// ask, and their credentials. They are not settings of a service.
 const ENVIRONMENT_OF_USERS: [&str; 8] = [
     "JUMEAU_AS",
     "JUMEAU_QUEUES",
@@ -36,24 +36,24 @@ const ENVIRONMENT_OF_USERS: [&str; 8] = [
     "JUMEAU_CONSUMER",
 ];
 
-/// Mistakes of one kind that are worth telling at once.
+/// The maximum number of reported mistakes of one kind.
 const MISTAKES_MAX: usize = 100;
 
-/// Where settings come from besides their defaults; each layer outweighs those before it.
+/// Sources of settings besides the defaults; each layer overrides the ones before it.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     /// A file that must exist; none: [`FILE`] in the working directory, if there is one.
     pub file: Option<PathBuf>,
-    /// Environment variables, of which only those with [`ENVIRONMENT_PREFIX`] matter.
+    /// Environment variables; only those with [`ENVIRONMENT_PREFIX`] are read.
     pub environment: Vec<(String, String)>,
     /// Arguments of the command line.
     pub arguments: Vec<Argument>,
 }
 
-/// An argument of the command line that is a setting.
+/// A setting given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument {
-    /// How the operator wrote it, for messages: `--policy`.
+    /// The flag as the operator wrote it, for messages: `--policy`.
     pub flag: String,
     /// The setting: `service.policy`.
     pub key: String,
@@ -62,7 +62,7 @@ pub struct Argument {
 }
 
 impl Argument {
-    /// The setting that `--set key=value` names.
+    /// Parses `--set key=value`.
     ///
     /// # Errors
     /// A sentence, if there is no `=` or nothing before it.
@@ -79,8 +79,8 @@ impl Argument {
 }
 
 impl Layers {
-    /// The layers of a process: the given file and arguments, and its environment. A variable that
-    /// is not UTF-8 is passed over.
+    /// The layers of a process: the given file and arguments, and its environment. A variable that is not
+    /// UTF-8 is skipped.
     pub fn of_process(file: Option<PathBuf>, arguments: Vec<Argument>) -> Layers {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -89,10 +89,10 @@ impl Layers {
         Layers { file, environment, arguments }
     }
 
-    /// The settings that these layers make.
+    /// Merges the layers into settings.
     ///
     /// # Errors
-    /// A file that cannot be read, or every mistake in all layers at once, each with its place.
+    /// A file that cannot be read, or all mistakes in all layers at once, each with its source.
     pub fn load(&self) -> Result<Settings, Error> {
         let defaults = Figment::from(Serialized::defaults(Settings::default()));
         let mut layers = defaults.clone();
@@ -110,7 +110,8 @@ impl Layers {
             })?;
             let toml = Toml::string(&text);
             if let Err(error) = toml.data() {
-                // The first line says where, the last what; the drawing between is for terminals.
+                // The first line has the position, the last the message; the drawing between is for
+                // terminals.
                 let detail = secretless(&error.kind.to_string());
                 let lines: Vec<&str> = detail.trim().lines().collect();
                 let detail = match lines[..] {
@@ -153,7 +154,7 @@ impl Layers {
     }
 }
 
-/// Why there are no settings.
+/// Why the settings could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The settings file cannot be read.
@@ -161,18 +162,18 @@ pub enum Error {
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Settings that cannot be.
+    /// Invalid settings.
     #[error("{}", lines(.0))]
     Mistakes(Vec<SettingMistake>),
 }
 
-/// One setting that cannot be.
+/// One invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingMistake {
-    /// Where it was made: a file and line, an environment variable, an argument.
+    /// Its source: a file and line, an environment variable, an argument.
     pub place: String,
     /// The setting.
     pub key: Option<String>,
@@ -209,7 +210,7 @@ impl Provider for FileLayer {
     }
 }
 
-/// One setting with a place of its own.
+/// One setting with its own source.
 struct OneSetting {
     place: String,
     path: Vec<String>,
@@ -218,8 +219,8 @@ struct OneSetting {
 
 impl OneSetting {
     fn new<'a>(place: &str, path: impl Iterator<Item = &'a str>, value: &str) -> OneSetting {
-        // A list is read as one; all else stays a text, from which the setting takes what it needs,
-        // so that a password of digits is still a password.
+        // A list is parsed as one; everything else stays a text that the setting's type parses, so that a
+        // password of digits is still a password.
         let list = Some(value).filter(|value| value.starts_with('[')).and_then(|v| v.parse().ok());
         let value = list.unwrap_or_else(|| Value::from(value));
         OneSetting { place: place.into(), path: path.map(Into::into).collect(), value }
@@ -248,8 +249,8 @@ fn tree(layers: &Figment) -> Dict {
         .unwrap_or_default()
 }
 
-/// Settings in which the default stands in for each value of a wrong type, so that one mistake does
-/// not hide the next.
+/// The settings, with the default for each value of a wrong type, so that one mistake does not hide the
+/// next.
 fn extract(
     found: Dict,
     defaults: &Figment,
@@ -273,7 +274,7 @@ fn extract(
     }
 }
 
-/// Takes out every key that no default has: the defaults name all keys there are.
+/// Removes every key that has no default: the defaults contain all valid keys.
 fn take_unknown(
     known: &Dict,
     found: &mut Dict,
@@ -315,7 +316,7 @@ fn instead(name: &str, known: &Dict) -> String {
     }
 }
 
-/// Where each setting was made.
+/// The sources of settings.
 struct Places<'a> {
     layers: &'a Figment,
     file: Option<&'a Path>,
@@ -368,7 +369,7 @@ fn sentence(kind: &Kind) -> String {
     secretless(&told(kind))
 }
 
-/// A sentence without the password of an address that somebody wrote where it does not belong.
+/// A message without the password of an address that was written in the wrong place.
 fn secretless(sentence: &str) -> String {
     if sentence.contains("://") { masked(sentence) } else { sentence.to_owned() }
 }
@@ -508,7 +509,7 @@ mod tests {
                         missing(known, found, &format!("{path}{name}."), text, names);
                     }
                     (_, Some(_)) => {}
-                    // What is unset by default can only stand there as a comment.
+                    // A setting that is unset by default can only appear there as a comment.
                     (Value::Empty(..), None) if text.contains(&format!("\n# {name} = ")) => {}
                     (_, None) => names.push(format!("{path}{name}")),
                 }

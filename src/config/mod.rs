@@ -1,7 +1,7 @@
-//! Settings and limits: what an operator may choose, and what nobody may exceed.
+//! Settings, which an operator chooses, and limits, which are fixed.
 //!
-//! In come defaults, a file, the environment and arguments as [`Layers`]; out come [`Settings`] of
-//! which every value is in its range, or every mistake at once with the place where it was made.
+//! Takes defaults, a file, the environment and arguments as [`Layers`]; returns validated [`Settings`],
+//! or all mistakes at once, each with its source.
 
 pub mod limits;
 mod load;

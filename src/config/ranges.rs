@@ -1,4 +1,4 @@
-//! What must hold of settings beyond their types.
+//! Checks of settings beyond their types.
 
 use super::limits;
 use super::settings::{
@@ -6,16 +6,16 @@ use super::settings::{
     ServiceSettings, Settings, StoreSettings, StreamSettings,
 };
 
-/// What is told of a value that cannot be: its key, what was expected and what was found.
+/// Reports an invalid value: its key, what was expected and what was found.
 pub(super) type ReportMistake<'a> = &'a mut dyn FnMut(&str, String);
 
-/// The longest prefix of subjects and streams, in bytes.
+/// The maximum length of the prefix of subjects and streams, in bytes.
 const PREFIX_BYTES_MAX: usize = 64;
-/// The most threads of one kind; more than any machine has cores for.
+/// The maximum number of threads of one kind; more than any machine has cores for.
 const THREADS_MAX: u64 = 256;
-/// The least memory for twins, in bytes: a thousand events of the largest size would not fit less.
+/// The minimum memory for twins, in bytes: less would not hold a thousand events of the largest size.
 const RESIDENT_BYTES_MIN: u64 = 16 << 20;
-/// More twins than a machine looks at in a second.
+/// More twins than a machine can visit in a second.
 const WAKES_MAX: u64 = 1_000_000;
 /// A day, in seconds.
 const DAY_SECONDS: u64 = 86_400;

@@ -1,6 +1,6 @@
 use std::string::FromUtf8Error;
 
-/// Where a file ceases to be text in UTF-8, as editors count lines, and what to do about it.
+/// The position of the first invalid UTF-8 in a file, as editors count lines, and what to do about it.
 pub(crate) fn not_utf8(error: &FromUtf8Error) -> (usize, String) {
     let (bytes, at) = (error.as_bytes(), error.utf8_error().valid_up_to());
     let line = 1 + bytes.iter().take(at).filter(|byte| **byte == b'\n').count();

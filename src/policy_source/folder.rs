@@ -5,7 +5,7 @@ use crate::config::{limits, not_utf8};
 use crate::policy::mistake::{Findings, SourceText};
 use crate::policy::{Files, Mistakes, belongs};
 
-/// The files of the policy in a folder.
+/// Reads the files of the policy in a folder.
 ///
 /// # Errors
 /// A mistake for each file that cannot be read, is too large or is not UTF-8, and for a folder
@@ -43,7 +43,7 @@ fn gather(folder: &Path, prefix: &str, depth: usize, files: &mut Contents, found
         }
         let name = format!("{prefix}{name}");
         if path.is_dir() {
-            // Deeper folders, or a link in a circle, hold no policy.
+            // Deeper folders, or a cycle of links, contain no policy.
             if depth < limits::POLICY_FOLDER_DEPTH {
                 gather(&path, &format!("{name}/"), depth + 1, files, found);
             }
@@ -70,7 +70,7 @@ fn read(name: &str, path: &Path, found: &mut Findings) -> Option<String> {
         Ok(Ok(content)) => Some(content),
         Ok(Err(error)) => {
             let start = error.utf8_error().valid_up_to();
-            // What stands before the byte is as it was.
+            // The text before the invalid byte is kept.
             let content = String::from_utf8_lossy(error.as_bytes());
             let text = SourceText { file: name, content: &content };
             found.at(text, (start, start), not_utf8(&error).1);

@@ -1,4 +1,4 @@
-//! Where policies and their stories come from: a folder, or the examples that come along.
+//! Loads policies and stories from a folder or from the built-in examples.
 
 mod folder;
 mod reload;
@@ -22,17 +22,17 @@ static EXAMPLES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/policie
 /// The folder of a policy that holds its stories.
 const SCENARIOS: &str = "scenarios";
 
-/// Where a policy is.
+/// The source of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySource {
-    /// An example that comes along, by name.
+    /// A built-in example, by name.
     Embedded(String),
     /// A folder.
     Folder(PathBuf),
 }
 
 impl PolicySource {
-    /// The place that a setting names: an embedded policy by its name, anything else a folder.
+    /// Parses a setting: the name of an embedded policy; anything else is a folder.
     ///
     /// # Errors
     /// A sentence with the names of the embedded policies, if it is neither.
@@ -50,15 +50,15 @@ impl PolicySource {
         ))
     }
 
-    /// The names of the policies that come along.
+    /// The names of the built-in policies.
     pub fn embedded() -> Vec<&'static str> {
         EXAMPLES.dirs().filter_map(|folder| folder.path().to_str()).collect()
     }
 
-    /// The policy, whose customers write these languages.
+    /// The policy, for customers who write these languages.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// All mistakes in it.
     pub fn policy(&self, languages: &Arc<Languages>) -> anyhow::Result<Policy> {
         Ok(policy::load_with(&self.files()?, languages)?)
     }
@@ -74,15 +74,15 @@ impl PolicySource {
         }
     }
 
-    /// The policy's stories, in the order of their files' names.
+    /// The policy's stories, sorted by their files' names.
     ///
     /// # Errors
-    /// Every mistake in the first that has any.
+    /// All mistakes in the first file that has any.
     pub fn stories(&self, policy: &Policy) -> anyhow::Result<Vec<Story>> {
         Ok(self.told(policy)?.into_iter().map(|(story, _)| story).collect())
     }
 
-    /// The same, each with the file that tells it.
+    /// The same, each with its file.
     ///
     /// # Errors
     /// As [`stories`](PolicySource::stories).
@@ -99,8 +99,8 @@ impl PolicySource {
     }
 }
 
-/// The languages that come along and, if one is named, those of a folder, which has one folder for
-/// each language and replaces those of the same code.
+/// The built-in languages and, if given, those of a folder with one folder per language, which replace
+/// built-in ones of the same code.
 ///
 /// # Errors
 /// If the folder cannot be read; every mistake in it.
@@ -169,7 +169,7 @@ fn texts(policy: &str, folder: &str) -> Vec<(String, String)> {
     found
 }
 
-/// What a file of text holds.
+/// Reads a text file.
 fn text(path: &Path, unreadable: impl FnOnce() -> String) -> anyhow::Result<String> {
     let bytes = std::fs::read(path).with_context(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {

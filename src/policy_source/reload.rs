@@ -10,19 +10,19 @@ use super::read_files;
 use crate::language::Languages;
 use crate::policy::{Mistakes, Policy, Version, load_with};
 
-/// Editors write a file in several steps, and people save several files in a row: a change counts
+/// Editors write a file in several steps, and people save several files in a row: a change is processed
 /// once nothing more has happened for this long.
 const SETTLED: Duration = Duration::from_millis(200);
 
-/// Some file systems tell of no change (network shares, some containers): then it is found by
-/// looking.
+/// Some file systems send no notifications (network shares, some containers): then changes are found by
+/// polling at this interval.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Looks after a policy's folder for as long as it lives.
+/// Watches a policy folder until dropped.
 #[derive(Debug)]
 pub struct PolicyReloader {
     _watcher: Option<notify::RecommendedWatcher>,
-    /// Closing it ends the thread.
+    /// Dropping it ends the thread.
     stop: Option<mpsc::Sender<Wake>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -32,13 +32,12 @@ enum Wake {
     Stop,
 }
 
-/// Watches `folder`, of which the version in use is `current`. Whenever its policy has changed, and
-/// has settled, `changed` is called, on a thread of its own, with the new policy, which reads these
-/// languages, or with every mistake in it; once for each different content.
+/// Watches `folder`, whose active version is `current`. After a change has settled, calls `changed`, on
+/// its own thread, with the new policy (compiled with these languages) or with all its mistakes, once per
+/// distinct content.
 ///
 /// # Errors
-/// When no thread can be started. Where the system tells of no changes they are found by looking,
-/// later.
+/// If no thread can be started. If the file system sends no notifications, it polls.
 pub fn watch(
     folder: &Path,
     current: Version,
@@ -50,13 +49,13 @@ pub fn watch(
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let is_read_only = event.is_ok_and(|event| event.kind.is_access());
         if !is_read_only {
-            // A thread that has ended needs no waking.
+            // A thread that has ended need not be woken.
             let _ = sender.send(Wake::Changed);
         }
     });
     let watcher = watcher
         .and_then(|mut watcher| {
-            // The folder, not its files: an editor that replaces a file makes a new one.
+            // The folder, not its files: an editor that replaces a file creates a new one.
             watcher.watch(folder, RecursiveMode::Recursive)?;
             Ok(watcher)
         })
@@ -74,11 +73,11 @@ pub fn watch(
 impl Drop for PolicyReloader {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // A thread that has ended already needs no telling.
+            // A thread that has ended already need not be notified.
             let _ = stop.send(Wake::Stop);
         }
         if let Some(thread) = self.thread.take() {
-            // A panic on that thread was in the callback, and is not ours to repeat.
+            // A panic on that thread was in the callback, and need not be repeated here.
             let _ = thread.join();
         }
     }
@@ -116,7 +115,7 @@ fn keep_watching(
     }
 }
 
-/// What was found last, so that the same is not told twice.
+/// The last result, so that the same result is not reported twice.
 #[derive(PartialEq)]
 enum Seen {
     Version(Version),
@@ -182,7 +181,7 @@ mod tests {
         fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
         fs::write(folder.path().join("notes.txt"), "no policy").unwrap();
         fs::write(folder.path().join("b.toml"), "").unwrap();
-        // The empty file is a different content; what came before it was none.
+        // The empty file is a different content; the one before it was not.
         assert_eq!(&*told.recv_timeout(PATIENCE).unwrap().unwrap().name, "first");
         drop(watch);
         assert!(told.recv().is_err(), "nothing more was told");
