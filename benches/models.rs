@@ -58,8 +58,8 @@ fn models(bench: &mut Criterion) {
         group.throughput(Throughput::Elements(arms.len() as u64));
         group.bench_function(format!("weigh {} treatments", arms.len()), |b| {
             b.iter(|| {
-                let mut weigher = snapshot.weigher(black_box(&features));
-                let propensity = |arm| weigher.belief(arm, Prior::default()).propensity();
+                let mut scorer = snapshot.scorer(black_box(&features));
+                let propensity = |arm| scorer.belief(arm, Prior::default()).propensity();
                 arms.iter().map(propensity).sum::<f64>()
             });
         });

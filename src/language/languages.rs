@@ -171,9 +171,9 @@ impl Languages {
     /// A training sample of a text for a linear model; `None` if the language is not loaded.
     pub fn sample(&self, text: &str, language: Language) -> Option<TrainingSample> {
         let lexicon = self.lexicon(language)?;
-        let looked = AnalysedText::new(text, lexicon);
-        let lexical = valence::lexical(&looked, lexicon).iter().map(|part| part.weight).sum();
-        Some(TrainingSample { lexical, grams: valence::grams(&looked) })
+        let analysed = AnalysedText::new(text, lexicon);
+        let lexical = valence::lexical(&analysed, lexicon).iter().map(|part| part.weight).sum();
+        Some(TrainingSample { lexical, grams: valence::grams(&analysed) })
     }
 
     /// The topics that languages provide, independent of a policy: name, language, and a phrase.

@@ -147,17 +147,17 @@ fn rounded(number: f32) -> f32 {
 
 /// Analyses a text with the lexicon of one language.
 pub(super) fn read(text: &str, lexicon: &Lexicon) -> Reading {
-    let looked = AnalysedText::new(text, lexicon);
-    let mut parts = valence::parts(&looked, lexicon);
+    let analysed = AnalysedText::new(text, lexicon);
+    let mut parts = valence::parts(&analysed, lexicon);
     let raw = parts.iter().map(|part| part.weight).sum::<f32>();
     let mass = parts.iter().map(|part| part.weight.abs()).sum::<f32>();
-    let (pressure, mut pressing) = urgency::measure(&looked, lexicon);
+    let (pressure, mut pressing) = urgency::measure(&analysed, lexicon);
     Reading {
         language: lexicon.language,
         valence: rounded(valence::squash(raw)),
         confidence: rounded(mass / (mass + ENOUGH)),
         urgency: rounded(pressure),
-        words: looked.cues(&mut parts),
-        pressing: looked.cues(&mut pressing),
+        words: analysed.cues(&mut parts),
+        pressing: analysed.cues(&mut pressing),
     }
 }

@@ -15,11 +15,11 @@ const SHOUTED_WORDS: usize = 3;
 
 /// The urgency, 0..1, and the words that caused it. Cues are combined as independent evidence: each takes
 /// its share of what the previous ones leave; one that calms (`no rush`) takes its share back.
-pub(super) fn measure(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> (f32, WeightedSpans) {
+pub(super) fn measure(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> (f32, WeightedSpans) {
     let mut parts = WeightedSpans::new();
     let mut at = 0;
-    while at < looked.tokens.list.len() {
-        match lexicon.urgency.at(at, &looked.tokens, &looked.meanings) {
+    while at < analysed.tokens.list.len() {
+        match lexicon.urgency.at(at, &analysed.tokens, &analysed.meanings) {
             Some((weight, end)) => {
                 parts.push(WeightedSpan { start: at, end, weight });
                 at = end;
@@ -27,11 +27,11 @@ pub(super) fn measure(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> (f32, Wei
             None => at += 1,
         }
     }
-    let mut words = looked.tokens.list.iter().filter(|token| token.is_word());
+    let mut words = analysed.tokens.list.iter().filter(|token| token.is_word());
     let count = words.clone().count();
     let shouted =
         count >= SHOUTED_WORDS && words.all(|token| token.shouted || token.place.len() < 3);
-    let insisted = looked.tokens.list.iter().any(|token| match token.kind {
+    let insisted = analysed.tokens.list.iter().any(|token| match token.kind {
         TokenKind::Stop { exclamations, questions } => exclamations >= 3 || questions >= 3,
         _ => false,
     });

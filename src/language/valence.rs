@@ -75,21 +75,21 @@ pub(super) fn squash(raw: f32) -> f32 {
 }
 
 /// The words that cause the valence, with their contributions.
-pub(super) fn parts(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
-    let mut parts = lexical(looked, lexicon);
-    learned(looked, lexicon, &mut parts);
+pub(super) fn parts(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
+    let mut parts = lexical(analysed, lexicon);
+    learned(analysed, lexicon, &mut parts);
     parts
 }
 
 /// The contributions from the lexicon.
-pub(super) fn lexical(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
-    let units = Units::new(looked, lexicon);
+pub(super) fn lexical(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
+    let units = Units::new(analysed, lexicon);
     let mut parts: WeightedSpans =
-        units.all.iter().map(|unit| weigh(unit, &units, looked)).collect();
-    idle_negators(&mut parts, &units, looked);
-    turn_at_contrasts(&mut parts, &units, looked);
-    emphasize(&mut parts, looked);
-    take_from_courtesies(&mut parts, looked);
+        units.all.iter().map(|unit| weigh(unit, &units, analysed)).collect();
+    idle_negators(&mut parts, &units, analysed);
+    turn_at_contrasts(&mut parts, &units, analysed);
+    emphasize(&mut parts, analysed);
+    take_from_courtesies(&mut parts, analysed);
     for part in parts.iter_mut().filter(|part| part.weight < 0.0) {
         part.weight *= BAD;
     }
@@ -111,14 +111,15 @@ struct Units {
 }
 
 impl Units {
-    fn new(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> Units {
-        let count = looked.tokens.list.len();
+    fn new(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> Units {
+        let count = analysed.tokens.list.len();
         let mut units =
             Units { all: SmallVec::new(), in_phrase: SmallVec::from_elem(false, count) };
         let mut at = 0;
         while at < count {
-            if let Some((weight, end)) = lexicon.phrases.at(at, &looked.tokens, &looked.meanings)
-                && !is_carried_on(at, end, looked)
+            if let Some((weight, end)) =
+                lexicon.phrases.at(at, &analysed.tokens, &analysed.meanings)
+                && !is_carried_on(at, end, analysed)
             {
                 units
                     .all
@@ -127,7 +128,7 @@ impl Units {
                 at = end;
                 continue;
             }
-            if let Some(weight) = looked.meanings[at].and_then(|meaning| meaning.weight) {
+            if let Some(weight) = analysed.meanings[at].and_then(|meaning| meaning.weight) {
                 let part = WeightedSpan { start: at, end: at + 1, weight };
                 units.all.push(Unit { part, phrase: false });
             }
@@ -138,21 +139,22 @@ impl Units {
 }
 
 /// Whether the negator of a phrase reaches beyond it, because a carrier follows: `I can't even say …`.
-fn is_carried_on(start: usize, end: usize, looked: &AnalysedText<'_>) -> bool {
-    let carries = looked.meanings.get(end).is_some_and(|next| next.is_some_and(|w| w.carrier > 1));
-    carries && (start..end).any(|at| looked.meanings[at].is_some_and(|m| m.negator.is_some()))
+fn is_carried_on(start: usize, end: usize, analysed: &AnalysedText<'_>) -> bool {
+    let carries =
+        analysed.meanings.get(end).is_some_and(|next| next.is_some_and(|w| w.carrier > 1));
+    carries && (start..end).any(|at| analysed.meanings[at].is_some_and(|m| m.negator.is_some()))
 }
 
-fn weigh(unit: &Unit, units: &Units, looked: &AnalysedText<'_>) -> WeightedSpan {
+fn weigh(unit: &Unit, units: &Units, analysed: &AnalysedText<'_>) -> WeightedSpan {
     let WeightedSpan { start, end, weight } = unit.part;
-    let tokens = &looked.tokens.list;
+    let tokens = &analysed.tokens.list;
     let mut weight = weight;
     for (distance, left) in BOOST_REACH.iter().enumerate() {
         let Some(at) = start.checked_sub(distance + 1) else { break };
         if tokens[at].is_mark() {
             break;
         }
-        if let Some(boost) = looked.meanings[at].and_then(|meaning| meaning.boost)
+        if let Some(boost) = analysed.meanings[at].and_then(|meaning| meaning.boost)
             && !units.in_phrase[at]
         {
             let shouted =
@@ -161,16 +163,16 @@ fn weigh(unit: &Unit, units: &Units, looked: &AnalysedText<'_>) -> WeightedSpan 
         }
     }
     let has_own_negator = unit.phrase
-        && (start..end).any(|at| looked.meanings[at].is_some_and(|m| m.negator.is_some()));
+        && (start..end).any(|at| analysed.meanings[at].is_some_and(|m| m.negator.is_some()));
     if !has_own_negator {
-        weight *= match negated(start, end, units, looked) {
+        weight *= match negated(start, end, units, analysed) {
             0 => 1.0,
             1 if weight > 0.0 => NEGATED_GOOD,
             1 => NEGATED_BAD,
             _ => NEGATED_TWICE,
         };
     }
-    if tokens[start].shouted && !looked.all_shouted {
+    if tokens[start].shouted && !analysed.all_shouted {
         weight *= SHOUTED;
     }
     if tokens[start].squeezed.is_some() {
@@ -184,36 +186,36 @@ fn weigh(unit: &Unit, units: &Units, looked: &AnalysedText<'_>) -> WeightedSpan 
 /// Several negators within reach are one emphasised negation, unless one of them is in a clause around
 /// that of another (`I cannot say that I do not like it`) or right before one that it cancels (`not
 /// without`).
-fn negated(start: usize, end: usize, units: &Units, looked: &AnalysedText<'_>) -> u8 {
+fn negated(start: usize, end: usize, units: &Units, analysed: &AnalysedText<'_>) -> u8 {
     // The nearest negator that reaches them, and the effect of others on it.
     let (mut within, mut is_within_wide) = (None, false);
     let (mut around, mut is_taken_back) = (false, false);
     // An emoticon at the end of a clause is not a word of it.
-    let is_said = looked.tokens.list[start].is_word();
-    for at in clause_before(start, CLAUSE_REACH, looked) {
+    let is_said = analysed.tokens.list[start].is_word();
+    for at in clause_before(start, CLAUSE_REACH, analysed) {
         let distance = start - at;
-        if let Some(negator) = negator(at, units, looked) {
-            let is_wide = is_said && reaches_clause(at, negator, looked);
+        if let Some(negator) = negator(at, units, analysed) {
+            let is_wide = is_said && reaches_clause(at, negator, analysed);
             if is_wide && within.is_some_and(|nearest| nearest != at) {
                 around = true;
             } else if distance <= usize::from(negator.after) || is_wide {
                 within = within.or(Some(at));
                 is_within_wide |= is_wide;
                 is_taken_back |= negator.doubles
-                    && clause_before(at, DOUBLE_REACH, looked)
-                        .any(|at| has_negator(at, units, looked));
+                    && clause_before(at, DOUBLE_REACH, analysed)
+                        .any(|at| has_negator(at, units, analysed));
             }
         } else if within.is_none()
             && distance <= RELAY_REACH
-            && looked.meanings[at].is_some_and(|word| word.relay)
+            && analysed.meanings[at].is_some_and(|word| word.relay)
         {
-            let mut before = clause_before(at, NEGATOR_REACH, looked);
-            within = before.find(|at| has_negator(*at, units, looked));
+            let mut before = clause_before(at, NEGATOR_REACH, analysed);
+            within = before.find(|at| has_negator(*at, units, analysed));
         }
     }
-    let after = (end..looked.tokens.list.len()).take(NEGATOR_REACH);
-    let is_negated_behind = after.take_while(|at| !ends_clause(*at, looked)).any(|at| {
-        negator(at, units, looked)
+    let after = (end..analysed.tokens.list.len()).take(NEGATOR_REACH);
+    let is_negated_behind = after.take_while(|at| !ends_clause(*at, analysed)).any(|at| {
+        negator(at, units, analysed)
             .is_some_and(|negator| at + 1 - end <= usize::from(negator.before))
     });
     around |= is_within_wide && is_negated_behind;
@@ -224,52 +226,53 @@ fn negated(start: usize, end: usize, units: &Units, looked: &AnalysedText<'_>) -
 fn clause_before<'a>(
     at: usize,
     most: usize,
-    looked: &'a AnalysedText<'_>,
+    analysed: &'a AnalysedText<'_>,
 ) -> impl Iterator<Item = usize> + 'a {
-    (0..at).rev().take(most).take_while(|at| !ends_clause(*at, looked))
+    (0..at).rev().take(most).take_while(|at| !ends_clause(*at, analysed))
 }
 
-fn ends_clause(at: usize, looked: &AnalysedText<'_>) -> bool {
-    looked.tokens.list[at].is_mark()
-        || looked.meanings[at].is_some_and(|word| word.contrast.is_some())
+fn ends_clause(at: usize, analysed: &AnalysedText<'_>) -> bool {
+    analysed.tokens.list[at].is_mark()
+        || analysed.meanings[at].is_some_and(|word| word.contrast.is_some())
 }
 
 /// The negator at `at`, unless it is part of a phrase or lacks its partner.
-fn negator(at: usize, units: &Units, looked: &AnalysedText<'_>) -> Option<Negator> {
-    let negator = looked.meanings[at]?.negator?;
-    let counts = !units.in_phrase[at] && (!negator.needs_partner || has_partner(at, looked));
+fn negator(at: usize, units: &Units, analysed: &AnalysedText<'_>) -> Option<Negator> {
+    let negator = analysed.meanings[at]?.negator?;
+    let counts = !units.in_phrase[at] && (!negator.needs_partner || has_partner(at, analysed));
     counts.then_some(negator)
 }
 
-fn has_negator(at: usize, units: &Units, looked: &AnalysedText<'_>) -> bool {
-    negator(at, units, looked).is_some()
+fn has_negator(at: usize, units: &Units, analysed: &AnalysedText<'_>) -> bool {
+    negator(at, units, analysed).is_some()
 }
 
 /// Whether a carrier is beside the negator at `at`, so that it reaches over the whole clause.
-fn reaches_clause(at: usize, negator: Negator, looked: &AnalysedText<'_>) -> bool {
-    let carries = |at: usize| looked.meanings[at].map_or(0, |word| usize::from(word.carrier));
-    let after = (at + 1..looked.tokens.list.len()).take(NEGATOR_REACH);
-    after.take_while(|at| !ends_clause(*at, looked)).any(|next| next - at <= carries(next))
-        || negator.before > 0 && clause_before(at, CARRIER_BEFORE, looked).any(|at| carries(at) > 1)
+fn reaches_clause(at: usize, negator: Negator, analysed: &AnalysedText<'_>) -> bool {
+    let carries = |at: usize| analysed.meanings[at].map_or(0, |word| usize::from(word.carrier));
+    let after = (at + 1..analysed.tokens.list.len()).take(NEGATOR_REACH);
+    after.take_while(|at| !ends_clause(*at, analysed)).any(|next| next - at <= carries(next))
+        || negator.before > 0
+            && clause_before(at, CARRIER_BEFORE, analysed).any(|at| carries(at) > 1)
 }
 
 /// A negator that negates no word indicates by itself that something is wrong: `it does not fit`.
-fn idle_negators(parts: &mut WeightedSpans, units: &Units, looked: &AnalysedText<'_>) {
-    for (at, meaning) in looked.meanings.iter().enumerate() {
+fn idle_negators(parts: &mut WeightedSpans, units: &Units, analysed: &AnalysedText<'_>) {
+    for (at, meaning) in analysed.meanings.iter().enumerate() {
         let Some(negator) = meaning.and_then(|meaning| meaning.negator) else { continue };
-        let after = if reaches_clause(at, negator, looked) {
+        let after = if reaches_clause(at, negator, analysed) {
             CLAUSE_REACH
         } else {
             usize::from(negator.after)
         };
         let reach = at.saturating_sub(usize::from(negator.before))
-            ..(at + 1 + after).min(looked.tokens.list.len());
+            ..(at + 1 + after).min(analysed.tokens.list.len());
         let busy = !negator.speaks
             || units.in_phrase[at]
             || units.all.iter().any(|unit| reach.contains(&unit.part.start) && unit.part.weight != 0.0)
             // `No, only the first one` is an answer.
-            || negator.before == 0 && looked.tokens.list.get(at + 1).is_some_and(Token::is_mark)
-            || negator.needs_partner && !has_partner(at, looked)
+            || negator.before == 0 && analysed.tokens.list.get(at + 1).is_some_and(Token::is_mark)
+            || negator.needs_partner && !has_partner(at, analysed)
             || meaning.is_some_and(|meaning| meaning.weight.is_some());
         if !busy {
             parts.push(WeightedSpan { start: at, end: at + 1, weight: IDLE_NEGATOR });
@@ -277,25 +280,25 @@ fn idle_negators(parts: &mut WeightedSpans, units: &Units, looked: &AnalysedText
     }
 }
 
-fn has_partner(at: usize, looked: &AnalysedText<'_>) -> bool {
+fn has_partner(at: usize, analysed: &AnalysedText<'_>) -> bool {
     (0..at)
         .rev()
         .take(PARTNER_REACH)
-        .take_while(|at| !looked.tokens.list[*at].is_mark())
-        .any(|at| looked.meanings[at].is_some_and(|meaning| meaning.partner))
+        .take_while(|at| !analysed.tokens.list[*at].is_mark())
+        .any(|at| analysed.meanings[at].is_some_and(|meaning| meaning.partner))
 }
 
 /// Weakens the part of a sentence before a `but`, and strengthens the part after it.
-fn turn_at_contrasts(parts: &mut WeightedSpans, units: &Units, looked: &AnalysedText<'_>) {
-    for at in 0..looked.tokens.list.len() {
-        let Some(contrast) = looked.meanings[at].and_then(|meaning| meaning.contrast) else {
+fn turn_at_contrasts(parts: &mut WeightedSpans, units: &Units, analysed: &AnalysedText<'_>) {
+    for at in 0..analysed.tokens.list.len() {
+        let Some(contrast) = analysed.meanings[at].and_then(|meaning| meaning.contrast) else {
             continue;
         };
         if units.in_phrase[at] {
             continue;
         }
-        let end = looked.sentence_end(at);
-        let start = looked.tokens.list[..at]
+        let end = analysed.sentence_end(at);
+        let start = analysed.tokens.list[..at]
             .iter()
             .rposition(|token| matches!(token.kind, TokenKind::Stop { .. }))
             .map_or(0, |stop| stop + 1);
@@ -310,9 +313,10 @@ fn turn_at_contrasts(parts: &mut WeightedSpans, units: &Units, looked: &Analysed
 }
 
 /// Strengthens a sentence by its exclamation marks; weakens the good words of a question.
-fn emphasize(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
+fn emphasize(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
     for part in parts.iter_mut() {
-        let stop = looked.tokens.list.get(looked.sentence_end(part.start)).map(|token| token.kind);
+        let stop =
+            analysed.tokens.list.get(analysed.sentence_end(part.start)).map(|token| token.kind);
         if let Some(TokenKind::Stop { exclamations, questions }) = stop {
             part.weight *= 1.0 + EXCLAIMED * f32::from(exclamations.min(3));
             if questions > 0 && exclamations == 0 && part.weight > 0.0 {
@@ -323,9 +327,9 @@ fn emphasize(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
 }
 
 /// Weakens thanks in a message with a request, where they are politeness.
-fn take_from_courtesies(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
-    let asks = looked.meanings.iter().any(|meaning| meaning.is_some_and(|word| word.request))
-        || looked
+fn take_from_courtesies(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
+    let asks = analysed.meanings.iter().any(|meaning| meaning.is_some_and(|word| word.request))
+        || analysed
             .tokens
             .list
             .iter()
@@ -334,24 +338,24 @@ fn take_from_courtesies(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
         return;
     }
     for part in parts.iter_mut().filter(|part| part.weight > 0.0) {
-        if looked.meanings[part.start].is_some_and(|word| word.courtesy) {
+        if analysed.meanings[part.start].is_some_and(|word| word.courtesy) {
             part.weight *= COURTESY;
         }
     }
 }
 
 /// Adds the linear model's weights of each word and of each pair of neighbours.
-fn learned(looked: &AnalysedText<'_>, lexicon: &Lexicon, parts: &mut WeightedSpans) {
+fn learned(analysed: &AnalysedText<'_>, lexicon: &Lexicon, parts: &mut WeightedSpans) {
     if lexicon.grams.is_empty() {
         return;
     }
     // For each token the part that it belongs to.
     let mut owners: SmallVec<[Option<usize>; 64]> =
-        SmallVec::from_elem(None, looked.tokens.list.len());
+        SmallVec::from_elem(None, analysed.tokens.list.len());
     for (index, part) in parts.iter().enumerate() {
         owners[part.start..part.end].fill(Some(index));
     }
-    each_gram(looked, |at, hash| {
+    each_gram(analysed, |at, hash| {
         let Some(weight) = lexicon.grams.get(&hash) else { return };
         match owners[at].and_then(|index| parts.get_mut(index)) {
             Some(part) => part.weight += weight,
@@ -365,9 +369,9 @@ fn learned(looked: &AnalysedText<'_>, lexicon: &Lexicon, parts: &mut WeightedSpa
 
 /// Calls `see` with each word, the stem of each long word, and each pair of neighbours: the index of the
 /// last word, and the key.
-pub(super) fn each_gram(looked: &AnalysedText<'_>, mut see: impl FnMut(usize, u64)) {
+pub(super) fn each_gram(analysed: &AnalysedText<'_>, mut see: impl FnMut(usize, u64)) {
     let mut last = None;
-    for (at, token) in looked.tokens.list.iter().enumerate() {
+    for (at, token) in analysed.tokens.list.iter().enumerate() {
         if !token.is_word() {
             if matches!(token.kind, TokenKind::Stop { .. }) {
                 last = None;
@@ -376,7 +380,7 @@ pub(super) fn each_gram(looked: &AnalysedText<'_>, mut see: impl FnMut(usize, u6
         }
         let word = token.squeezed.unwrap_or(token.folded);
         see(at, word);
-        if let Some(stem) = stem(looked.tokens.form(token)) {
+        if let Some(stem) = stem(analysed.tokens.form(token)) {
             see(at, stem_key(stem));
         }
         if let Some(last) = last {
@@ -388,17 +392,17 @@ pub(super) fn each_gram(looked: &AnalysedText<'_>, mut see: impl FnMut(usize, u6
 
 /// The words, stems and pairs of a text, in the form of a `[model]` section. Words that are frequent in
 /// the language are not used alone: their weights would be noise.
-pub(super) fn grams(looked: &AnalysedText<'_>) -> Vec<String> {
+pub(super) fn grams(analysed: &AnalysedText<'_>) -> Vec<String> {
     let mut grams = Vec::new();
     let mut last: Option<(String, bool)> = None;
-    for (token, meaning) in looked.tokens.list.iter().zip(&looked.meanings) {
+    for (token, meaning) in analysed.tokens.list.iter().zip(&analysed.meanings) {
         if !token.is_word() {
             if matches!(token.kind, TokenKind::Stop { .. }) {
                 last = None;
             }
             continue;
         }
-        let word = looked.tokens.learned_form(token).into_owned();
+        let word = analysed.tokens.learned_form(token).into_owned();
         let plain = meaning.is_some_and(|word| word.common || word.number || word.request);
         if let Some((last, last_plain)) = &last
             && !(plain && *last_plain)
@@ -406,7 +410,7 @@ pub(super) fn grams(looked: &AnalysedText<'_>) -> Vec<String> {
             grams.push(format!("{last} {word}"));
         }
         if !plain {
-            if let Some(stem) = stem(looked.tokens.form(token)) {
+            if let Some(stem) = stem(analysed.tokens.form(token)) {
                 grams.push(format!("{stem}*"));
             }
             grams.push(word.clone());

@@ -130,7 +130,7 @@ impl Snapshot {
 
     /// The belief about a response to an arm in a situation. For many arms use an [`ArmScorer`].
     pub fn belief(&self, features: &Features, arm: &Arm, prior: Prior) -> Belief {
-        self.weigher(features).belief(arm, prior)
+        self.scorer(features).belief(arm, prior)
     }
 
     fn level(&self, level: u64) -> Option<&LevelWeights> {
@@ -143,7 +143,7 @@ impl Snapshot {
     }
 
     /// A scorer of arms in one situation.
-    pub fn weigher<'a>(&'a self, features: &'a Features) -> ArmScorer<'a> {
+    pub fn scorer<'a>(&'a self, features: &'a Features) -> ArmScorer<'a> {
         let length = features.length();
         ArmScorer { snapshot: self, features, length, shared: Levels::default() }
     }

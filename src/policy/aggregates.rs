@@ -114,8 +114,8 @@ impl AggregateFunction {
 
 impl Aggregates {
     pub(super) fn new(read: Vec<PatternedAggregate>) -> Aggregates {
-        let index = Index::of(read.iter().map(|tally| tally.on.as_slice()));
-        Aggregates { all: read.into_iter().map(|tally| tally.tally).collect(), index }
+        let index = Index::of(read.iter().map(|aggregate| aggregate.on.as_slice()));
+        Aggregates { all: read.into_iter().map(|aggregate| aggregate.aggregate).collect(), index }
     }
 
     /// Whether there are no aggregates.
@@ -137,24 +137,24 @@ impl Aggregates {
 
     /// The function of the window with this name, if there is one.
     pub fn window(&self, name: &str) -> Option<AggregateFunction> {
-        self.all.iter().find_map(|tally| match tally.measure {
-            AggregateKind::Window { keep, .. } if *tally.name == *name => Some(keep),
+        self.all.iter().find_map(|aggregate| match aggregate.measure {
+            AggregateKind::Window { keep, .. } if *aggregate.name == *name => Some(keep),
             _ => None,
         })
     }
 
     /// Whether there is a counter with this name.
     pub fn has_counter(&self, name: &str) -> bool {
-        let is_it = |tally: &Aggregate| {
-            matches!(tally.measure, AggregateKind::Counter { .. }) && *tally.name == *name
+        let is_it = |aggregate: &Aggregate| {
+            matches!(aggregate.measure, AggregateKind::Counter { .. }) && *aggregate.name == *name
         };
         self.all.iter().any(is_it)
     }
 
     /// The activity with this name, if there is one.
     pub fn activity(&self, name: &str) -> Option<&ActivityRule> {
-        self.all.iter().find_map(|tally| match &tally.measure {
-            AggregateKind::Activity(rule) if *tally.name == *name => Some(rule),
+        self.all.iter().find_map(|aggregate| match &aggregate.measure {
+            AggregateKind::Activity(rule) if *aggregate.name == *name => Some(rule),
             _ => None,
         })
     }
@@ -191,14 +191,14 @@ impl Kind {
 
 /// An aggregate, and the inputs that it counts.
 pub(super) struct PatternedAggregate {
-    tally: Aggregate,
+    aggregate: Aggregate,
     on: Vec<Pattern>,
 }
 
 pub(super) fn read(
     table: &TomlTable<'_>,
     reader: &PolicyReader,
-    tallies: &mut Vec<PatternedAggregate>,
+    aggregates: &mut Vec<PatternedAggregate>,
 ) {
     for kind in Kind::ALL {
         let (what, key) = kind.names();
@@ -206,20 +206,20 @@ pub(super) fn read(
         for (key, item) in all.entries() {
             let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
             let is_known = |known: &PatternedAggregate| {
-                *known.tally.name == *name && Kind::of(&known.tally.measure) == kind
+                *known.aggregate.name == *name && Kind::of(&known.aggregate.measure) == kind
             };
-            if tallies.iter().any(is_known) {
+            if aggregates.iter().any(is_known) {
                 key.wrong(format!("the {what} `{name}` stands here twice"));
             }
-            if let Some(tally) = tally(name, key, &table, reader, kind) {
-                tallies.push(tally);
+            if let Some(aggregate) = aggregate(name, key, &table, reader, kind) {
+                aggregates.push(aggregate);
             }
             table.finish();
         }
     }
 }
 
-fn tally(
+fn aggregate(
     name: &str,
     key: TomlKey<'_>,
     table: &TomlTable<'_>,
@@ -245,13 +245,13 @@ fn tally(
         }
         Kind::Activity => activities::read(table, reader, situation).map(AggregateKind::Activity),
     };
-    let tally = Aggregate {
+    let aggregate = Aggregate {
         name: name.into(),
         when: rules::flat(when)?,
         measure: measure?,
         place: key.place(),
     };
-    Some(PatternedAggregate { tally, on: on? })
+    Some(PatternedAggregate { aggregate, on: on? })
 }
 
 fn window(

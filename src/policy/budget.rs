@@ -107,13 +107,16 @@ impl StepBudget {
             outside: BudgetOwner::Outside.shares().0,
             exceeded: Vec::new(),
         };
-        StepBudget { outer: REMAINING.with(|purses| purses.replace(Some(full))) }
+        StepBudget { outer: REMAINING.with(|remaining| remaining.replace(Some(full))) }
     }
 
     /// The expressions that have exceeded their step budget, each once.
     pub fn take_exceeded(&self) -> Vec<Exceeded> {
-        REMAINING.with(|purses| {
-            purses.borrow_mut().as_mut().map_or(Vec::new(), |own| std::mem::take(&mut own.exceeded))
+        REMAINING.with(|remaining| {
+            remaining
+                .borrow_mut()
+                .as_mut()
+                .map_or(Vec::new(), |own| std::mem::take(&mut own.exceeded))
         })
     }
 }
@@ -121,14 +124,14 @@ impl StepBudget {
 impl Drop for StepBudget {
     fn drop(&mut self) {
         let outer = self.outer.take();
-        REMAINING.with(|purses| purses.replace(outer));
+        REMAINING.with(|remaining| remaining.replace(outer));
     }
 }
 
 /// Records in the current reaction that an expression has exceeded its budget.
 pub fn exceed(what: Exceeded) {
-    REMAINING.with(|purses| {
-        if let Some(own) = purses.borrow_mut().as_mut()
+    REMAINING.with(|remaining| {
+        if let Some(own) = remaining.borrow_mut().as_mut()
             && own.exceeded.len() < EXCEEDED_MAX
             && !own.exceeded.contains(&what)
         {
@@ -140,9 +143,9 @@ pub fn exceed(what: Exceeded) {
 /// Whether this broadcast's condition has already exceeded its budget in this reaction; it is then not
 /// evaluated again, to save the steps of others.
 pub fn has_exceeded(scope: &str) -> bool {
-    REMAINING.with(|purses| {
-        let purses = purses.borrow();
-        let mut all = purses.iter().flat_map(|own| &own.exceeded);
+    REMAINING.with(|remaining| {
+        let remaining = remaining.borrow();
+        let mut all = remaining.iter().flat_map(|own| &own.exceeded);
         all.any(|one| matches!(one, Exceeded::Broadcast(known) if **known == *scope))
     })
 }
@@ -158,7 +161,7 @@ pub(super) struct Evaluation {
 impl Evaluation {
     pub(super) fn begin(payer: BudgetOwner) -> Evaluation {
         let (_, share) = payer.shares();
-        let given = REMAINING.with(|purses| match (&*purses.borrow(), payer) {
+        let given = REMAINING.with(|remaining| match (&*remaining.borrow(), payer) {
             (None, _) => share,
             (Some(own), BudgetOwner::Policy) => own.policy.min(share),
             (Some(own), BudgetOwner::Outside) => own.outside.min(share),
@@ -178,13 +181,13 @@ impl Drop for Evaluation {
         let (left, is_exceeded) = self.outer;
         let used = self.given - LEFT.replace(left).min(self.given);
         IS_EXCEEDED.set(is_exceeded);
-        REMAINING.with(|purses| {
-            if let Some(own) = purses.borrow_mut().as_mut() {
-                let purse = match self.payer {
+        REMAINING.with(|remaining| {
+            if let Some(own) = remaining.borrow_mut().as_mut() {
+                let steps = match self.payer {
                     BudgetOwner::Policy => &mut own.policy,
                     BudgetOwner::Outside => &mut own.outside,
                 };
-                *purse = purse.saturating_sub(used);
+                *steps = steps.saturating_sub(used);
             }
         });
     }

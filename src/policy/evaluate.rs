@@ -215,8 +215,8 @@ impl CompiledExpression {
         }
     }
 
-    /// Positions of paths, each with the values of which it must have one for this to hold, as far as
-    /// equalities at the top level show it.
+    /// Positions of paths, each with a set of values: for this to hold, each path must have one of its
+    /// values, as far as equalities at the top level show.
     pub(super) fn lookups(
         &self,
         constants: &[Box<dyn Val>],

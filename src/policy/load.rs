@@ -202,7 +202,7 @@ fn read(
     let mut patterned = Vec::new();
     let mut spoken_of = topics::TopicDefinitions::default();
     let mut actions = Vec::new();
-    let mut tallies = Vec::new();
+    let mut aggregate_list = Vec::new();
     let mut tried = Vec::new();
     let mut dissatisfied = None;
     let (mut context, mut queues, mut escalates) = (BTreeMap::new(), Vec::new(), None);
@@ -221,7 +221,7 @@ fn read(
         queues::read_escalates(&table, reader, &mut escalates);
         consents::read(&table, reader, &mut consents);
         broadcasts::read(&table, reader, &mut indexed);
-        aggregates::read(&table, reader, &mut tallies);
+        aggregates::read(&table, reader, &mut aggregate_list);
         experiments::read(&table, reader, &mut tried);
         dissatisfaction::read(&table, reader, &mut dissatisfied);
         contact::read(&table, reader, &mut contact);
@@ -254,7 +254,7 @@ fn read(
         ("rules", patterned.len(), limits::POLICY_RULES),
         ("actions", actions.len(), limits::POLICY_ACTIONS),
         ("treatments", treatments, limits::POLICY_TREATMENTS),
-        ("windows, counters and activities", tallies.len(), limits::POLICY_TALLIES),
+        ("windows, counters and activities", aggregate_list.len(), limits::POLICY_TALLIES),
         ("experiments", tried.len(), limits::POLICY_EXPERIMENTS),
     ] {
         if count > most {
@@ -294,7 +294,7 @@ fn read(
         actions: actions.into(),
         rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
         index,
-        tallies: Aggregates::new(tallies),
+        tallies: Aggregates::new(aggregate_list),
         experiments: Arc::new(Experiments::new(tried)),
         arms: BTreeMap::new(),
         dissatisfaction: dissatisfied,

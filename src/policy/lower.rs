@@ -25,7 +25,7 @@ pub(super) struct LoweredExpression {
     pub(super) constants: Vec<Box<dyn Val>>,
     /// The position of each macro over a list, and its nesting depth.
     pub(super) macros: Vec<Macro>,
-    /// What is allowed, and most likely not meant, as far as one part by itself shows it.
+    /// Warnings about single parts of the expression.
     pub(super) remarks: Vec<CompileError>,
     places: SourceInfo,
 }

@@ -243,7 +243,7 @@ fn opens(
         }
         return (None, BOT_FAILS_AFTER);
     };
-    let to = desk(&table, "queue", reader).unwrap_or(EscalationTarget::Anybody);
+    let to = escalation_target(&table, "queue", reader).unwrap_or(EscalationTarget::Anybody);
     let said = table.get("priority").and_then(|item| item.whole(1..=5));
     let answers = if is_bot { table.get("answers") } else { None };
     let answers = answers.and_then(|item| item.whole(1..=5)).unwrap_or(BOT_FAILS_AFTER);
@@ -253,7 +253,7 @@ fn opens(
 }
 
 /// The target of an escalation: the queue at a key, or a skill; none: it is missing, or wrong.
-pub(super) fn desk(
+pub(super) fn escalation_target(
     table: &TomlTable<'_>,
     key: &'static str,
     reader: &PolicyReader,

@@ -2,7 +2,7 @@
 
 use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
-use super::queues::desk;
+use super::queues::escalation_target;
 use super::read::{TomlItem, TomlTable};
 use super::symbols::{self, one_of};
 use super::{CatchUp, Due, Expression, Rule, RuleStep, Trigger};
@@ -276,7 +276,7 @@ impl Reading<'_, '_> {
     }
 
     fn escalate(&self) -> Option<RuleStep> {
-        let to = desk(self.table, "escalate", self.reader);
+        let to = escalation_target(self.table, "escalate", self.reader);
         let topic = self.table.require("topic").and_then(TomlItem::name);
         let priority = self.table.get("priority").map_or(Some(3), |item| item.whole(1..=5));
         let because = self.because();

@@ -326,37 +326,37 @@ pub(super) fn count(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut 
     }
     let (trigger, detail) = context.input.trigger();
     let mut is_first = true;
-    for tally in counted.on(trigger, detail, context.besides()) {
+    for aggregate in counted.on(trigger, detail, context.besides()) {
         if std::mem::take(&mut is_first) {
             twin.tallies.windows.retain(|known| counted.window(&known.name).is_some());
             twin.tallies.counters.retain(|known| counted.has_counter(&known.name));
             twin.tallies.activities.retain(|known| counted.activity(&known.name).is_some());
         }
-        if let Err(error) = count_one(twin, tally, context, notes) {
-            notes.policy(&tally.place, error);
+        if let Err(error) = count_one(twin, aggregate, context, notes) {
+            notes.policy(&aggregate.place, error);
         }
     }
 }
 
 /// Whether an input itself is counted, and not only a broadcast that the twin receives with it.
-fn is_of_input(tally: &Aggregate, context: &ReactionContext<'_>) -> bool {
+fn is_of_input(aggregate: &Aggregate, context: &ReactionContext<'_>) -> bool {
     let (trigger, detail) = context.input.trigger();
     context.met.is_empty()
         || context
             .policy
             .tallies
             .on(trigger, detail, context.topics())
-            .any(|known| std::ptr::eq(known, tally))
+            .any(|known| std::ptr::eq(known, aggregate))
 }
 
 fn count_one(
     twin: &mut Twin,
-    tally: &Aggregate,
+    aggregate: &Aggregate,
     context: &ReactionContext<'_>,
     notes: &mut Notes,
 ) -> Result<(), EvalError> {
     let view = View::whole(twin, context);
-    if let Some(when) = &tally.when
+    if let Some(when) = &aggregate.when
         && !matches!(when.test(&view), Truth::True)
     {
         return Ok(());
@@ -364,17 +364,17 @@ fn count_one(
     let read = |expression: Option<&Expression>| {
         expression.and_then(|expression| twin.purposes_at_all(expression.paths(), context))
     };
-    let (kind, value) = match &tally.measure {
+    let (kind, value) = match &aggregate.measure {
         AggregateKind::Window { of, .. } => (Derived::Window, of.as_ref()),
         AggregateKind::Counter { by, .. } => (Derived::Counter, Some(by)),
         AggregateKind::Activity(rule) => (Derived::Activity, rule.value.as_ref()),
     };
-    let made_of = both(read(tally.when.as_ref()), read(value));
-    let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(tally, context));
+    let made_of = both(read(aggregate.when.as_ref()), read(value));
+    let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(aggregate, context));
     let made_of = both(made_of, of_input);
     // A late input does not move time back.
     let (at, now) = (context.input.came, context.lived(twin));
-    match &tally.measure {
+    match &aggregate.measure {
         AggregateKind::Window { over, keep, of } => {
             let value = match of {
                 None => Value::Null,
@@ -393,33 +393,33 @@ fn count_one(
                 },
             };
             let windows = &mut twin.tallies.windows;
-            let position = match windows.iter().position(|known| known.name == tally.name) {
+            let position = match windows.iter().position(|known| known.name == aggregate.name) {
                 Some(position) => position,
                 None => {
-                    windows.push(Window::new(&tally.name, *keep, *over));
+                    windows.push(Window::new(&aggregate.name, *keep, *over));
                     windows.len() - 1
                 }
             };
             let window = &mut windows[position];
             if window.keep != *keep {
                 // The policy's definition has changed, and nothing has been counted by the new one.
-                *window = Window::new(&tally.name, *keep, *over);
+                *window = Window::new(&aggregate.name, *keep, *over);
             }
             window.over = *over;
             window.add(Counted { at, count: 1, value }, now, notes);
-            twin.add_guard(kind, &tally.name, made_of);
+            twin.add_guard(kind, &aggregate.name, made_of);
         }
         AggregateKind::Counter { half_life, by } => {
             let by = by.number(&view)?;
             let counters = &mut twin.tallies.counters;
-            let Some(known) = counters.iter_mut().find(|known| known.name == tally.name) else {
+            let Some(known) = counters.iter_mut().find(|known| known.name == aggregate.name) else {
                 counters.push(Counter {
-                    name: tally.name.clone(),
+                    name: aggregate.name.clone(),
                     half_life: *half_life,
                     value: by,
                     at,
                 });
-                twin.add_guard(kind, &tally.name, made_of);
+                twin.add_guard(kind, &aggregate.name, made_of);
                 return Ok(());
             };
             if known.half_life != *half_life {
@@ -432,7 +432,7 @@ fn count_one(
                 };
             }
             known.add(by, at);
-            twin.add_guard(kind, &tally.name, made_of);
+            twin.add_guard(kind, &aggregate.name, made_of);
         }
         AggregateKind::Activity(rule) => {
             // An occurrence without a value counts all the same.
@@ -440,8 +440,8 @@ fn count_one(
                 Some(value) => value.value(&view)?.as_number().unwrap_or(0.0),
                 None => 1.0,
             };
-            Activity::count(&mut twin.tallies.activities, &tally.name, rule, value, at);
-            twin.add_guard(kind, &tally.name, made_of);
+            Activity::count(&mut twin.tallies.activities, &aggregate.name, rule, value, at);
+            twin.add_guard(kind, &aggregate.name, made_of);
         }
     }
     Ok(())

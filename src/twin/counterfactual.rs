@@ -124,29 +124,29 @@ pub fn counterfactuals(decision: &Decision) -> Vec<Counterfactual> {
     let _budget = StepBudget::begin();
     let is_chosen = |candidate: &&Candidate| candidate.verdict == CandidateVerdict::Chosen;
     let last = decision.candidates.iter().rfind(is_chosen);
-    let mut flips = Vec::new();
+    let mut found = Vec::new();
     for candidate in &decision.candidates {
         let beats = last.is_none_or(|last| candidate.score > last.score);
-        let mut flip = |change: CounterfactualChange, wins: bool| {
-            flips.push(Counterfactual { action: candidate.action.clone(), change, wins });
+        let mut add = |change: CounterfactualChange, wins: bool| {
+            found.push(Counterfactual { action: candidate.action.clone(), change, wins });
         };
         match (&candidate.verdict, last) {
             (CandidateVerdict::Outscored, Some(last)) => {
                 let known =
                     |weights: &ScoreFactors| weights.score() / weights.drawn * weights.propensity;
                 if known(&candidate.weights) > known(&last.weights) {
-                    flip(CounterfactualChange::NoChance, true);
+                    add(CounterfactualChange::NoChance, true);
                 }
-                factors(candidate, last).for_each(|change| flip(change, true));
+                factors(candidate, last).for_each(|change| add(change, true));
             }
             _ => {
                 if let Some(change) = passing(candidate) {
-                    flip(change, beats);
+                    add(change, beats);
                 }
             }
         }
     }
-    flips
+    found
 }
 
 /// The factors by which a candidate would have had a higher score than another. The score is their

@@ -226,12 +226,12 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
         context.met = broadcast::meet(twin, &context);
         context.campaign = context.find_campaign(twin);
     }
-    let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
-    recall::recall(twin, &context, &wishes, &mut effects);
+    let requests = understand::understand(twin, &mut context, &mut effects, &mut notes);
+    recall::recall(twin, &context, &requests, &mut effects);
     let mut is_decided = false;
-    if (wishes.is_any() || input.ask().is_some() || context.campaign().is_some())
+    if (requests.is_any() || input.ask().is_some() || context.campaign().is_some())
         && let Some(decide::Arbitration { decision, exposures, deferred, lost, entered }) =
-            decide::decide(twin, &context, &wishes)
+            decide::decide(twin, &context, &requests)
     {
         for (chosen, exposure) in decision.chosen.iter().zip(exposures) {
             resume::offered(twin, &context, Some(&chosen.action));

@@ -12,7 +12,7 @@ use crate::policy::{self, Expression, Path, Root};
 pub(super) fn recall(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
-    wishes: &DecisionRequests,
+    requests: &DecisionRequests,
     effects: &mut Vec<Effect>,
 ) {
     let (policy, now) = (context.policy, context.input.at);
@@ -25,7 +25,7 @@ pub(super) fn recall(
         if now.since(contact.at) >= action.pending {
             continue;
         }
-        let Some((stage, verdict)) = objection(twin, context, wishes, action, contact) else {
+        let Some((stage, verdict)) = objection(twin, context, requests, action, contact) else {
             continue;
         };
         effects.push(Effect::Recall(Box::new(Recall {
@@ -59,7 +59,7 @@ pub(super) fn is_unseen(contact: &Contact) -> bool {
 fn objection(
     twin: &Twin,
     context: &ReactionContext<'_>,
-    wishes: &DecisionRequests,
+    requests: &DecisionRequests,
     action: &policy::ActionDefinition,
     contact: &Contact,
 ) -> Option<(Stage, CandidateVerdict)> {
@@ -71,7 +71,7 @@ fn objection(
     }
     let now = context.input.at;
     let need_of = |need: &usize| twin.need(&context.policy.needs[*need].name, now);
-    let met = action.serves.iter().find(|need| wishes.met.contains(need));
+    let met = action.serves.iter().find(|need| requests.met.contains(need));
     if let Some(met) = met
         && !action.serves.iter().any(|need| need_of(need).is_some())
     {

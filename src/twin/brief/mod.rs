@@ -357,8 +357,8 @@ fn avoid(twin: &Twin, uses: &[Box<str>], context: &ReactionContext<'_>) -> Vec<A
 /// The actions that an arbitration would choose for these needs; it has no effects.
 fn next(twin: &Twin, uses: &[Box<str>], context: &ReactionContext<'_>) -> Vec<Proposed> {
     let context = context.for_an_agent(twin);
-    let wishes = DecisionRequests { needs_moved: true, ..DecisionRequests::default() };
-    let Some(decided) = decide::decide(twin, &context, &wishes) else { return Vec::new() };
+    let requests = DecisionRequests { needs_moved: true, ..DecisionRequests::default() };
+    let Some(decided) = decide::decide(twin, &context, &requests) else { return Vec::new() };
     let decision = decided.decision;
     let is_worth = |verdict: &CandidateVerdict| {
         matches!(verdict, CandidateVerdict::Chosen | CandidateVerdict::Outscored)

@@ -6,9 +6,9 @@ use crate::policy::{Does, Experiment, ExperimentArm};
 
 impl<'a> Scoring<'a> {
     /// Drops the candidates that the customer's arms hold back.
-    pub(super) fn hold_back(&self, weighed: &mut [ScoredCandidate<'a>]) {
+    pub(super) fn hold_back(&self, scored: &mut [ScoredCandidate<'a>]) {
         for (experiment, arm) in self.where_done(Does::Nothing) {
-            for candidate in weighed.iter_mut().filter(|one| is_about(experiment, one)) {
+            for candidate in scored.iter_mut().filter(|one| is_about(experiment, one)) {
                 candidate.stage = Stage::Arbitration;
                 candidate.verdict = CandidateVerdict::ControlGroup {
                     experiment: experiment.name.clone(),
@@ -20,19 +20,19 @@ impl<'a> Scoring<'a> {
 
     /// Shuffles the remaining candidates among their positions, where the customer's arms call for a
     /// random suitable action. The candidates are in the order in which they would be chosen.
-    pub(super) fn shuffle(&self, weighed: &mut [ScoredCandidate<'a>]) {
+    pub(super) fn shuffle(&self, scored: &mut [ScoredCandidate<'a>]) {
         for (experiment, _) in self.where_done(Does::Random) {
             let places: Vec<usize> =
-                (0..weighed.len()).filter(|at| is_about(experiment, &weighed[*at])).collect();
+                (0..scored.len()).filter(|at| is_about(experiment, &scored[*at])).collect();
             // Fisher and Yates, in the form of Durstenfeld (Algorithm 235, CACM 7, 1964).
             for last in (1..places.len()).rev() {
                 let seed = models::seed(&[self.chance, SHUFFLE, last as u64]);
                 // Below `last + 1`, because the uniform is below 1.
                 let other = (models::uniform(seed) * (last + 1) as f64) as usize;
-                weighed.swap(places[last], places[other.min(last)]);
+                scored.swap(places[last], places[other.min(last)]);
             }
             let even = 1.0 / places.len().max(1) as f64;
-            places.iter().for_each(|at| weighed[*at].weights.chance = even);
+            places.iter().for_each(|at| scored[*at].weights.chance = even);
         }
     }
 

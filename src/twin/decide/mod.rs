@@ -76,7 +76,7 @@ struct Scoring<'a> {
     wanted: ChannelPreference<'a>,
     arms: Arms<'a>,
     /// The scorer; none: no model, and no exploration.
-    weigher: Option<RefCell<ArmScorer<'a>>>,
+    scorer: Option<RefCell<ArmScorer<'a>>>,
     /// The seed of all random numbers.
     chance: u64,
 }
@@ -119,7 +119,7 @@ pub(super) fn decide<'a>(
     // A customer who refuses profiling is in no arm.
     let all = policy.experiments.iter().filter(|_| context.is_personal);
     let arms: Arms<'a> = all.filter_map(in_arm).collect();
-    let mut scales = Scoring {
+    let mut scoring = Scoring {
         twin,
         context,
         requests,
@@ -130,21 +130,21 @@ pub(super) fn decide<'a>(
         budget: ContactBudget::of(twin, context),
         wanted: ChannelPreference::of(twin, context),
         arms: arms.clone(),
-        weigher: is_drawn.then(|| RefCell::new(context.models.weigher(&features))),
+        scorer: is_drawn.then(|| RefCell::new(context.models.scorer(&features))),
         chance: weighing::chance(twin, context.input),
     };
-    let mut weighed: Vec<ScoredCandidate<'_>> =
-        positions.into_iter().map(|(position, need)| scales.weigh(position, need)).collect();
-    scales.keep_within_reach(&mut weighed);
+    let mut scored: Vec<ScoredCandidate<'_>> =
+        positions.into_iter().map(|(position, need)| scoring.weigh(position, need)).collect();
+    scoring.keep_within_reach(&mut scored);
     // A stable sort: the policy's order decides among equal scores. For non-negative numbers the bits
     // have the same order, and moving candidates is expensive.
-    weighed.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
-    scales.hold_back(&mut weighed);
-    scales.tell_chances(&mut weighed);
-    scales.shuffle(&mut weighed);
-    let said = scales.take(&mut weighed);
+    scored.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
+    scoring.hold_back(&mut scored);
+    scoring.tell_chances(&mut scored);
+    scoring.shuffle(&mut scored);
+    let said = scoring.take(&mut scored);
     let exposures = said.iter().map(|taken| {
-        let candidate = &weighed[taken.at];
+        let candidate = &scored[taken.at];
         is_drawn.then(|| Exposure {
             features: features.clone(),
             arm: taken.said.treatment.arm.clone(),
@@ -155,7 +155,7 @@ pub(super) fn decide<'a>(
         })
     });
     let exposures = exposures.collect();
-    let is_about = |known: &Experiment| weighed.iter().any(|one| known.covers(one.action));
+    let is_about = |known: &Experiment| scored.iter().any(|one| known.covers(one.action));
     let mut entered = arms;
     entered.retain(|(known, arm)| arm.policy.is_some() || is_about(known));
     let under: Vec<ArmAssignment> = entered
@@ -165,9 +165,9 @@ pub(super) fn decide<'a>(
     entered.retain(|(known, _)| is_about(known));
     let id = act::identifier('d', twin, context.input, "");
     let chosen = said.into_iter().enumerate().map(|(rank, taken)| {
-        let candidate = &weighed[taken.at];
+        let candidate = &scored[taken.at];
         // A decision's record does not reveal needs whose purpose does not cover it either.
-        let losers = weighed
+        let losers = scored
             .iter()
             .filter(|other| other.verdict != CandidateVerdict::Chosen)
             .filter(|other| is_given(twin, other.need, &candidate.action.uses));
@@ -182,10 +182,10 @@ pub(super) fn decide<'a>(
     });
     let chosen = chosen.collect();
     let mut dropped = [0; Stage::ALL.len()];
-    for candidate in weighed.iter().filter(|one| one.verdict != CandidateVerdict::Chosen) {
+    for candidate in scored.iter().filter(|one| one.verdict != CandidateVerdict::Chosen) {
         dropped[candidate.stage as usize] += 1;
     }
-    let (deferred, lost) = (scales.deferred(&weighed), scales.lost(&weighed));
+    let (deferred, lost) = (scoring.deferred(&scored), scoring.lost(&scored));
     let (trigger, detail) = context.input.trigger();
     let decision = Box::new(Decision {
         id,
@@ -195,9 +195,9 @@ pub(super) fn decide<'a>(
         policy: policy.version.clone(),
         model: if is_drawn { context.models.version() } else { 0 },
         is_plain: !context.is_personal,
-        considered: weighed.len() as u32,
+        considered: scored.len() as u32,
         dropped,
-        candidates: weighed
+        candidates: scored
             .into_iter()
             .take(limits::CANDIDATES)
             .map(|candidate| candidate.record(twin, context))
@@ -328,9 +328,9 @@ impl<'a> Scoring<'a> {
 
     /// Drops little-known actions where the exploration share is exhausted, if there is a well-known
     /// action.
-    fn keep_within_reach(&self, weighed: &mut [ScoredCandidate<'_>]) {
+    fn keep_within_reach(&self, scored: &mut [ScoredCandidate<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
-        if self.weigher.is_none() {
+        if self.scorer.is_none() {
             return;
         }
         let is_left =
@@ -338,10 +338,10 @@ impl<'a> Scoring<'a> {
         let is_mature = |candidate: &ScoredCandidate<'_>| {
             self.observed(candidate.action) >= explore.mature.into()
         };
-        if !weighed.iter().any(|candidate| is_left(candidate) && is_mature(candidate)) {
+        if !scored.iter().any(|candidate| is_left(candidate) && is_mature(candidate)) {
             return;
         }
-        for candidate in weighed.iter_mut() {
+        for candidate in scored.iter_mut() {
             let observed = self.observed(candidate.action);
             let seed = [self.chance, models::hashed(&candidate.action.name), REACH];
             if is_left(candidate)
@@ -357,16 +357,16 @@ impl<'a> Scoring<'a> {
     /// Records for the best candidates the probability that the draws would choose them, so that the
     /// result of other policies can be estimated from this one's decisions. For a little-known action it
     /// is the probability within its exploration share.
-    fn tell_chances(&self, weighed: &mut [ScoredCandidate<'_>]) {
+    fn tell_chances(&self, scored: &mut [ScoredCandidate<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
-        if self.weigher.is_none() {
+        if self.scorer.is_none() {
             return;
         }
         let is_left =
             |candidate: &ScoredCandidate<'_>| candidate.verdict == CandidateVerdict::Outscored;
         let mut contenders = Vec::new();
         let mut owners = Vec::new();
-        let left = weighed.iter().enumerate().filter(|(_, candidate)| is_left(candidate));
+        let left = scored.iter().enumerate().filter(|(_, candidate)| is_left(candidate));
         for (at, candidate) in left.take(limits::CANDIDATES) {
             let factor = candidate.weights.score() / candidate.weights.drawn.max(f64::MIN_POSITIVE);
             for way in candidate.treatment_options.drawn() {
@@ -376,16 +376,16 @@ impl<'a> Scoring<'a> {
         }
         for (chance, (at, is_best)) in models::chances(&contenders).into_iter().zip(owners) {
             if is_best {
-                weighed[at].weights.chance = chance;
+                scored[at].weights.chance = chance;
             }
         }
-        if !weighed
+        if !scored
             .iter()
             .any(|one| is_left(one) && self.observed(one.action) >= explore.mature.into())
         {
             return;
         }
-        for candidate in weighed.iter_mut().filter(|candidate| is_left(candidate)) {
+        for candidate in scored.iter_mut().filter(|candidate| is_left(candidate)) {
             if self.observed(candidate.action) < explore.mature.into() {
                 candidate.weights.chance *= explore.reach;
             }
@@ -400,10 +400,10 @@ impl<'a> Scoring<'a> {
 
     /// Chooses the best candidates that have a usable treatment: one, or as many as are requested for
     /// each placement.
-    fn take(&mut self, weighed: &mut [ScoredCandidate<'a>]) -> Vec<ChosenCandidate<'a>> {
+    fn take(&mut self, scored: &mut [ScoredCandidate<'a>]) -> Vec<ChosenCandidate<'a>> {
         let mut taken: Vec<ChosenCandidate<'a>> = Vec::new();
         let Some(ask) = self.asked else {
-            taken.extend(self.take_one(weighed, None));
+            taken.extend(self.take_one(scored, None));
             return taken;
         };
         let mut places: Vec<Option<&'a str>> = ask.places().map(Some).collect();
@@ -415,7 +415,7 @@ impl<'a> Scoring<'a> {
                 if taken.len() >= limits::OFFERS {
                     return taken;
                 }
-                let Some(one) = self.take_one(weighed, place) else { break };
+                let Some(one) = self.take_one(scored, place) else { break };
                 taken.push(one);
             }
         }
@@ -424,10 +424,10 @@ impl<'a> Scoring<'a> {
 
     fn take_one(
         &mut self,
-        weighed: &mut [ScoredCandidate<'a>],
+        scored: &mut [ScoredCandidate<'a>],
         place: Option<&'a str>,
     ) -> Option<ChosenCandidate<'a>> {
-        for (at, candidate) in weighed.iter_mut().enumerate() {
+        for (at, candidate) in scored.iter_mut().enumerate() {
             let action = candidate.action;
             let is_left = candidate.verdict == CandidateVerdict::Outscored
                 || matches!(candidate.verdict, CandidateVerdict::NoTreatment { .. });
@@ -460,7 +460,7 @@ impl<'a> Scoring<'a> {
     }
 
     /// The timer of the best candidate that must wait for the end of the quiet hours.
-    fn deferred(&self, weighed: &[ScoredCandidate<'_>]) -> Option<Timer> {
+    fn deferred(&self, scored: &[ScoredCandidate<'_>]) -> Option<Timer> {
         let until = match self.budget.quiet.as_ref()? {
             CandidateVerdict::QuietHours { until } => Some(*until),
             _ => None,
@@ -472,7 +472,7 @@ impl<'a> Scoring<'a> {
             CandidateVerdict::NoTreatment { .. } => candidate.treatment_options.is_quiet,
             _ => false,
         };
-        let held = weighed.iter().filter(waits).find_map(|candidate| self.held(candidate))?;
+        let held = scored.iter().filter(waits).find_map(|candidate| self.held(candidate))?;
         let timer = held.timer(until, self.context.input.at);
         // While the end is unknown, replacing a timer that already waits gains nothing.
         let waits = |known: &&Timer| known.name == timer.name && self.context.input.at < known.due;
@@ -503,12 +503,12 @@ impl<'a> Scoring<'a> {
 
     /// The deferred candidate that can no longer be sent because it reads the event, reported so that
     /// this does not happen silently.
-    fn lost(&self, weighed: &[ScoredCandidate<'_>]) -> Option<(SourceLocation, String)> {
+    fn lost(&self, scored: &[ScoredCandidate<'_>]) -> Option<(SourceLocation, String)> {
         DeferredDecision::of_input(self.context.input)?;
-        if weighed.iter().any(|candidate| candidate.verdict == CandidateVerdict::Chosen) {
+        if scored.iter().any(|candidate| candidate.verdict == CandidateVerdict::Chosen) {
             return None;
         }
-        weighed.iter().find_map(|candidate| {
+        scored.iter().find_map(|candidate| {
             let because = match &candidate.verdict {
                 CandidateVerdict::Unknown { because, .. } | CandidateVerdict::NoTreatment { because } => because,
                 _ => return None,

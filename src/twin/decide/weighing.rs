@@ -210,11 +210,11 @@ impl<'a> Scoring<'a> {
         action: &policy::ActionDefinition,
         treatment: &Treatment,
     ) -> (Belief, f64) {
-        let Some(weigher) = &self.weigher else {
+        let Some(scorer) = &self.scorer else {
             let expected = action.propensity.map_or(UNKNOWN, |prior| prior.expected);
             return (Belief::certain(expected), expected);
         };
-        let belief = weigher.borrow_mut().belief(&treatment.arm, prior(action));
+        let belief = scorer.borrow_mut().belief(&treatment.arm, prior(action));
         if self.context.policy.explore.is_none() {
             return (belief, belief.propensity());
         }

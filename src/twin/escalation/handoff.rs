@@ -27,7 +27,7 @@ pub(in super::super) fn hand_over(
     notes: &mut Notes,
 ) -> Result<(), Rejection> {
     if told.state == HandoffState::Opened {
-        let to = desk(told, world)?;
+        let to = escalation_target(told, world)?;
         let context = ReactionContext::new(twin, input, world, twin.seen);
         let opening = NewEscalation {
             to: &to,
@@ -96,7 +96,7 @@ fn refused(detail: String) -> Rejection {
 }
 
 /// The target to which an operator hands the customer over.
-fn desk(told: &HandoffData, world: &World<'_>) -> Result<EscalationTarget, Rejection> {
+fn escalation_target(told: &HandoffData, world: &World<'_>) -> Result<EscalationTarget, Rejection> {
     let queues = &world.policy.queues;
     let names = || {
         let all: Vec<&str> = queues.iter().map(|queue| &*queue.name).collect();

@@ -58,11 +58,11 @@ impl Stream {
 
 /// The arm with the highest sampled propensity.
 fn choose(model: &Snapshot, features: &Features, arms: &[Arm], turn: u64) -> usize {
-    let mut weigher = model.weigher(features);
+    let mut scorer = model.scorer(features);
     let mut best = (0, f64::NEG_INFINITY);
     for (number, arm) in arms.iter().enumerate() {
         let chance = normal(seed(&[turn, number as u64]));
-        let drawn = weigher.belief(arm, Prior::default()).drawn(chance);
+        let drawn = scorer.belief(arm, Prior::default()).drawn(chance);
         if drawn > best.1 {
             best = (number, drawn);
         }
