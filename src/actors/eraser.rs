@@ -27,7 +27,7 @@ pub struct EraserTask {
     bus: Bus,
     relay: Arc<Relay>,
     partitions: u16,
-    wished: UnboundedReceiver<(u16, Cleared)>,
+    queue: UnboundedReceiver<(u16, Cleared)>,
     fatal: UnboundedSender<FatalError>,
 }
 
@@ -40,8 +40,8 @@ impl Eraser {
         partitions: u16,
         fatal: UnboundedSender<FatalError>,
     ) -> (Eraser, EraserTask) {
-        let (wishes, wished) = unbounded_channel();
-        (Eraser(wishes), EraserTask { store, bus, relay, partitions, wished, fatal })
+        let (sender, queue) = unbounded_channel();
+        (Eraser(sender), EraserTask { store, bus, relay, partitions, queue, fatal })
     }
 
     /// Queues the data of a partition's erasures for deletion.
@@ -68,7 +68,7 @@ impl EraserTask {
                 self.finish(partition, id, erasing).await?;
             }
         }
-        while let Some((partition, cleared)) = self.wished.recv().await {
+        while let Some((partition, cleared)) = self.queue.recv().await {
             self.let_late_go(partition, cleared.late).await?;
             for (id, mark) in cleared.erased {
                 let found = self.blocking(move |store| store.erasing(partition)).await?;
@@ -88,9 +88,9 @@ impl EraserTask {
             return Ok(());
         }
         let trail = self.bus.late_events(sequences);
-        let mut patience = Backoff::default();
+        let mut backoff = Backoff::default();
         while let Err(error) = self.bus.secure_delete(&trail).await {
-            patience.wait(&error).await;
+            backoff.wait(&error).await;
         }
         self.blocking(move |store| {
             let mut batch = Batch::new();
@@ -148,9 +148,9 @@ impl EraserTask {
                     None => self.trails(&customer, erasing.sequence).await,
                 };
                 for trail in trails {
-                    let mut patience = Backoff::default();
+                    let mut backoff = Backoff::default();
                     while let Err(error) = self.bus.secure_delete(&trail).await {
-                        patience.wait(&error).await;
+                        backoff.wait(&error).await;
                     }
                 }
                 let at = now();
@@ -200,23 +200,23 @@ impl EraserTask {
     }
 
     async fn ends(&self) -> StreamEnds {
-        let mut patience = Backoff::default();
+        let mut backoff = Backoff::default();
         loop {
             match self.bus.ends().await {
                 Ok(ends) => return ends,
-                Err(error) => patience.wait(&error).await,
+                Err(error) => backoff.wait(&error).await,
             }
         }
     }
 
     /// Waits until all partitions have processed everything up to there.
     async fn taken_in(&self, upto: u64) {
-        let mut patience = Backoff::default();
+        let mut backoff = Backoff::default();
         loop {
             match self.bus.taken_in(upto).await {
                 Ok(true) => return,
                 Ok(false) => tokio::time::sleep(PAUSE).await,
-                Err(error) => patience.wait(&error).await,
+                Err(error) => backoff.wait(&error).await,
             }
         }
     }
@@ -224,14 +224,14 @@ impl EraserTask {
     /// Finds the messages about a customer who is erased at this sequence of the event stream.
     async fn trails(&self, customer: &Customer, erasure: u64) -> Vec<MessageTrail> {
         let ends = self.settled(erasure).await;
-        let mut patience = Backoff::default();
+        let mut backoff = Backoff::default();
         loop {
             match self.bus.trails(customer, self.partitions, ends).await {
                 Ok(mut trails) => {
                     trails.retain(|trail| !trail.sequences.is_empty());
                     return trails;
                 }
-                Err(error) => patience.wait(&error).await,
+                Err(error) => backoff.wait(&error).await,
             }
         }
     }

@@ -23,32 +23,32 @@ thread_local! {
 
 /// Registers a partition on this thread.
 pub(super) fn register(partition: u16, address: Addr<PartitionActor>) {
-    let desk = RoundReplies { address, waiting: 0, done: Vec::new() };
-    ROUND_REPLIES.with_borrow_mut(|desks| desks.insert(partition, desk));
+    let replies = RoundReplies { address, waiting: 0, done: Vec::new() };
+    ROUND_REPLIES.with_borrow_mut(|all| all.insert(partition, replies));
 }
 
 /// Unregisters a partition.
 pub(super) fn unregister(partition: u16) {
-    ROUND_REPLIES.with_borrow_mut(|desks| desks.remove(&partition));
+    ROUND_REPLIES.with_borrow_mut(|all| all.remove(&partition));
 }
 
 /// One more batch is in flight.
 pub(super) fn expect(partition: u16) {
-    ROUND_REPLIES.with_borrow_mut(|desks| {
-        if let Some(desk) = desks.get_mut(&partition) {
-            desk.waiting += 1;
+    ROUND_REPLIES.with_borrow_mut(|all| {
+        if let Some(replies) = all.get_mut(&partition) {
+            replies.waiting += 1;
         }
     });
 }
 
 /// Reports the result of a batch. After the last one of a round, the partition is notified.
 pub(super) fn report(partition: u16, done: BatchResult) {
-    ROUND_REPLIES.with_borrow_mut(|desks| {
-        let Some(desk) = desks.get_mut(&partition) else { return };
-        desk.done.push(done);
-        desk.waiting -= 1;
-        if desk.waiting == 0 {
-            desk.address.do_send(RoundDone(std::mem::take(&mut desk.done)));
+    ROUND_REPLIES.with_borrow_mut(|all| {
+        let Some(replies) = all.get_mut(&partition) else { return };
+        replies.done.push(done);
+        replies.waiting -= 1;
+        if replies.waiting == 0 {
+            replies.address.do_send(RoundDone(std::mem::take(&mut replies.done)));
         }
     });
 }

@@ -21,14 +21,14 @@ pub(super) async fn take_in(
     fatal: UnboundedSender<FatalError>,
 ) {
     let analyser = analyser.as_ref();
-    let mut doors = PartitionInboxes::new(partitions);
+    let mut inboxes = PartitionInboxes::new(partitions);
     // Slow-lane pages whose messages are at the analyser: the main lane overtakes them there, too. There
     // are at most as many as may be in flight to the disk at once.
     let mut asked = FuturesOrdered::new();
     loop {
         let mut pulled = tokio::select! {
             Some(parts) = asked.next() => {
-                doors.hand_over(parts).await;
+                inboxes.hand_over(parts).await;
                 continue;
             }
             pulled = intake.next() => match pulled {
@@ -51,8 +51,8 @@ pub(super) async fn take_in(
             Some(analyser) => analyser.read(&mut pulled.parts, Lane::Main).await,
             None => {}
         }
-        doors.is_last = pulled.is_caught_up;
-        doors.hand_over(pulled.parts).await;
+        inboxes.is_last = pulled.is_caught_up;
+        inboxes.hand_over(pulled.parts).await;
     }
 }
 

@@ -102,52 +102,52 @@ mod tests {
     use super::*;
 
     fn counted(messages: &[(&str, u64)], now: Instant) -> ChannelShares {
-        let mut tally = ChannelShares::default();
+        let mut shares = ChannelShares::default();
         for (channel, count) in messages {
-            (0..*count).for_each(|_| tally.count(Some(channel), now));
+            (0..*count).for_each(|_| shares.count(Some(channel), now));
         }
-        tally
+        shares
     }
 
-    fn loudest(tally: &ChannelShares, slowed: &[&str], now: Instant) -> Vec<String> {
-        tally.loudest(slowed, now).iter().map(ToString::to_string).collect()
+    fn loudest(shares: &ChannelShares, slowed: &[&str], now: Instant) -> Vec<String> {
+        shares.loudest(slowed, now).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn the_loudest_are_the_fewest_channels_that_sent_most_of_all() {
         let now = Instant::now();
-        let tally = counted(&[("web", 1), ("shop", 80), ("app", 19)], now);
-        assert_eq!(loudest(&tally, &[], now), ["shop"]);
-        let tally = counted(&[("web", 1), ("shop", 50), ("app", 49)], now);
-        assert_eq!(loudest(&tally, &[], now), ["shop", "app"]);
+        let shares = counted(&[("web", 1), ("shop", 80), ("app", 19)], now);
+        assert_eq!(loudest(&shares, &[], now), ["shop"]);
+        let shares = counted(&[("web", 1), ("shop", 50), ("app", 49)], now);
+        assert_eq!(loudest(&shares, &[], now), ["shop", "app"]);
         let many: Vec<String> = (0..12).map(|number| format!("shop{number}")).collect();
         let mut messages: Vec<(&str, u64)> = many.iter().map(|name| (&**name, 10)).collect();
         messages.push(("web", 1));
-        assert_eq!(tally.total(), 100);
+        assert_eq!(shares.total(), 100);
         assert_eq!(loudest(&counted(&messages, now), &[], now).len(), 10);
     }
 
     #[test]
     fn what_twins_send_each_other_and_what_is_passed_over_makes_nobody_loud() {
         let now = Instant::now();
-        let mut tally = counted(&[(INTERNAL, 3), ("web", 1), ("shop", 2)], now);
-        tally.count(None, now);
-        assert_eq!((tally.total(), loudest(&tally, &[], now)), (7, vec!["shop".to_owned()]));
-        tally.count_slowed(200);
-        assert_eq!(loudest(&tally, &[], now), [""; 0], "most messages are passed over already");
+        let mut shares = counted(&[(INTERNAL, 3), ("web", 1), ("shop", 2)], now);
+        shares.count(None, now);
+        assert_eq!((shares.total(), loudest(&shares, &[], now)), (7, vec!["shop".to_owned()]));
+        shares.count_slowed(200);
+        assert_eq!(loudest(&shares, &[], now), [""; 0], "most messages are passed over already");
     }
 
     #[test]
     fn a_channel_for_which_nobody_waits_is_not_slowed() {
         let now = Instant::now();
-        let mut tally = counted(&[("shop", 10), (INTERNAL, 10)], now);
-        assert_eq!(loudest(&tally, &[], now), [""; 0]);
-        tally.see(Some("web"), now);
-        tally.clear();
-        tally.count(Some("shop"), now);
-        assert_eq!(loudest(&tally, &[], now), ["shop"], "another one came a moment ago");
-        assert_eq!(loudest(&tally, &["web"], now), [""; 0], "that one waits already");
-        assert_eq!(loudest(&tally, &[], now + RECENT), [""; 0], "and this one would not");
+        let mut shares = counted(&[("shop", 10), (INTERNAL, 10)], now);
+        assert_eq!(loudest(&shares, &[], now), [""; 0]);
+        shares.see(Some("web"), now);
+        shares.clear();
+        shares.count(Some("shop"), now);
+        assert_eq!(loudest(&shares, &[], now), ["shop"], "another one came a moment ago");
+        assert_eq!(loudest(&shares, &["web"], now), [""; 0], "that one waits already");
+        assert_eq!(loudest(&shares, &[], now + RECENT), [""; 0], "and this one would not");
         let two = counted(&[("shop", 60), ("web", 40)], now);
         assert_eq!(loudest(&two, &[], now), ["shop"], "of two, one passes the other");
     }

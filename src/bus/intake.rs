@@ -90,7 +90,7 @@ pub struct Intake {
     /// Since when the main lane waits for the slow one to empty.
     closing_since: Option<Instant>,
     /// Recent channels, sampled while the partitions were behind.
-    tally: ChannelShares,
+    shares: ChannelShares,
     /// Channels found at the end of the stream.
     ahead: mpsc::UnboundedReceiver<Box<str>>,
     look_ahead: mpsc::UnboundedSender<Box<str>>,
@@ -130,7 +130,7 @@ impl Intake {
             pending: None,
             said_caught_up: false,
             closing_since: None,
-            tally: ChannelShares::default(),
+            shares: ChannelShares::default(),
             ahead,
             look_ahead,
             patience: 0,
@@ -181,7 +181,7 @@ impl Intake {
             };
             let is_news =
                 std::mem::replace(&mut self.said_caught_up, read.is_caught_up) != read.is_caught_up;
-            if read.gathered.is_some() || is_news {
+            if read.buffer.is_some() || is_news {
                 return Ok(self.dispatch_main(read));
             }
             self.pending = read.pending;
@@ -211,55 +211,55 @@ impl Intake {
     }
 
     fn dispatch_main(&mut self, read: MainLaneRead) -> PulledBatch {
-        let MainLaneRead { gathered, is_caught_up, pending } = read;
+        let MainLaneRead { buffer, is_caught_up, pending } = read;
         self.pending = pending;
-        let Some(gathered) = gathered else {
+        let Some(buffer) = buffer else {
             return PulledBatch { parts: Vec::new(), is_caught_up };
         };
-        self.bus.slow.skipped(gathered.skipped);
+        self.bus.slow.skipped(buffer.skipped);
         if self.may_slow {
-            self.weigh(&gathered);
+            self.weigh(&buffer);
         }
         if let Some(slow) = &self.slow {
             slow.may_read(self.main.next(), &self.lane);
         }
         let ledger = self.main.ledger.clone();
-        PulledBatch { parts: dispatch(&ledger, gathered, None), is_caught_up }
+        PulledBatch { parts: dispatch(&ledger, buffer, None), is_caught_up }
     }
 
     fn dispatch_page(&mut self, page: SlowPage) -> PulledBatch {
-        let mut gathered = PullBuffer::behind(0, self.partitions);
-        page.deliveries.into_iter().for_each(|delivery| gathered.add(delivery));
-        gathered.last_sequence = page.next - 1;
-        let parts = dispatch(&self.slow_ledger, gathered, Some(page.room));
+        let mut buffer = PullBuffer::behind(0, self.partitions);
+        page.deliveries.into_iter().for_each(|delivery| buffer.add(delivery));
+        buffer.last_sequence = page.next - 1;
+        let parts = dispatch(&self.slow_ledger, buffer, Some(page.room));
         PulledBatch { parts, is_caught_up: self.main.is_caught_up() }
     }
 
     /// Slows the loudest channels if the partitions do not keep up.
-    fn weigh(&mut self, gathered: &PullBuffer) {
+    fn weigh(&mut self, buffer: &PullBuffer) {
         let now = Instant::now();
         let Some(pending) = self.pending else { return };
         if pending < limits::SLOW_BEHIND as u64 {
-            self.tally.clear();
-            let firsts = gathered.parts.iter().filter_map(|(_, deliveries)| deliveries.first());
-            firsts.for_each(|one| self.tally.see(self.bus.channel_of(one), now));
+            self.shares.clear();
+            let firsts = buffer.parts.iter().filter_map(|(_, deliveries)| deliveries.first());
+            firsts.for_each(|one| self.shares.see(self.bus.channel_of(one), now));
             return;
         }
-        if gathered.last_sequence < self.patience {
+        if buffer.last_sequence < self.patience {
             return;
         }
-        self.tally.count_slowed(gathered.skips as u64);
-        let deliveries = gathered.parts.iter().flat_map(|(_, deliveries)| deliveries);
-        deliveries.for_each(|one| self.tally.count(self.bus.channel_of(one), now));
-        if self.tally.total() < limits::SLOW_SAMPLE as u64 {
+        self.shares.count_slowed(buffer.skips as u64);
+        let deliveries = buffer.parts.iter().flat_map(|(_, deliveries)| deliveries);
+        deliveries.for_each(|one| self.shares.count(self.bus.channel_of(one), now));
+        if self.shares.total() < limits::SLOW_SAMPLE as u64 {
             return;
         }
         while let Ok(channel) = self.ahead.try_recv() {
-            self.tally.see(Some(&channel), now);
+            self.shares.see(Some(&channel), now);
         }
         let slowed: Vec<&str> = self.lane.slowed().collect();
-        let mut channels = self.tally.loudest(&slowed, now);
-        self.tally.clear();
+        let mut channels = self.shares.loudest(&slowed, now);
+        self.shares.clear();
         channels.truncate(limits::SLOW_CHANNELS.saturating_sub(self.lane.channels.len()));
         if channels.is_empty() {
             self.look_at_the_end();
@@ -271,7 +271,7 @@ impl Intake {
             behind,
             "channels send more than can be taken in: their events wait, and all others pass them"
         );
-        self.patience = gathered.last_sequence + behind;
+        self.patience = buffer.last_sequence + behind;
         if !self.lane.is_open() {
             self.slow_ledger.pass(from - 1);
         }
@@ -365,17 +365,17 @@ impl Bus {
 
 fn dispatch(
     ledger: &Arc<AckLedger>,
-    gathered: PullBuffer,
+    buffer: PullBuffer,
     room: Option<tokio::sync::OwnedSemaphorePermit>,
 ) -> Vec<PartitionPull> {
-    let waiting = gathered.parts.len();
-    let pull = ledger.enter(gathered.last_sequence, gathered.reply, waiting, room);
+    let waiting = buffer.parts.len();
+    let pull = ledger.enter(buffer.last_sequence, buffer.reply, waiting, room);
     let part = |(partition, deliveries)| PartitionPull {
         partition,
         deliveries,
         receipt: AckHandle::new(ledger, &pull),
     };
-    gathered.parts.into_iter().map(part).collect()
+    buffer.parts.into_iter().map(part).collect()
 }
 
 /// A handle to read the position of an [`Intake`].

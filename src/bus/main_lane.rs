@@ -112,7 +112,7 @@ enum Interrupted {
 #[derive(Debug)]
 pub(super) struct MainLaneRead {
     /// Deliveries, or messages that were skipped; none if only `is_caught_up` has changed.
-    pub(super) gathered: Option<PullBuffer>,
+    pub(super) buffer: Option<PullBuffer>,
     /// Whether the stream held nothing after that.
     pub(super) is_caught_up: bool,
     /// How many messages it held after that, if known.
@@ -166,25 +166,25 @@ impl MainLane {
             self.is_caught_up = true;
             return Ok(MainLaneRead { pending: Some(0), ..self.nothing() });
         }
-        let (gathered, interrupted) = open.gather(&self.bus, &self.lane, self.next).await;
+        let (buffer, interrupted) = open.gather(&self.bus, &self.lane, self.next).await;
         if let Some(why) = interrupted {
             tracing::info!(%why, floor = self.ledger.floor(), "the intake begins anew");
             self.open = None;
             self.is_caught_up = false;
             self.is_suspect = matches!(why, Interrupted::Lost);
-            if is_new && gathered.is_none() {
+            if is_new && buffer.is_none() {
                 self.stalls += 1;
             }
         }
-        let Some(gathered) = gathered else { return Ok(self.nothing()) };
+        let Some(buffer) = buffer else { return Ok(self.nothing()) };
         self.stalls = 0;
-        self.is_caught_up = self.open.is_some() && gathered.pending == 0;
-        let pending = Some(gathered.pending);
-        Ok(self.passed(gathered, pending))
+        self.is_caught_up = self.open.is_some() && buffer.pending == 0;
+        let pending = Some(buffer.pending);
+        Ok(self.passed(buffer, pending))
     }
 
     fn nothing(&self) -> MainLaneRead {
-        MainLaneRead { gathered: None, is_caught_up: self.is_caught_up, pending: None }
+        MainLaneRead { buffer: None, is_caught_up: self.is_caught_up, pending: None }
     }
 
     /// The next sequence to read.
@@ -217,16 +217,16 @@ impl MainLane {
         self.resets.clone()
     }
 
-    fn passed(&mut self, gathered: PullBuffer, pending: Option<u64>) -> MainLaneRead {
-        if let Some((expected, found)) = gathered.gap {
+    fn passed(&mut self, buffer: PullBuffer, pending: Option<u64>) -> MainLaneRead {
+        if let Some((expected, found)) = buffer.gap {
             self.missed.look(&self.bus, expected, found);
         }
-        self.highest = self.highest.max(gathered.last_sequence);
-        self.next = gathered.last_sequence + 1;
-        if let Some((sequence, stored)) = gathered.last_stored {
+        self.highest = self.highest.max(buffer.last_sequence);
+        self.next = buffer.last_sequence + 1;
+        if let Some((sequence, stored)) = buffer.last_stored {
             self.identity.remember(LastTakenEvent { sequence, stored });
         }
-        MainLaneRead { gathered: Some(gathered), is_caught_up: self.is_caught_up, pending }
+        MainLaneRead { buffer: Some(buffer), is_caught_up: self.is_caught_up, pending }
     }
 
     /// The next messages, read without the consumer; empty if nothing has arrived yet, or if the consumer
@@ -253,15 +253,15 @@ impl MainLane {
             }
             return MainLaneRead { pending, ..self.nothing() };
         }
-        let mut gathered = PullBuffer::behind(self.next - 1, self.partitions);
+        let mut buffer = PullBuffer::behind(self.next - 1, self.partitions);
         for message in found.messages {
             let delivery = message.delivery(&self.bus);
             match lane_of(&self.bus, &self.lane, &delivery.original.subject, delivery.sequence) {
-                Lane::Main => gathered.add(delivery),
-                Lane::Slow => gathered.skip(delivery.sequence),
+                Lane::Main => buffer.add(delivery),
+                Lane::Slow => buffer.skip(delivery.sequence),
             }
         }
-        self.passed(gathered, pending)
+        self.passed(buffer, pending)
     }
 
     /// Resets the consumer, or starts to read without it, retrying until that succeeds.
@@ -405,10 +405,10 @@ impl OpenConsumer {
         lane: &SlowLane,
         next: u64,
     ) -> (Option<PullBuffer>, Option<Interrupted>) {
-        let mut gathered = None;
+        let mut buffer = None;
         let mut count = 0;
         loop {
-            let message = if gathered.is_none() {
+            let message = if buffer.is_none() {
                 if let Err(why) = self.ask(lane).await {
                     return (None, Some(why));
                 }
@@ -419,19 +419,19 @@ impl OpenConsumer {
             } else {
                 match self.messages.next().now_or_never() {
                     Some(Some(message)) => message,
-                    Some(None) => return (gathered, Some(Interrupted::Lost)),
-                    None => return (gathered, None),
+                    Some(None) => return (buffer, Some(Interrupted::Lost)),
+                    None => return (buffer, None),
                 }
             };
-            if let Err(why) = self.take(bus, lane, next, message, &mut gathered) {
-                return (gathered, Some(why));
+            if let Err(why) = self.take(bus, lane, next, message, &mut buffer) {
+                return (buffer, Some(why));
             }
             count += 1;
-            let skips = gathered.as_ref().map_or(0, |gathered: &PullBuffer| gathered.skips);
+            let skips = buffer.as_ref().map_or(0, |buffer: &PullBuffer| buffer.skips);
             // Skipping a message costs a fraction of processing one.
             let weight = count - skips + skips / LOOK_FURTHER;
-            if weight >= limits::PULL_BATCH && gathered.is_some() {
-                return (gathered, None);
+            if weight >= limits::PULL_BATCH && buffer.is_some() {
+                return (buffer, None);
             }
         }
     }
@@ -488,7 +488,7 @@ impl OpenConsumer {
         lane: &SlowLane,
         next: u64,
         message: Message,
-        gathered: &mut Option<PullBuffer>,
+        buffer: &mut Option<PullBuffer>,
     ) -> Result<(), Interrupted> {
         // The broker sends status messages to our inbox. A status on any other subject was published as
         // an event, and means nothing.
@@ -509,14 +509,13 @@ impl OpenConsumer {
         let stored = delivery::stored_at(place.published);
         let reply = self.frame.message.reply.take();
         let message = &self.frame.message;
-        let gathered =
-            gathered.get_or_insert_with(|| PullBuffer::behind(next - 1, self.partitions));
+        let buffer = buffer.get_or_insert_with(|| PullBuffer::behind(next - 1, self.partitions));
         match lane_of(bus, lane, &message.subject, sequence) {
-            Lane::Main => gathered.add(delivery::read(&bus.subjects, sequence, stored, message)),
-            Lane::Slow => gathered.skip(sequence),
+            Lane::Main => buffer.add(delivery::read(&bus.subjects, sequence, stored, message)),
+            Lane::Slow => buffer.skip(sequence),
         }
-        gathered.reply = reply;
-        gathered.pending = pending;
+        buffer.reply = reply;
+        buffer.pending = pending;
         Ok(())
     }
 

@@ -161,17 +161,17 @@ impl ApiService {
         let prefix = bus.subjects.prefix();
         let windows: Vec<Arc<ListenedEndpoint>> = ApiListener::ALL
             .into_iter()
-            .flat_map(|door| endpoints.iter().map(move |endpoint| (door, endpoint)))
-            .filter_map(|(door, endpoint)| {
-                let subject = door.asked(prefix, endpoint)?;
+            .flat_map(|listener| endpoints.iter().map(move |endpoint| (listener, endpoint)))
+            .filter_map(|(listener, endpoint)| {
+                let subject = listener.asked(prefix, endpoint)?;
                 let places = Arc::new(Semaphore::new(endpoint.places));
-                let tally = EndpointStats::default();
+                let stats = EndpointStats::default();
                 Some(Arc::new(ListenedEndpoint {
-                    door,
+                    listener,
                     subject,
                     endpoint: *endpoint,
                     places,
-                    tally,
+                    stats,
                 }))
             })
             .collect();
@@ -185,16 +185,16 @@ impl ApiService {
         };
         let (stop, stopped) = watch::channel(false);
         let mut clients = Vec::new();
-        for door in ApiListener::ALL {
-            for _ in 0..door.connections().1 {
-                clients.push((door, offer.dial(door).await?));
+        for listener in ApiListener::ALL {
+            for _ in 0..listener.connections().1 {
+                clients.push((listener, offer.dial(listener).await?));
             }
         }
         // After the first reply, all endpoints must be there.
         let mut tasks = JoinSet::new();
-        for (door, client) in clients {
-            let open = offer.open(door, client).await?;
-            tasks.spawn(offer.clone().keep_open(door, open, stopped.clone()));
+        for (listener, client) in clients {
+            let open = offer.open(listener, client).await?;
+            tasks.spawn(offer.clone().keep_open(listener, open, stopped.clone()));
         }
         Ok(ApiService { stop, tasks })
     }
@@ -209,11 +209,11 @@ impl ApiService {
 
 /// One endpoint at one listener, for all of its connections.
 struct ListenedEndpoint {
-    door: ApiListener,
+    listener: ApiListener,
     subject: String,
     endpoint: Endpoint,
     places: Arc<Semaphore>,
-    tally: EndpointStats,
+    stats: EndpointStats,
 }
 
 /// The endpoints and their handler.
@@ -240,14 +240,14 @@ where
     H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
 {
-    async fn dial(&self, door: ApiListener) -> Result<Client, Error> {
-        self.bus.dial_once(door.connections().0).await
+    async fn dial(&self, listener: ApiListener) -> Result<Client, Error> {
+        self.bus.dial_once(listener.connections().0).await
     }
 
-    async fn open(&self, door: ApiListener, client: Client) -> Result<Open, Error> {
+    async fn open(&self, listener: ApiListener, client: Client) -> Result<Open, Error> {
         let what = "offer the service";
         let mut serving = JoinSet::new();
-        for window in self.windows.iter().filter(|window| window.door == door) {
+        for window in self.windows.iter().filter(|window| window.listener == listener) {
             let asked = client.queue_subscribe(window.subject.clone(), GROUP.to_owned());
             let requests = asked.await.map_err(Error::request(what))?;
             let counter = Counter {
@@ -257,7 +257,7 @@ where
             };
             serving.spawn(counter.serve(requests, self.handler.clone()));
         }
-        if door == ApiListener::Looking {
+        if listener == ApiListener::Looking {
             for subject in self.presence.subjects() {
                 let asked = client.subscribe(subject).await.map_err(Error::request(what))?;
                 let (presence, answers) = (self.presence.clone(), self.answers.clone());
@@ -273,19 +273,24 @@ where
     }
 
     /// Logs that a connection was closed, unless that was logged recently or the broker is unreachable.
-    fn complain(&self, door: ApiListener) {
+    fn complain(&self, listener: ApiListener) {
         let mut said = self.said.lock();
         if self.bus.is_up() && said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
             *said = Some(Instant::now());
             tracing::warn!(
-                connection = door.connections().0,
+                connection = listener.connections().0,
                 "a connection for requests ended, as over headers that nobody can read; it is made anew"
             );
         }
     }
 
     /// Remakes the connection whenever it closes, until the service stops.
-    async fn keep_open(self, door: ApiListener, mut open: Open, mut stop: watch::Receiver<bool>) {
+    async fn keep_open(
+        self,
+        listener: ApiListener,
+        mut open: Open,
+        mut stop: watch::Receiver<bool>,
+    ) {
         loop {
             tokio::select! {
                 // The stop was signalled, or its sender dropped.
@@ -299,7 +304,7 @@ where
                 }
                 _ = open.serving.join_next() => {}
             }
-            self.complain(door);
+            self.complain(listener);
             // Requests that had arrived are still answered.
             while open.serving.join_next().await.is_some() {}
             let mut pause = PAUSES.0;
@@ -308,8 +313,8 @@ where
                     _ = stop.changed() => return,
                     () = tokio::time::sleep(pause) => pause = (2 * pause).min(PAUSES.1),
                 }
-                if let Ok(client) = self.dial(door).await
-                    && let Ok(open) = self.open(door, client).await
+                if let Ok(client) = self.dial(listener).await
+                    && let Ok(open) = self.open(listener, client).await
                 {
                     break open;
                 }
@@ -340,14 +345,14 @@ impl Counter {
             let begun = Instant::now();
             let Ok(place) = window.places.clone().try_acquire_owned() else {
                 let busy = ApiError::new(503, "the service is busy; ask again in a moment");
-                window.tally.count(begun.elapsed(), Some(&busy));
+                window.stats.count(begun.elapsed(), Some(&busy));
                 answer(&answers, reply, Err(busy)).await;
                 continue;
             };
             let answered = handler(self.read(&message));
             tokio::spawn(async move {
                 let response = answered.await;
-                window.tally.count(begun.elapsed(), response.as_ref().err());
+                window.stats.count(begun.elapsed(), response.as_ref().err());
                 answer(&answers, reply, response).await;
                 drop(place);
             });
@@ -500,14 +505,14 @@ impl ListenedEndpoint {
 
     fn stats(&self) -> Value {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (requests, took) = (read(&self.tally.requests), read(&self.tally.nanoseconds));
-        let last_error = self.tally.last_error.lock();
+        let (requests, took) = (read(&self.stats.requests), read(&self.stats.nanoseconds));
+        let last_error = self.stats.last_error.lock();
         json!({
             "name": self.endpoint.verb,
             "subject": self.subject,
             "queue_group": GROUP,
             "num_requests": requests,
-            "num_errors": read(&self.tally.errors),
+            "num_errors": read(&self.stats.errors),
             "last_error": last_error.as_ref().map_or_else(String::new, ToString::to_string),
             "processing_time": took,
             "average_processing_time": took.checked_div(requests).unwrap_or(0),

@@ -188,9 +188,9 @@ async fn start(settings: &Settings, source: &PolicySource) -> anyhow::Result<Run
     let watch = match source {
         PolicySource::Embedded(_) => None,
         PolicySource::Folder(folder) => {
-            let desk = service.policy();
+            let handle = service.policy();
             Some(policy_source::watch(folder, version, languages, move |changed| {
-                desk.change(changed)
+                handle.change(changed)
             })?)
         }
     };

@@ -20,10 +20,10 @@ pub struct CampaignCounts {
 
 impl CampaignCounts {
     /// The counts of a scan.
-    pub(super) fn of(sweep: &Scan) -> CampaignCounts {
-        let named = Stage::ALL.iter().zip(sweep.silent).filter(|(_, count)| *count > 0);
+    pub(super) fn of(scan: &Scan) -> CampaignCounts {
+        let named = Stage::ALL.iter().zip(scan.silent).filter(|(_, count)| *count > 0);
         let silent = named.map(|(stage, count)| (stage.name().into(), count)).collect();
-        CampaignCounts { said: sweep.said, silent }
+        CampaignCounts { said: scan.said, silent }
     }
 
     /// Adds the counts of another partition.

@@ -145,8 +145,8 @@ impl TwinCell {
 
     /// Processes the inputs of a batch. A panic rolls back the whole batch: the partition reloads the
     /// twin and delivers the other inputs again.
-    pub fn handle(&mut self, errand: TwinBatch) -> BatchResult {
-        self.handle_with(errand, react)
+    pub fn handle(&mut self, batch: TwinBatch) -> BatchResult {
+        self.handle_with(batch, react)
     }
 
     /// Unpacks the twin if it rests; returns its packed form.
@@ -161,12 +161,11 @@ impl TwinCell {
 
     fn handle_with(
         &mut self,
-        errand: TwinBatch,
+        batch: TwinBatch,
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> BatchResult {
-        let TwinBatch { inputs, policy, shadow, broadcasts, models, is_indexing, .. } = errand;
-        let (erasing, linked_by, linked_from) =
-            (errand.erasing, errand.linked_by, errand.linked_from);
+        let TwinBatch { inputs, policy, shadow, broadcasts, models, is_indexing, .. } = batch;
+        let (erasing, linked_by, linked_from) = (batch.erasing, batch.linked_by, batch.linked_from);
         let world = World::of(&policy).with(&broadcasts).knowing(&models);
         let rested = self.wake();
         let CellState::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
@@ -341,7 +340,7 @@ mod tests {
         Arc::new(load(&Files::new([("none.toml", &policy)])).unwrap())
     }
 
-    fn errand(names: &[&str]) -> TwinBatch {
+    fn batch(names: &[&str]) -> TwinBatch {
         let policy = policy("none");
         let inputs = names.iter().zip(0..).map(|(name, order)| {
             let fired = Fired {
@@ -377,7 +376,7 @@ mod tests {
             }
             _ => react(twin, input, world),
         };
-        let done = cell().handle_with(errand(&["good", "bad", "good"]), react);
+        let done = cell().handle_with(batch(&["good", "bad", "good"]), react);
         let panicked = done.result.unwrap_err();
         assert_eq!(panicked.position, 1);
         assert_eq!(panicked.inputs.len(), 3, "the others are to be tried again");
@@ -392,9 +391,9 @@ mod tests {
             reaction
         };
         let (mut beside, mut alone) = (cell(), cell());
-        let shadowed = TwinBatch { shadow: Some(policy("shadow")), ..errand(&["one", "two"]) };
+        let shadowed = TwinBatch { shadow: Some(policy("shadow")), ..batch(&["one", "two"]) };
         let shadowed = beside.handle_with(shadowed, react).result.unwrap();
-        let single = alone.handle(errand(&["one", "two"])).result.unwrap();
+        let single = alone.handle(batch(&["one", "two"])).result.unwrap();
         let panics = BTreeMap::from([("nothing → a panic".to_owned(), 2)]);
         assert_eq!(shadowed.beside, ShadowComparison { same: 0, other: panics });
         assert_eq!(shadowed.reactions, single.reactions);
@@ -406,7 +405,7 @@ mod tests {
     fn a_twin_comes_back_from_its_rest_as_it_was() {
         let mut cell = cell();
         for round in 0..30 {
-            let _ = cell.handle(errand(&[&format!("timer {round}")]));
+            let _ = cell.handle(batch(&[&format!("timer {round}")]));
             let before = cell.twin();
             let awake = TwinChange::of(&before, before.timeline.end(), 0).resident_bytes;
             let resting = cell.rest();
@@ -418,7 +417,7 @@ mod tests {
 
     #[test]
     fn inputs_of_which_nothing_comes_are_not_written() {
-        let done = cell().handle(errand(&[]));
+        let done = cell().handle(batch(&[]));
         assert!(done.result.unwrap().change.is_none());
     }
 }

@@ -42,18 +42,18 @@ mod tests {
     const NOON: Time = Time::from_ms(1_760_000_000_000);
 
     /// How many of `asked` dead letters are written at a time.
-    fn written(letters: &mut DeadLetterBudget, asked: usize, now: Time) -> usize {
-        (0..asked).filter(|_| letters.take(now)).count()
+    fn written(budget: &mut DeadLetterBudget, asked: usize, now: Time) -> usize {
+        (0..asked).filter(|_| budget.take(now)).count()
     }
 
     #[test]
     fn a_burst_is_written_whole_and_of_a_flood_so_many_in_a_second() {
         let burst = limits::DEAD_LETTERS_AT_ONCE;
-        let mut letters = DeadLetterBudget::new();
-        assert_eq!(written(&mut letters, burst, NOON), burst);
+        let mut budget = DeadLetterBudget::new();
+        assert_eq!(written(&mut budget, burst, NOON), burst);
         let mut flood = 0;
         for ms in 0..10_000 {
-            flood += written(&mut letters, 50, NOON + Duration::from_millis(ms));
+            flood += written(&mut budget, 50, NOON + Duration::from_millis(ms));
         }
         let expected = 10 * limits::DEAD_LETTERS_A_SECOND;
         assert!((expected - 1..=expected).contains(&flood), "{flood}");
@@ -62,10 +62,10 @@ mod tests {
     #[test]
     fn after_a_while_there_is_room_for_a_burst_and_for_no_more() {
         let burst = limits::DEAD_LETTERS_AT_ONCE;
-        let mut letters = DeadLetterBudget::new();
-        written(&mut letters, 2 * burst, NOON);
+        let mut budget = DeadLetterBudget::new();
+        written(&mut budget, 2 * burst, NOON);
         let later = NOON + Duration::from_secs(86_400);
-        assert_eq!(written(&mut letters, 2 * burst, later), burst);
-        assert_eq!(written(&mut letters, 1, NOON), 0, "nor if the clock is set back");
+        assert_eq!(written(&mut budget, 2 * burst, later), burst);
+        assert_eq!(written(&mut budget, 1, NOON), 0, "nor if the clock is set back");
     }
 }

@@ -46,7 +46,7 @@ pub trait Host {
     /// Activates a twin.
     fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
     /// Sends a batch to a twin; answered by [`Machine::done`].
-    fn deliver(&mut self, to: &Self::Address, errand: TwinBatch);
+    fn deliver(&mut self, to: &Self::Address, batch: TwinBatch);
     /// Compresses idle twins; answered by [`Machine::rested`].
     fn rest(&mut self, twins: Vec<(Customer, &Self::Address)>);
     /// Loads twins; answered by [`Machine::loaded`].
@@ -110,7 +110,7 @@ pub struct Recovered {
     /// Active broadcasts and when each was processed.
     pub broadcasts: Vec<(Broadcast, Time)>,
     /// Its scan positions.
-    pub sweeps: Vec<(ScanKey, Scan)>,
+    pub scans: Vec<(ScanKey, Scan)>,
     /// The counts of experiment arms, by experiment and arm.
     pub results: Vec<ArmCounts>,
     /// The secret for pseudonyms and marks.

@@ -90,7 +90,7 @@ pub struct Machine<H: Host> {
     over: EndedBroadcasts,
     /// When the first of them expires, by the partition's clock.
     over_at: Time,
-    sweeps: Scans,
+    scans: Scans,
     results: Results,
     tombstones: Tombstones,
     /// The current erasure.
@@ -184,7 +184,7 @@ impl<H: Host> Machine<H> {
             exceeded: BTreeMap::new(),
             over: EndedBroadcasts::default(),
             over_at: Time::MAX,
-            sweeps: Scans::new(mode, &bounds),
+            scans: Scans::new(mode, &bounds),
             results: Results::recovered(recovered.results),
             tombstones: Tombstones::recovered(
                 recovered.secret,
@@ -227,7 +227,7 @@ impl<H: Host> Machine<H> {
             dead_letter_budget: DeadLetterBudget::new(),
             counters: Counters { cursor: recovered.cursors.main, ..Counters::default() },
         };
-        machine.recover_broadcasts(recovered.broadcasts, recovered.sweeps);
+        machine.recover_broadcasts(recovered.broadcasts, recovered.scans);
         machine
     }
 
@@ -351,7 +351,7 @@ impl<H: Host> Machine<H> {
         if self.mode == TimeMode::Event || self.is_held() {
             return None;
         }
-        let next = [self.window.next_due(), self.sweeps.next_due(self.durable)];
+        let next = [self.window.next_due(), self.scans.next_due(self.durable)];
         next.into_iter().flatten().min()
     }
 
@@ -580,8 +580,8 @@ impl<H: Host> Machine<H> {
             let at = if late > LATE { horizon.max(key.due) } else { key.due };
             let fired = Fired { name: key.name.clone(), due: key.due, late };
             let input = Input::timer(fired, at).by_stream(self.stream);
-            let errand = (key.customer.clone(), input);
-            round.push(RoundItem::Timer { key, late, at }, Some(errand));
+            let input = (key.customer.clone(), input);
+            round.push(RoundItem::Timer { key, late, at }, Some(input));
         }
         self.begin_round(round, host);
     }
@@ -610,7 +610,7 @@ impl<H: Host> Machine<H> {
                 (mode == TimeMode::Stream).then(|| self.stream.unwrap_or(stored).max(stored));
             delivery.admit(&self.rights);
             let (read, original) = delivery.into_parts();
-            let (errand, customer, rejection) = match read {
+            let (input, customer, rejection) = match read {
                 Ok(event) => {
                     let customer = event.customer.clone();
                     let input = Input::stored(event, now, stored).by_stream(self.stream);
@@ -618,7 +618,7 @@ impl<H: Host> Machine<H> {
                 }
                 Err(rejection) => (None, None, Some(rejection)),
             };
-            round.push(RoundItem::Event { sequence, lane, customer, original, rejection }, errand);
+            round.push(RoundItem::Event { sequence, lane, customer, original, rejection }, input);
         }
         self.begin_round(round, host);
     }

@@ -14,7 +14,7 @@ use crate::twin::{Input, Journalled, Woken};
 pub(super) struct Round {
     pub(super) items: Vec<RoundItem>,
     /// The batches that are not sent yet.
-    pub(super) errands: IndexMap<Customer, SmallVec<[IndexedInput; 1]>>,
+    pub(super) batches: IndexMap<Customer, SmallVec<[IndexedInput; 1]>>,
     /// The number of batches that are sent and not answered.
     pub(super) waiting: usize,
     pub(super) reacted: Vec<(Customer, BatchReactions)>,
@@ -22,7 +22,7 @@ pub(super) struct Round {
     /// The model snapshot of its twins, set when the first batch is sent.
     pub(super) models: Option<Snapshot>,
     /// Its scan, if it is a round of one.
-    pub(super) sweeping: Option<ScanBatch>,
+    pub(super) scanning: Option<ScanBatch>,
     /// Its erasure, if it is one; it contains nothing else then.
     pub(super) erasing: Option<Erasure>,
     /// The tombstones of customers who return in it.
@@ -103,12 +103,12 @@ pub(super) enum RoundItem {
 
 impl Round {
     /// Adds an item, and the input of its twin.
-    pub(super) fn push(&mut self, item: RoundItem, errand: Option<(Customer, Input)>) {
+    pub(super) fn push(&mut self, item: RoundItem, input: Option<(Customer, Input)>) {
         // A round is at most one pull or a limited number of timers.
         let order = self.items.len() as u32;
         self.items.push(item);
-        if let Some((customer, input)) = errand {
-            self.errands.entry(customer).or_default().push(IndexedInput { order, input });
+        if let Some((customer, input)) = input {
+            self.batches.entry(customer).or_default().push(IndexedInput { order, input });
         }
     }
 

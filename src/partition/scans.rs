@@ -26,7 +26,7 @@ pub(super) struct Scans {
 #[derive(Debug)]
 pub(super) struct ActiveScan {
     pub(super) key: ScanKey,
-    pub(super) sweep: Scan,
+    pub(super) scan: Scan,
     /// The commit with which it began: only once that is durable does the store have every twin that
     /// existed before. Later twins receive the broadcast, or are indexed, with their own inputs.
     since: u64,
@@ -139,14 +139,14 @@ impl Scans {
     }
 
     /// Begins or resumes a scan with the commit `since`; it replaces an earlier one of its key.
-    pub(super) fn begin(&mut self, key: ScanKey, sweep: Scan, since: u64, rate: ScanRate) {
+    pub(super) fn begin(&mut self, key: ScanKey, scan: Scan, since: u64, rate: ScanRate) {
         self.end(&key);
         let campaign = match rate {
             ScanRate::Usual => None,
             ScanRate::Campaign(rate) => Some(self.pace_of(rate)),
         };
         let (began, latest, counted) = (None, Time::MIN, 0);
-        self.all.push(ActiveScan { key, sweep, since, began, latest, counted, campaign });
+        self.all.push(ActiveScan { key, scan, since, began, latest, counted, campaign });
     }
 
     /// The pace of a campaign: never faster than that of all scans.
@@ -165,8 +165,8 @@ impl Scans {
     pub(super) fn count(&mut self, key: &ScanKey, silent_by: Option<Stage>) {
         let Some(ongoing) = self.all.iter_mut().find(|ongoing| ongoing.key == *key) else { return };
         match silent_by {
-            None => ongoing.sweep.said += 1,
-            Some(stage) => ongoing.sweep.silent[stage as usize] += 1,
+            None => ongoing.scan.said += 1,
+            Some(stage) => ongoing.scan.silent[stage as usize] += 1,
         }
     }
 
@@ -191,7 +191,7 @@ impl Scans {
 
     /// Whether no scan is pending.
     pub(super) fn is_idle(&self) -> bool {
-        self.all.iter().all(|ongoing| ongoing.sweep.is_done)
+        self.all.iter().all(|ongoing| ongoing.scan.is_done)
     }
 
     /// Stops all scans from here on.
@@ -270,24 +270,24 @@ impl Scans {
             Some(_) => ongoing.counted += looked_at,
         }
         ongoing.latest = wall;
-        let sweep = &mut ongoing.sweep;
-        sweep.looked_at += looked_at;
-        sweep.touched += touched;
+        let scan = &mut ongoing.scan;
+        scan.looked_at += looked_at;
+        scan.touched += touched;
         if customers.len() < batch {
-            sweep.passed += 1;
-            sweep.after = None;
-            sweep.is_done = sweep.passed as usize >= sweep.along.len();
+            scan.passed += 1;
+            scan.after = None;
+            scan.is_done = scan.passed as usize >= scan.along.len();
         } else {
-            sweep.after = customers.last().cloned();
+            scan.after = customers.last().cloned();
         }
-        Some(sweep)
+        Some(scan)
     }
 
     fn next(&self) -> Option<&ActiveScan> {
         if self.is_held {
             return None;
         }
-        let undone = || self.all.iter().filter(|ongoing| !ongoing.sweep.is_done);
+        let undone = || self.all.iter().filter(|ongoing| !ongoing.scan.is_done);
         undone()
             .find(|ongoing| ongoing.wakes() && ongoing.campaign.is_none())
             .or_else(|| undone().find(|ongoing| ongoing.wakes()))
@@ -309,13 +309,13 @@ impl ActiveScan {
     }
 
     fn wanted(&self, limit: usize) -> ScanRequest {
-        let row = self.sweep.along.get(self.sweep.passed as usize).copied();
+        let row = self.scan.along.get(self.scan.passed as usize).copied();
         ScanRequest {
             key: self.key.clone(),
-            of: self.sweep.of,
+            of: self.scan.of,
             since: self.since,
             row,
-            after: self.sweep.after.clone(),
+            after: self.scan.after.clone(),
             limit,
         }
     }
@@ -356,9 +356,9 @@ mod tests {
                 partitions: 1,
                 answers: Answers::Durable,
             };
-            let mut sweeps = Scans::new(TimeMode::Stream, &bounds);
+            let mut scans = Scans::new(TimeMode::Stream, &bounds);
             let (along, after) = (Vec::new(), None);
-            let sweep = Scan {
+            let scan = Scan {
                 of: 1,
                 along,
                 passed: 0,
@@ -369,17 +369,17 @@ mod tests {
                 said: 0,
                 silent: Default::default(),
             };
-            sweeps.begin(ScanKey::Wake("fires".into()), sweep, 0, rate);
+            scans.begin(ScanKey::Wake("fires".into()), scan, 0, rate);
             let mut wall = Time::from_ms(1_760_000_000_000);
             let mut looked_at: Vec<(Time, usize)> = Vec::new();
             for step in steps {
                 wall = wall + Duration::from_millis(step);
-                if let ScanStep::Ask(wanted) = sweeps.step(0, wall) {
+                if let ScanStep::Ask(wanted) = scans.step(0, wall) {
                     let customer = Customer::new(&format!("c{}", looked_at.len())).unwrap();
-                    sweeps.found(vec![customer; wanted.limit]);
-                    prop_assert_eq!(sweeps.step(0, wall), ScanStep::Go);
-                    let (key, _, customers) = sweeps.take().unwrap();
-                    sweeps.advance(&key, &customers, 0, wall);
+                    scans.found(vec![customer; wanted.limit]);
+                    prop_assert_eq!(scans.step(0, wall), ScanStep::Go);
+                    let (key, _, customers) = scans.take().unwrap();
+                    scans.advance(&key, &customers, 0, wall);
                     looked_at.push((wall, customers.len()));
                 }
             }

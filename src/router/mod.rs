@@ -43,7 +43,7 @@ pub struct Router {
     started: Time,
     probes: Probes,
     learner: LearnerHandle,
-    keeper: BackupWriter,
+    backups: BackupWriter,
     auditor: AuditWriter,
     signer: ReceiptSigner,
 }
@@ -73,7 +73,7 @@ pub struct Services {
     /// The learner.
     pub learner: LearnerHandle,
     /// The backup writer.
-    pub keeper: BackupWriter,
+    pub backups: BackupWriter,
     /// The audit writer.
     pub auditor: AuditWriter,
     /// The signer of receipts.
@@ -91,8 +91,8 @@ impl Router {
         services: Services,
     ) -> Router {
         let started = now();
-        let Services { learner, keeper, auditor, signer } = services;
-        Router { bus, partitions, mode, policy, started, probes, learner, keeper, auditor, signer }
+        let Services { learner, backups, auditor, signer } = services;
+        Router { bus, partitions, mode, policy, started, probes, learner, backups, auditor, signer }
     }
 
     /// Handles a request. Every verb passes here; its audit entry is written before the reply is sent,
@@ -174,7 +174,7 @@ impl Router {
             }
             verb::BACKUP => {
                 let asked = optional(&request.payload)?.unwrap_or_default();
-                reply(&self.keeper.back_up(asked).await?)
+                reply(&self.backups.back_up(asked).await?)
             }
             verb::AUDIT => {
                 let asked = optional(&request.payload)?.unwrap_or_default();

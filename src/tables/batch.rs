@@ -276,8 +276,8 @@ impl Batch {
     }
 
     /// Puts the position of a scan.
-    pub fn put_sweep(&mut self, partition: u16, key: &ScanKey, sweep: &Scan) {
-        self.encode_small(Table::Sweeps, |into| keys::sweep(into, partition, key), sweep);
+    pub fn put_sweep(&mut self, partition: u16, key: &ScanKey, scan: &Scan) {
+        self.encode_small(Table::Sweeps, |into| keys::sweep(into, partition, key), scan);
     }
 
     /// Deletes a scan whose purpose has ended.

@@ -176,8 +176,8 @@ pub trait Read: Send + Sync {
     fn sweeps(&self, partition: u16) -> Result<Vec<(ScanKey, Scan)>, Error> {
         let from = key(|to| keys::partition(to, partition));
         rows(self, Table::Sweeps, partition, &from, usize::MAX, |key, value| {
-            let sweep = open(Table::Sweeps, key, value)?;
-            Ok(keys::read_sweep(key).map(|key| (key, sweep)))
+            let scan = open(Table::Sweeps, key, value)?;
+            Ok(keys::read_sweep(key).map(|key| (key, scan)))
         })
     }
 

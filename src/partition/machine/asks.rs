@@ -83,8 +83,8 @@ impl<H: Host> Machine<H> {
                 unreachable!("nobody asks with another event than an ask or a handoff")
             };
             let customer = event.customer.clone();
-            let errand = (customer.clone(), Input::event(event, at).by_stream(self.stream));
-            round.push(RoundItem::Ask { customer, asked, at, rejection: None }, Some(errand));
+            let input = (customer.clone(), Input::event(event, at).by_stream(self.stream));
+            round.push(RoundItem::Ask { customer, asked, at, rejection: None }, Some(input));
             self.replies.push_back(reply);
         }
         self.begin_round(round, host);

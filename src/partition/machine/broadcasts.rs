@@ -25,7 +25,7 @@ impl<H: Host> Machine<H> {
     pub(super) fn recover_broadcasts(
         &mut self,
         told: Vec<(Broadcast, Time)>,
-        sweeps: Vec<(ScanKey, Scan)>,
+        scans: Vec<(ScanKey, Scan)>,
     ) {
         for (told, at) in told {
             let begun = LiveBroadcast::new(&told, at)
@@ -35,17 +35,17 @@ impl<H: Host> Machine<H> {
                 tracing::error!(scope = %told.scope, %rejection, "a broadcast is passed over");
             }
         }
-        let mut sweeps = sweeps;
+        let mut scans = scans;
         // In their original order: wake-ups of the same time in the order of their scopes.
-        sweeps.sort_by_key(|(key, _)| match key {
+        scans.sort_by_key(|(key, _)| match key {
             ScanKey::Wake(scope) => self.broadcasts.get(scope).map(|shared| shared.since),
             ScanKey::Index(_) => None,
             ScanKey::Over(at, _) => Some(*at),
         });
-        for (key, sweep) in sweeps {
+        for (key, scan) in scans {
             let is_wanted = match &key {
                 ScanKey::Wake(scope) => {
-                    self.broadcasts.get(scope).is_some_and(|shared| shared.id == sweep.of)
+                    self.broadcasts.get(scope).is_some_and(|shared| shared.id == scan.of)
                 }
                 ScanKey::Index(_) => true,
                 ScanKey::Over(at, id) => {
@@ -55,7 +55,7 @@ impl<H: Host> Machine<H> {
             };
             if is_wanted {
                 let rate = self.rate_of(&key);
-                self.sweeps.begin(key, sweep, 0, rate);
+                self.scans.begin(key, scan, 0, rate);
             }
         }
         self.look_when_over();
@@ -104,22 +104,22 @@ impl<H: Host> Machine<H> {
         shared: LiveBroadcast,
     ) -> Result<(), Rejection> {
         let (since, wakes) = (shared.since, shared.wake);
-        let sweep = Scan { along: self.way_to(&shared), ..a_sweep(shared.id) };
+        let scan = Scan { along: self.way_to(&shared), ..new_scan(shared.id) };
         if let Some(replaced) = self.broadcasts.begin(shared)? {
             self.forget_broadcast(&replaced);
         }
         self.batch.put_broadcast(self.partition, told, since);
         self.counters.broadcasts += 1;
         if wakes {
-            self.begin_scan(ScanKey::Wake(told.scope.clone()), sweep);
+            self.begin_scan(ScanKey::Wake(told.scope.clone()), scan);
         }
         Ok(())
     }
 
-    fn begin_scan(&mut self, key: ScanKey, sweep: Scan) {
-        self.batch.put_sweep(self.partition, &key, &sweep);
+    fn begin_scan(&mut self, key: ScanKey, scan: Scan) {
+        self.batch.put_sweep(self.partition, &key, &scan);
         let rate = self.rate_of(&key);
-        self.sweeps.begin(key, sweep, self.next_ticket, rate);
+        self.scans.begin(key, scan, self.next_ticket, rate);
     }
 
     /// The rate of a campaign, in twins per second of the whole service.
@@ -134,8 +134,8 @@ impl<H: Host> Machine<H> {
     fn way_to(&self, shared: &LiveBroadcast) -> Vec<IndexKey> {
         let Some(condition) = &shared.condition else { return Vec::new() };
         let ways = condition.lookups().into_iter().filter_map(|(path, values)| {
-            let known = self.sweeps.get(&ScanKey::Index(path.to_string().into()))?;
-            let path = known.sweep.is_done.then_some(known.sweep.of)?;
+            let known = self.scans.get(&ScanKey::Index(path.to_string().into()))?;
+            let path = known.scan.is_done.then_some(known.scan.of)?;
             let key = |value| Some(IndexKey { path, value: index::hash_of_value(value)? });
             let mut keys: Vec<IndexKey> = values.iter().map(key).collect::<Option<_>>()?;
             keys.sort_unstable();
@@ -150,7 +150,7 @@ impl<H: Host> Machine<H> {
         self.batch.delete_broadcast(self.partition, &ended.scope);
         self.exceeded.remove(&ended.scope);
         let key = ScanKey::Wake(ended.scope.clone());
-        if self.sweeps.end(&key) {
+        if self.scans.end(&key) {
             self.batch.delete_sweep(self.partition, &key);
         }
         self.remember_over(ended.id);
@@ -158,7 +158,7 @@ impl<H: Host> Machine<H> {
 
     fn remember_over(&mut self, id: u64) {
         let at = self.clock;
-        self.batch.put_sweep(self.partition, &ScanKey::Over(at, id), &a_sweep(id));
+        self.batch.put_sweep(self.partition, &ScanKey::Over(at, id), &new_scan(id));
         if let Some((at, id)) = self.over.add(at, id) {
             self.batch.delete_sweep(self.partition, &ScanKey::Over(at, id));
         }
@@ -209,7 +209,7 @@ impl<H: Host> Machine<H> {
             .map(|shared| ScanKey::Wake(shared.scope.clone()))
             .collect();
         for key in over {
-            if self.sweeps.end(&key) {
+            if self.scans.end(&key) {
                 self.batch.delete_sweep(self.partition, &key);
             }
         }
@@ -237,28 +237,28 @@ impl<H: Host> Machine<H> {
             .map(|path| (ScanKey::Index(path.to_string().into()), index::hash_of_path(path)))
             .collect();
         let gone: Vec<(ScanKey, u64)> = self
-            .sweeps
+            .scans
             .iter()
-            .map(|known| (known.key.clone(), known.sweep.of))
+            .map(|known| (known.key.clone(), known.scan.of))
             .filter(|(key, _)| matches!(key, ScanKey::Index(_)))
             .filter(|(key, _)| named.iter().all(|(name, _)| name != key))
             .collect();
         for (key, path) in gone {
-            self.sweeps.end(&key);
+            self.scans.end(&key);
             self.batch.delete_sweep(self.partition, &key);
             self.batch.delete_index_of(self.partition, path);
-            for wake in self.sweeps.iter_mut() {
-                if wake.sweep.along.iter().any(|row| row.path == path) {
+            for wake in self.scans.iter_mut() {
+                if wake.scan.along.iter().any(|row| row.path == path) {
                     // The scan then visits all twins, and skips those that have received it.
-                    let Scan { of, looked_at, touched, said, silent, .. } = wake.sweep;
-                    wake.sweep = Scan { looked_at, touched, said, silent, ..a_sweep(of) };
-                    self.batch.put_sweep(self.partition, &wake.key, &wake.sweep);
+                    let Scan { of, looked_at, touched, said, silent, .. } = wake.scan;
+                    wake.scan = Scan { looked_at, touched, said, silent, ..new_scan(of) };
+                    self.batch.put_sweep(self.partition, &wake.key, &wake.scan);
                 }
             }
         }
         for (key, path) in named {
-            if self.sweeps.get(&key).is_none() {
-                self.begin_scan(key, a_sweep(path));
+            if self.scans.get(&key).is_none() {
+                self.begin_scan(key, new_scan(path));
             }
         }
     }
@@ -268,11 +268,11 @@ impl<H: Host> Machine<H> {
         if self.clock >= self.over_at {
             self.end_those_over(self.clock - OVER);
         }
-        if self.sweeps.is_idle() {
+        if self.scans.is_idle() {
             return ScanStep::Nothing;
         }
         self.stop_ended_scans();
-        match self.sweeps.step(self.durable, wall) {
+        match self.scans.step(self.durable, wall) {
             ScanStep::Ask(wanted) => {
                 host.find(wanted.row, wanted.after, wanted.limit);
                 ScanStep::Wait
@@ -283,13 +283,13 @@ impl<H: Host> Machine<H> {
 
     /// Handles the customers that [`Host::find`] found.
     pub fn found(&mut self, customers: Vec<Customer>, wall: Time, host: &mut H) {
-        self.sweeps.found(customers);
+        self.scans.found(customers);
         self.go_on(wall, host);
     }
 
     /// Begins a round of the next twins of a scan.
     pub(super) fn begin_scanning(&mut self, wall: Time, host: &mut H) {
-        let Some((key, of, customers)) = self.sweeps.take() else { return };
+        let Some((key, of, customers)) = self.scans.take() else { return };
         let mut round = Round::default();
         for customer in &customers {
             match &key {
@@ -303,11 +303,11 @@ impl<H: Host> Machine<H> {
                 }
                 // These keys ask nothing about an input.
                 ScanKey::Index(_) | ScanKey::Over(..) => {
-                    round.errands.insert(customer.clone(), smallvec::SmallVec::new());
+                    round.batches.insert(customer.clone(), smallvec::SmallVec::new());
                 }
             }
         }
-        round.sweeping = Some(ScanBatch { key, customers, fetched: Vec::new(), wall });
+        round.scanning = Some(ScanBatch { key, customers, fetched: Vec::new(), wall });
         self.begin_round(round, host);
     }
 
@@ -328,7 +328,7 @@ impl<H: Host> Machine<H> {
             let is_campaign =
                 self.broadcasts.get(&woken.scope).is_some_and(|shared| shared.decide.is_some());
             if is_campaign {
-                self.sweeps.count(&ScanKey::Wake(woken.scope.clone()), silent_by(&reaction));
+                self.scans.count(&ScanKey::Wake(woken.scope.clone()), silent_by(&reaction));
             }
             self.counters.woken += 1;
             let after = self.taken.main;
@@ -343,30 +343,30 @@ impl<H: Host> Machine<H> {
     ///
     /// Twins that were loaded for it and do not match are dropped from memory at once: nothing of them is
     /// in flight.
-    pub(super) fn end_scanning(&mut self, sweeping: ScanBatch, touched: &[Customer]) {
-        let ScanBatch { key, customers, fetched, wall } = sweeping;
+    pub(super) fn end_scanning(&mut self, scanning: ScanBatch, touched: &[Customer]) {
+        let ScanBatch { key, customers, fetched, wall } = scanning;
         for customer in fetched.iter().filter(|customer| !touched.contains(customer)) {
             self.cache.remove(customer);
         }
         self.counters.looked_at += customers.len() as u64;
-        if self.sweeps.advance(&key, &customers, touched.len() as u64, wall).is_some() {
+        if self.scans.advance(&key, &customers, touched.len() as u64, wall).is_some() {
             self.store_scan(&key);
         }
     }
 
     /// Stops scans for broadcasts and indexes; they resume after the next start.
     pub fn hold_scans(&mut self) {
-        self.sweeps.hold();
+        self.scans.hold();
     }
 
     /// Whether a broadcast has yet to wake twins.
     pub fn is_waking(&self) -> bool {
-        self.sweeps.is_waking()
+        self.scans.is_waking()
     }
 
     /// Whether a scan is pending.
     pub fn is_scanning(&self) -> bool {
-        self.next_policy.is_some() || !self.sweeps.is_idle()
+        self.next_policy.is_some() || !self.scans.is_idle()
     }
 
     /// Active broadcasts and their progress.
@@ -375,8 +375,8 @@ impl<H: Host> Machine<H> {
     }
 
     fn progress(&self, shared: &LiveBroadcast) -> Progress {
-        let known = self.sweeps.get(&ScanKey::Wake(shared.scope.clone()));
-        let sweep = known.map(|known| &known.sweep);
+        let known = self.scans.get(&ScanKey::Wake(shared.scope.clone()));
+        let scan = known.map(|known| &known.scan);
         Progress {
             scope: shared.scope.to_string(),
             id: format!("{:016x}", shared.id),
@@ -385,23 +385,23 @@ impl<H: Host> Machine<H> {
             since: shared.since,
             until: shared.until,
             wake: shared.wake,
-            looked_at: sweep.map_or(0, |sweep| sweep.looked_at),
-            woken: sweep.map_or(0, |sweep| sweep.touched),
+            looked_at: scan.map_or(0, |scan| scan.looked_at),
+            woken: scan.map_or(0, |scan| scan.touched),
             partitions: 1,
-            partitions_done: u32::from(sweep.is_none_or(|sweep| sweep.is_done)),
+            partitions_done: u32::from(scan.is_none_or(|scan| scan.is_done)),
             exceeded: self.exceeded.get(&shared.scope).copied().unwrap_or(0),
-            by_index: sweep.is_some_and(|sweep| !sweep.along.is_empty()),
+            by_index: scan.is_some_and(|scan| !scan.along.is_empty()),
             per_second: known.map_or(0.0, |known| known.per_second()),
             campaign: shared
                 .decide
                 .as_ref()
-                .map(|_| sweep.map_or_else(CampaignCounts::default, CampaignCounts::of)),
+                .map(|_| scan.map_or_else(CampaignCounts::default, CampaignCounts::of)),
         }
     }
 }
 
 /// A new scan of all twins.
-fn a_sweep(of: u64) -> Scan {
+fn new_scan(of: u64) -> Scan {
     Scan {
         of,
         along: Vec::new(),

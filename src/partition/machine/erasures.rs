@@ -69,7 +69,7 @@ impl<H: Host> Machine<H> {
         };
         wanted.traces = traces;
         let mut round = Round::default();
-        round.errands.insert(wanted.erasure.customer.clone(), smallvec::SmallVec::new());
+        round.batches.insert(wanted.erasure.customer.clone(), smallvec::SmallVec::new());
         round.erasing = Some(wanted.erasure.clone());
         self.erasing = Some(wanted);
         self.begin_round(round, host);
@@ -179,10 +179,10 @@ impl<H: Host> Machine<H> {
     /// and skips the twins that it has touched. Returns how many did.
     fn forget_in_scans(&mut self, customer: &Customer) -> u64 {
         let mut count = 0;
-        for ongoing in self.sweeps.iter_mut() {
-            if ongoing.sweep.after.as_ref() == Some(customer) {
-                ongoing.sweep.after = None;
-                self.batch.put_sweep(self.partition, &ongoing.key, &ongoing.sweep);
+        for ongoing in self.scans.iter_mut() {
+            if ongoing.scan.after.as_ref() == Some(customer) {
+                ongoing.scan.after = None;
+                self.batch.put_sweep(self.partition, &ongoing.key, &ongoing.scan);
                 count += 1;
             }
         }
@@ -195,13 +195,13 @@ impl<H: Host> Machine<H> {
         let is_gone = |customer: &Customer| {
             cache.address(customer).is_none() && tombstones.of(customer, now).is_some()
         };
-        let Some(ongoing) = self.sweeps.iter_mut().find(|ongoing| ongoing.key == *key) else {
+        let Some(ongoing) = self.scans.iter_mut().find(|ongoing| ongoing.key == *key) else {
             return;
         };
-        if ongoing.sweep.after.as_ref().is_some_and(is_gone) {
-            ongoing.sweep.after = None;
+        if ongoing.scan.after.as_ref().is_some_and(is_gone) {
+            ongoing.scan.after = None;
         }
-        self.batch.put_sweep(self.partition, key, &ongoing.sweep);
+        self.batch.put_sweep(self.partition, key, &ongoing.scan);
     }
 
     /// Whether a twin that is not in memory must not be loaded, because its customer was erased: its
@@ -219,7 +219,7 @@ impl<H: Host> Machine<H> {
         if tombstone.is_none() && self.tombstones.forgotten(customer, self.clock).is_none() {
             return false;
         }
-        let Some(inputs) = round.errands.get_mut(customer) else { return false };
+        let Some(inputs) = round.batches.get_mut(customer) else { return false };
         let is_anew = |input: &Input| match &tombstone {
             Some(tombstone) => begins_anew(input, tombstone),
             None => matches!(input.cause, Cause::Event(_)),
@@ -234,7 +234,7 @@ impl<H: Host> Machine<H> {
             round.mark_late(ordered.order);
         }
         if first.is_none() {
-            round.errands.shift_remove(customer);
+            round.batches.shift_remove(customer);
             return true;
         }
         round.lifted.extend(self.tombstones.lift(customer));
@@ -253,7 +253,7 @@ impl<H: Host> Machine<H> {
             return;
         }
         let may_be = |one: &IndexedInput| self.tombstones.may_be_of_before(&one.input);
-        let told = round.errands.iter().filter(|(_, inputs)| inputs.iter().any(may_be));
+        let told = round.batches.iter().filter(|(_, inputs)| inputs.iter().any(may_be));
         let told: Vec<Customer> = told.map(|(customer, _)| customer.clone()).collect();
         told.iter().for_each(|customer| self.drop_what_was_before_of(round, customer));
     }
@@ -263,7 +263,7 @@ impl<H: Host> Machine<H> {
     fn drop_what_was_before_of(&mut self, round: &mut Round, customer: &Customer) {
         let known = self.tombstones.known(customer, self.clock);
         let Some(tombstone) = known.filter(|known| known.is_lifted).cloned() else { return };
-        let Some(inputs) = round.errands.get_mut(customer) else { return };
+        let Some(inputs) = round.batches.get_mut(customer) else { return };
         let why = |ordered: &IndexedInput| is_of_before(&ordered.input, tombstone.at);
         let (late, stay): (Vec<IndexedInput>, Vec<IndexedInput>) =
             std::mem::take(inputs).into_iter().partition(|ordered| why(ordered).is_some());
@@ -280,7 +280,7 @@ impl<H: Host> Machine<H> {
             round.mark_late(ordered.order);
         }
         if is_over {
-            round.errands.shift_remove(customer);
+            round.batches.shift_remove(customer);
         }
     }
 

@@ -16,11 +16,11 @@ impl<H: Host> Machine<H> {
             unreachable!("twins are loaded for a round that waits for them, and for no other")
         };
         for (customer, twin) in twins {
-            if let Some(sweeping) = &mut round.sweeping {
-                sweeping.fetched.push(customer.clone());
+            if let Some(scanning) = &mut round.scanning {
+                scanning.fetched.push(customer.clone());
             }
             // A new twin begins with its first input, as it does in a replay.
-            let first = round.errands.get(&customer).and_then(|inputs| inputs.first());
+            let first = round.batches.get(&customer).and_then(|inputs| inputs.first());
             let since = first.map_or(self.clock, |first| first.input.at);
             let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), since)));
             let address = host.activate(twin);
@@ -52,7 +52,7 @@ impl<H: Host> Machine<H> {
     pub(super) fn begin_round(&mut self, mut round: Round, host: &mut H) {
         let mut passive = Vec::new();
         self.drop_what_was_before(&mut round);
-        for customer in round.errands.keys() {
+        for customer in round.batches.keys() {
             if !self.cache.claim(customer, self.next_ticket) {
                 passive.push(customer.clone());
             }
@@ -68,20 +68,20 @@ impl<H: Host> Machine<H> {
 
     /// Sends every planned batch to its twin; all of them are in memory.
     fn deliver(&mut self, mut round: Round, host: &mut H) {
-        let is_indexing = round.sweeping.as_ref().is_some_and(ScanBatch::is_indexing);
+        let is_indexing = round.scanning.as_ref().is_some_and(ScanBatch::is_indexing);
         // Some batches may be sent twice, because another twin's handler panicked.
         let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
         let erasing = round.erasing.as_ref();
         let linked_by = erasing.and_then(|one| one.link);
         let linked_from = erasing.and_then(|one| one.of.clone());
         let erasing = erasing.map(|one| one.unless_seen_after.unwrap_or(Time::MAX));
-        let errands = std::mem::take(&mut round.errands);
-        round.waiting = errands.len();
-        for (customer, inputs) in errands {
+        let batches = std::mem::take(&mut round.batches);
+        round.waiting = batches.len();
+        for (customer, inputs) in batches {
             let Some(address) = self.cache.address(&customer) else {
                 unreachable!("every twin of the round was loaded, and none passivated since")
             };
-            let errand = TwinBatch {
+            let twin_batch = TwinBatch {
                 inputs,
                 policy: self.policy.clone(),
                 shadow: self.shadow.clone(),
@@ -92,7 +92,7 @@ impl<H: Host> Machine<H> {
                 linked_by,
                 linked_from: linked_from.clone(),
             };
-            host.deliver(address, errand);
+            host.deliver(address, twin_batch);
         }
         if round.waiting == 0 {
             self.end_round(round, host);
@@ -169,8 +169,8 @@ impl<H: Host> Machine<H> {
             }
         }
         self.end_erasing();
-        if let Some(sweeping) = round.sweeping {
-            self.end_scanning(sweeping, &touched);
+        if let Some(scanning) = round.scanning {
+            self.end_scanning(scanning, &touched);
         }
     }
 
@@ -208,7 +208,7 @@ impl<H: Host> Machine<H> {
                 ),
             );
             if !inputs.is_empty() {
-                round.errands.insert(customer, inputs);
+                round.batches.insert(customer, inputs);
             }
         }
         if self.is_open() {
