@@ -36,7 +36,7 @@ pub(super) fn recover(
                 outputs,
                 outputs_left,
                 broadcasts: store.broadcasts(partition)?,
-                sweeps: store.sweeps(partition)?,
+                scans: store.sweeps(partition)?,
                 results: store.results(partition)?,
                 secret: secret.clone(),
                 tombstones: store.tombstones(partition)?,

@@ -113,7 +113,7 @@ impl RunningService {
         };
         let services = Services {
             learner: learner.handle(),
-            keeper: BackupWriter::new(start.store.clone(), settings.store.backups.clone()),
+            backups: BackupWriter::new(start.store.clone(), settings.store.backups.clone()),
             auditor: policy.auditor.clone(),
             signer,
         };
