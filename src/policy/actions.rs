@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
 use super::purposes;
 use super::read::{TomlItem, TomlTable};
+use super::reader::{ExpressionSite, PolicyReader};
 use super::symbols::one_of;
 use super::{ActionDefinition, Issue, PriorPropensity, Treatment, Worth};
 use crate::config::limits;

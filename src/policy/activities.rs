@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::aggregates::period;
-use super::load::{ExpressionSite, PolicyReader};
 use super::read::{TomlItem, TomlTable};
+use super::reader::{ExpressionSite, PolicyReader};
 use super::symbols::one_of;
 use super::{Expression, rules};
 use crate::models::Population;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::activities::{self, ActivityRule};
-use super::load::{ExpressionSite, PolicyReader};
 use super::read::{TomlItem, TomlKey, TomlTable};
+use super::reader::{ExpressionSite, PolicyReader};
 use super::rules::{self, Pattern};
 use super::symbols::one_of;
 use super::{Expression, Index, SourceLocation, Trigger};

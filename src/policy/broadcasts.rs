@@ -1,7 +1,7 @@
 //! Reads `[broadcasts]`: the scopes that the policy expects, and the paths to index.
 
-use super::load::PolicyReader;
 use super::read::{TomlItem, TomlTable};
+use super::reader::PolicyReader;
 use super::{Audience, Path, Root};
 use crate::config::limits;
 

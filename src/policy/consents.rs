@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::actions::ISSUES;
 use super::advice::KNOWN_PURPOSES;
-use super::load::PolicyReader;
 use super::read::{TomlItem, TomlTable};
+use super::reader::PolicyReader;
 use super::{Policy, SourceLocation};
 use crate::event::is_same_name;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::{NaiveTime, Offset, TimeZone};
 
 use super::actions::issue;
-use super::load::PolicyReader;
 use super::mistake::hint;
 use super::read::{TomlItem, TomlTable};
+use super::reader::PolicyReader;
 use super::symbols::one_of;
 use super::{Issue, SourceLocation};
 use crate::config::limits;

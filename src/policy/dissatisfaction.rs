@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::aggregates::period;
-use super::load::{ExpressionSite, PolicyReader};
 use super::read::{TomlItem, TomlTable};
+use super::reader::{ExpressionSite, PolicyReader};
 use super::{Expression, Path, Root, SourceLocation};
 
 /// How dissatisfaction is computed: four parts of 0 to 1, each with a weight, which is the maximum that

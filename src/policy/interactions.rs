@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::load::PolicyReader;
 use super::read::{TomlItem, TomlTable};
+use super::reader::PolicyReader;
 use super::symbols;
 use super::{InteractionRule, Occasion, Trigger};
 use crate::event::EventType;

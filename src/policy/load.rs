@@ -1,35 +1,29 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::aggregates::{self, Aggregates};
-use super::broadcasts;
-use super::consents;
-use super::contact::{self, ContactRules};
-use super::derived_sensitivity;
-use super::experiments::{self, Experiments};
-use super::identity;
-use super::interactions;
-use super::mistake::{Findings, Mistakes};
-use super::purposes;
-use super::queues;
-use super::read::{Document, TomlItem, TomlSource, TomlTable};
-use super::retention;
-use super::rules;
-use super::symbols::Symbols;
-use super::topics;
-use super::weights;
 use hashbrown::HashMap;
 
-use super::advice::{self, PolicyUsage};
+use super::advice;
+use super::aggregates::{self, Aggregates, PatternedAggregate};
+use super::contact::{self, ContactRules};
+use super::experiments::{self, Experiments, PatternedExperiment};
+use super::mistake::{Findings, Mistakes};
+use super::read::{Document, TomlItem, TomlSource, TomlTable};
+use super::reader::PolicyReader;
+use super::rules::{self, PatternedRule};
+use super::symbols::Symbols;
+use super::topics::{self, Speech, TopicDefinitions};
 use super::{
-    ActionDefinition, AutoEscalations, CompileError, Expression, Files, Index, NeedDefinition,
-    Path, Policy, PreferenceRule, Template, Trigger,
+    ActionDefinition, AutoEscalations, ConsentRule, DissatisfactionRule, ErasureRule, Explore,
+    Expression, Files, IdentityRule, Index, InteractionRule, IssueWeights, NeedDefinition, Path,
+    Policy, PreferenceRule, Queue, RetentionRule, SignalRule, SourceLocation, Suitability, Version,
 };
-use super::{actions, dissatisfaction};
+use super::{
+    actions, broadcasts, consents, derived_sensitivity, dissatisfaction, head, identity,
+    interactions, needs, purposes, queues, retention, weights,
+};
 use crate::config::limits;
-use crate::event::language_tag;
 use crate::language::Languages;
 
 /// Compiles the files of a policy.
@@ -90,88 +84,7 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
     Ok(policy)
 }
 
-/// Where an expression or template is used, which determines what it may read.
-#[derive(Clone, Copy)]
-pub(super) enum ExpressionSite<'a> {
-    /// In a rule with these triggers.
-    Rule(&'a [Trigger]),
-    /// In an action, which any input may cause.
-    Action {
-        /// The purposes for which it uses facts.
-        uses: &'a [Box<str>],
-        /// Whether sensitive data is excluded.
-        discreet: bool,
-    },
-}
-
-/// The state shared by the readers of all sections.
-#[derive(Default)]
-pub(super) struct PolicyReader {
-    pub(super) names: Symbols,
-    pub(super) languages: Vec<Box<str>>,
-    /// The existing policies of arms.
-    pub(super) arms: Vec<Box<str>>,
-    /// Whether the policy is that of an arm.
-    pub(super) is_of_arm: bool,
-    pub(super) noticed: RefCell<PolicyUsage>,
-}
-
-impl PolicyReader {
-    /// An expression that reads only existing names.
-    pub(super) fn expression(
-        &self,
-        item: TomlItem<'_>,
-        at: ExpressionSite<'_>,
-    ) -> Option<Expression> {
-        let expression = item.expression()?;
-        self.check(item, expression.source(), expression.paths(), at);
-        expression.remarks().iter().for_each(|remark| item.remark_inside(remark));
-        Some(expression)
-    }
-
-    /// An expression with a numeric result; a plain number must be within the range.
-    pub(super) fn range(
-        &self,
-        item: TomlItem<'_>,
-        at: ExpressionSite<'_>,
-        range: std::ops::RangeInclusive<f64>,
-    ) -> Option<Expression> {
-        if !item.is_text() {
-            item.number(range)?;
-        }
-        self.expression(item, at)
-    }
-
-    /// A template that reads only existing names.
-    pub(super) fn template(&self, item: TomlItem<'_>, at: ExpressionSite<'_>) -> Option<Template> {
-        let template = item.template()?;
-        self.check(item, template.source(), template.paths(), at);
-        Some(template)
-    }
-
-    fn check(&self, item: TomlItem<'_>, source: &str, paths: &[Path], at: ExpressionSite<'_>) {
-        for path in paths {
-            self.noticed.borrow_mut().read(path, || item.place());
-            let checked = match at {
-                ExpressionSite::Rule(_) if path.root == super::Root::Need => {
-                    Err("`need` is there only in actions".to_owned())
-                }
-                ExpressionSite::Rule(triggers) => self.names.check(path, triggers),
-                ExpressionSite::Action { uses, discreet } => {
-                    self.names.check(path, &[]).and_then(|()| self.names.fits(path, uses, discreet))
-                }
-            };
-            if let Err(message) = checked {
-                let offset = source.find(&path.to_string()).unwrap_or_else(|| {
-                    let last = path.names().last().unwrap_or_default();
-                    source.find(last).unwrap_or_default()
-                });
-                item.wrong_inside(&CompileError { offset, message });
-            }
-        }
-    }
-}
-
+/// Reads the files of one policy; beside mistakes, everything else is kept.
 fn read(
     files: &Files,
     languages: &Arc<Languages>,
@@ -184,143 +97,197 @@ fn read(
         .collect();
     let tables: Vec<TomlTable<'_>> =
         documents.iter().filter_map(|document| document.root().table()).collect();
-
-    tables.iter().for_each(|table| gather(table, &mut reader.names));
-    if !reader.names.sensitive.is_empty() {
-        let mut ways = Vec::new();
-        tables.iter().for_each(|table| derived_sensitivity::gather(table, &mut ways));
-        reader.names.made = derived_sensitivity::settle(&ways, &reader.names.sensitive);
-    }
-    if !reader.names.queues.is_empty() {
-        reader.names.topics.extend([queues::PERSON, queues::DENIAL].map(str::to_owned));
-    }
-    let name = head(&tables, files, found, &mut reader.languages);
-
-    let mut needs = Vec::new();
-    let mut preferences = BTreeMap::new();
-    let mut interactions = BTreeMap::new();
-    let mut patterned = Vec::new();
-    let mut spoken_of = topics::TopicDefinitions::default();
-    let mut actions = Vec::new();
-    let mut aggregate_list = Vec::new();
-    let mut tried = Vec::new();
-    let mut dissatisfied = None;
-    let (mut context, mut queues, mut escalates) = (BTreeMap::new(), Vec::new(), None);
-    let mut consents = BTreeMap::new();
-    let mut indexed = Vec::new();
-    let (mut contact, mut suitability, mut weighty) = (None, None, None);
-    let (mut explore, mut features) = (None, None);
-    let (mut erasure, mut retention, mut identified) = (None, None, None);
+    gather_names(&tables, &mut reader.names);
+    let name = head::read(&tables, files, found, &mut reader.languages);
+    let mut sections = Sections::default();
     for table in tables {
-        read_needs(&table, &mut needs);
-        read_preferences(&table, &mut preferences);
-        interactions::read(&table, reader, &mut interactions);
-        topics::read(&table, &reader.languages, &mut spoken_of);
-        purposes::read_context(&table, &mut context);
-        queues::read(&table, reader, &mut queues);
-        queues::read_escalates(&table, reader, &mut escalates);
-        consents::read(&table, reader, &mut consents);
-        broadcasts::read(&table, reader, &mut indexed);
-        aggregates::read(&table, reader, &mut aggregate_list);
-        experiments::read(&table, reader, &mut tried);
-        dissatisfaction::read(&table, reader, &mut dissatisfied);
-        contact::read(&table, reader, &mut contact);
-        weights::read_suitability(&table, &mut suitability);
-        weights::read_weights(&table, reader, &mut weighty);
-        weights::read_explore(&table, &mut explore);
-        retention::read_erasure(&table, &mut erasure);
-        retention::read_retention(&table, &mut retention);
-        identity::read(&table, &mut identified);
-        weights::read_features(&table, reader, &mut features);
-        rules::read(&table, reader, &mut patterned);
-        actions::read(&table, reader, &mut actions);
+        sections.read(&table, reader);
         table.finish();
     }
     let first = files.iter().next().map_or("", |(file, _)| file);
     let speech = topics::compile(
         &reader.names.topics,
-        &spoken_of,
+        &sections.topics,
         &reader.languages,
         languages,
         first,
         found,
     );
-    let treatments = actions.iter().map(|action: &ActionDefinition| action.treatments.len()).sum();
-    let mut found = found.borrow_mut();
-    for (what, count, most) in [
-        ("needs", needs.len(), limits::POLICY_NEEDS),
-        ("preferences", preferences.len(), limits::POLICY_NEEDS),
-        ("interactions", interactions.len(), limits::POLICY_INTERACTIONS),
-        ("rules", patterned.len(), limits::POLICY_RULES),
-        ("actions", actions.len(), limits::POLICY_ACTIONS),
-        ("treatments", treatments, limits::POLICY_TREATMENTS),
-        ("windows, counters and activities", aggregate_list.len(), limits::POLICY_TALLIES),
-        ("experiments", tried.len(), limits::POLICY_EXPERIMENTS),
-    ] {
-        if count > most {
-            found.in_file(first, format!("expected at most {most} {what}, found {count}"));
+    sections.check_counts(first, &mut found.borrow_mut());
+    sections.compile(name, files.version(), speech, reader)
+}
+
+/// What was read of each section so far; a section may be spread over several files.
+#[derive(Default)]
+struct Sections {
+    needs: Vec<NeedDefinition>,
+    preferences: BTreeMap<Box<str>, PreferenceRule>,
+    interactions: BTreeMap<Box<str>, InteractionRule>,
+    rules: Vec<PatternedRule>,
+    topics: TopicDefinitions,
+    actions: Vec<ActionDefinition>,
+    aggregates: Vec<PatternedAggregate>,
+    experiments: Vec<PatternedExperiment>,
+    dissatisfaction: Option<DissatisfactionRule>,
+    context: BTreeMap<Box<str>, SignalRule>,
+    queues: Vec<Queue>,
+    escalates: Option<AutoEscalations>,
+    consents: BTreeMap<Box<str>, ConsentRule>,
+    indexed: Vec<Path>,
+    contact: Option<(SourceLocation, ContactRules)>,
+    suitability: Option<(SourceLocation, Suitability)>,
+    weights: Option<(SourceLocation, IssueWeights)>,
+    explore: Option<(SourceLocation, Explore)>,
+    features: Option<(SourceLocation, Box<[Expression]>)>,
+    erasure: Option<(SourceLocation, ErasureRule)>,
+    retention: Option<(SourceLocation, RetentionRule)>,
+    identity: Option<(SourceLocation, IdentityRule)>,
+}
+
+impl Sections {
+    /// Adds the sections of one file.
+    fn read(&mut self, table: &TomlTable<'_>, reader: &PolicyReader) {
+        needs::read_needs(table, &mut self.needs);
+        needs::read_preferences(table, &mut self.preferences);
+        interactions::read(table, reader, &mut self.interactions);
+        topics::read(table, &reader.languages, &mut self.topics);
+        purposes::read_context(table, &mut self.context);
+        queues::read(table, reader, &mut self.queues);
+        queues::read_escalates(table, reader, &mut self.escalates);
+        consents::read(table, reader, &mut self.consents);
+        broadcasts::read(table, reader, &mut self.indexed);
+        aggregates::read(table, reader, &mut self.aggregates);
+        experiments::read(table, reader, &mut self.experiments);
+        dissatisfaction::read(table, reader, &mut self.dissatisfaction);
+        contact::read(table, reader, &mut self.contact);
+        weights::read_suitability(table, &mut self.suitability);
+        weights::read_weights(table, reader, &mut self.weights);
+        weights::read_explore(table, &mut self.explore);
+        retention::read_erasure(table, &mut self.erasure);
+        retention::read_retention(table, &mut self.retention);
+        identity::read(table, &mut self.identity);
+        weights::read_features(table, reader, &mut self.features);
+        rules::read(table, reader, &mut self.rules);
+        actions::read(table, reader, &mut self.actions);
+    }
+
+    /// Reports what is more than its limit.
+    fn check_counts(&self, file: &str, found: &mut Findings) {
+        let treatments = self.actions.iter().map(|action| action.treatments.len()).sum();
+        for (what, count, most) in [
+            ("needs", self.needs.len(), limits::POLICY_NEEDS),
+            ("preferences", self.preferences.len(), limits::POLICY_NEEDS),
+            ("interactions", self.interactions.len(), limits::POLICY_INTERACTIONS),
+            ("rules", self.rules.len(), limits::POLICY_RULES),
+            ("actions", self.actions.len(), limits::POLICY_ACTIONS),
+            ("treatments", treatments, limits::POLICY_TREATMENTS),
+            ("windows, counters and activities", self.aggregates.len(), limits::POLICY_TALLIES),
+            ("experiments", self.experiments.len(), limits::POLICY_EXPERIMENTS),
+        ] {
+            if count > most {
+                found.in_file(file, format!("expected at most {most} {what}, found {count}"));
+            }
         }
     }
-    let escalates = escalates.unwrap_or_else(|| AutoEscalations::unsaid(reader));
-    let index = Index::of(patterned.iter().map(|rule| rule.on.as_slice()));
-    actions::tell_apart(&mut actions);
-    let mut serving = vec![Vec::new(); needs.len()];
-    let mut shown: BTreeMap<Box<str>, Vec<u32>> = BTreeMap::new();
-    let mut by_name = HashMap::new();
-    for (at, action) in (0u32..).zip(&actions) {
-        action.serves.iter().for_each(|need| serving[*need].push(at));
-        let places = action.placements.iter();
-        places.for_each(|place| shown.entry(place.clone()).or_default().push(at));
-        by_name.insert(Box::from(&*action.name), at);
+
+    /// The policy that they make.
+    fn compile(
+        mut self,
+        name: Box<str>,
+        version: Version,
+        speech: Speech,
+        reader: &mut PolicyReader,
+    ) -> Policy {
+        actions::tell_apart(&mut self.actions);
+        let Lookup { serving, shown, shown_somewhere, by_name } =
+            Lookup::of(&self.actions, self.needs.len());
+        let needs = (0..).zip(&self.needs);
+        Policy {
+            name,
+            version,
+            files: Arc::default(),
+            remarks: Box::default(),
+            heard: std::mem::take(&mut reader.noticed.get_mut().heard).into(),
+            languages: std::mem::take(&mut reader.languages).into(),
+            needs_by_name: needs.map(|(at, need)| (need.name.clone(), at)).collect(),
+            needs: self.needs.into(),
+            preferences: self.preferences,
+            interactions: self.interactions,
+            speech,
+            pending: self.actions.iter().map(|action| action.pending).max().unwrap_or_default(),
+            actions: self.actions.into(),
+            index: Index::of(self.rules.iter().map(|rule| rule.on.as_slice())),
+            rules: self.rules.into_iter().map(|patterned| patterned.rule).collect(),
+            tallies: Aggregates::new(self.aggregates),
+            experiments: Arc::new(Experiments::new(self.experiments)),
+            arms: BTreeMap::new(),
+            dissatisfaction: self.dissatisfaction,
+            context: self.context,
+            escalates: self.escalates.unwrap_or_else(|| AutoEscalations::unsaid(reader)),
+            queues: self.queues.into(),
+            consents: self.consents,
+            contact: self.contact.map_or_else(ContactRules::unsaid, |(_, rules)| rules),
+            suitability: self.suitability.map(|(_, said)| said).unwrap_or_default(),
+            weights: self.weights.map(|(_, said)| said).unwrap_or_default(),
+            features: self.features.map(|(_, said)| said),
+            explore: self.explore.map(|(_, said)| said),
+            retention: self.retention.map(|(_, said)| said),
+            erasure: self.erasure.map(|(_, said)| said).unwrap_or_default(),
+            identity: self.identity.map(|(_, said)| said).unwrap_or_default(),
+            serving,
+            shown,
+            shown_somewhere,
+            by_name,
+            indexed: self.indexed.into(),
+        }
     }
-    let pending = actions.iter().map(|action| action.pending).max().unwrap_or_default();
-    let shown_somewhere: Vec<u32> = (0u32..)
-        .zip(&actions)
-        .filter(|(_, action)| !action.placements.is_empty())
-        .map(|(at, _)| at)
-        .collect();
-    let needs_by_name = (0..).zip(&needs).map(|(at, need)| (need.name.clone(), at)).collect();
-    Policy {
-        name,
-        version: files.version(),
-        files: Arc::default(),
-        remarks: Box::default(),
-        heard: std::mem::take(&mut reader.noticed.get_mut().heard).into(),
-        languages: std::mem::take(&mut reader.languages).into(),
-        needs: needs.into(),
-        preferences,
-        interactions,
-        speech,
-        actions: actions.into(),
-        rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
-        index,
-        tallies: Aggregates::new(aggregate_list),
-        experiments: Arc::new(Experiments::new(tried)),
-        arms: BTreeMap::new(),
-        dissatisfaction: dissatisfied,
-        context,
-        escalates,
-        queues: queues.into(),
-        consents,
-        pending,
-        contact: contact.map_or_else(ContactRules::unsaid, |(_, rules)| rules),
-        suitability: suitability.map(|(_, said)| said).unwrap_or_default(),
-        weights: weighty.map(|(_, said)| said).unwrap_or_default(),
-        features: features.map(|(_, said)| said),
-        explore: explore.map(|(_, said)| said),
-        retention: retention.map(|(_, said)| said),
-        erasure: erasure.map(|(_, said)| said).unwrap_or_default(),
-        identity: identified.map(|(_, said)| said).unwrap_or_default(),
-        serving: serving.into(),
-        shown,
-        shown_somewhere: shown_somewhere.into(),
-        needs_by_name,
-        by_name,
-        indexed: indexed.into(),
+}
+
+/// Where actions are found by what they are for.
+struct Lookup {
+    /// By need: the actions that serve it.
+    serving: Box<[Vec<u32>]>,
+    /// By placement: the actions that it can show.
+    shown: BTreeMap<Box<str>, Vec<u32>>,
+    /// The actions that some placement can show.
+    shown_somewhere: Box<[u32]>,
+    by_name: HashMap<Box<str>, u32>,
+}
+
+impl Lookup {
+    fn of(actions: &[ActionDefinition], needs: usize) -> Lookup {
+        let mut serving = vec![Vec::new(); needs];
+        let mut shown: BTreeMap<Box<str>, Vec<u32>> = BTreeMap::new();
+        let mut shown_somewhere = Vec::new();
+        let mut by_name = HashMap::new();
+        for (at, action) in (0u32..).zip(actions) {
+            action.serves.iter().for_each(|need| serving[*need].push(at));
+            let places = action.placements.iter();
+            places.for_each(|place| shown.entry(place.clone()).or_default().push(at));
+            if !action.placements.is_empty() {
+                shown_somewhere.push(at);
+            }
+            by_name.insert(Box::from(&*action.name), at);
+        }
+        let shown_somewhere = shown_somewhere.into();
+        Lookup { serving: serving.into(), shown, shown_somewhere, by_name }
     }
 }
 
 /// Collects the policy's definitions, without errors: those are reported when each section is read.
+fn gather_names(tables: &[TomlTable<'_>], names: &mut Symbols) {
+    tables.iter().for_each(|table| gather(table, names));
+    if !names.sensitive.is_empty() {
+        let mut ways = Vec::new();
+        tables.iter().for_each(|table| derived_sensitivity::gather(table, &mut ways));
+        names.made = derived_sensitivity::settle(&ways, &names.sensitive);
+    }
+    if !names.queues.is_empty() {
+        names.topics.extend([queues::PERSON, queues::DENIAL].map(str::to_owned));
+    }
+}
+
+/// Collects the definitions of one file.
 fn gather(table: &TomlTable<'_>, names: &mut Symbols) {
     let entries =
         |key| table.get(key).and_then(TomlItem::as_table).map_or(Vec::new(), |t| t.entries());
@@ -357,92 +324,6 @@ fn gather(table: &TomlTable<'_>, names: &mut Symbols) {
             names.timers.extend(text("start"));
             names.facts.extend(text("set"));
             names.acts.extend(text("act"));
-        }
-    }
-}
-
-/// The one `[policy]` table: the policy's name and its languages.
-fn head(
-    tables: &[TomlTable<'_>],
-    files: &Files,
-    found: &RefCell<Findings>,
-    languages: &mut Vec<Box<str>>,
-) -> Box<str> {
-    let mut heads = tables.iter().filter_map(|table| table.get("policy"));
-    let Some(item) = heads.next() else {
-        let file = files.iter().next().map_or("", |(file, _)| file);
-        if tables.len() == files.iter().len() {
-            found.borrow_mut().in_file(
-                file,
-                "expected a table [policy] with name and languages in one of the files, found none",
-            );
-        }
-        return "".into();
-    };
-    for other in heads {
-        let first = item.place();
-        other.wrong(format!("[policy] stands here again; it stands first in {first}"));
-    }
-    let Some(table) = item.table() else { return "".into() };
-    let name = table.require("name").and_then(TomlItem::name).unwrap_or_default().into();
-    let listed = table.require("languages").and_then(TomlItem::list);
-    for language in listed.iter().flatten() {
-        let Some(written) = language.name() else { continue };
-        let tag = language_tag(written);
-        if languages.iter().any(|known| **known == *tag) {
-            language.wrong(format!("`{written}` stands here twice"));
-        } else {
-            languages.push(tag.into());
-        }
-    }
-    if listed.is_some_and(|listed| listed.is_empty()) {
-        table.wrong("expected at least one language, such as \"en\"");
-    }
-    table.finish();
-    name
-}
-
-fn read_needs(table: &TomlTable<'_>, needs: &mut Vec<NeedDefinition>) {
-    const EXPIRES: Duration = Duration::from_secs(30 * 86_400);
-    let Some(all) = table.get("needs").and_then(TomlItem::table) else { return };
-    for (key, item) in all.entries() {
-        let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
-        let describe = table.require("describe").and_then(TomlItem::text);
-        let expires = table.get("expires").map_or(Some(EXPIRES), TomlItem::span);
-        table.finish();
-        if needs.iter().any(|known: &NeedDefinition| *known.name == *name) {
-            key.wrong(format!("the need `{name}` stands here twice"));
-        }
-        needs.push(NeedDefinition {
-            name: name.into(),
-            describe: describe.unwrap_or_default().into(),
-            expires: expires.unwrap_or(EXPIRES),
-            place: key.place(),
-        });
-    }
-}
-
-fn read_preferences(table: &TomlTable<'_>, preferences: &mut BTreeMap<Box<str>, PreferenceRule>) {
-    let Some(all) = table.get("preferences").and_then(TomlItem::table) else { return };
-    for (key, item) in all.entries() {
-        let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
-        let evidence = table.get("evidence").map_or(Some(3), |item| item.whole(1..=1_000));
-        let confidence = table.get("confidence").map_or(Some(0.6), |item| item.number(0.0..=1.0));
-        let confidence = confidence.unwrap_or(0.6);
-        // A value that is not certain enough to be used is not mentioned either.
-        let say = table.get("say").and_then(|item| item.number(confidence..=1.0));
-        let span = |key| table.get(key).and_then(TomlItem::span);
-        let rule = PreferenceRule {
-            evidence_min: evidence.unwrap_or(3),
-            confidence_min: confidence,
-            say_min: say.unwrap_or(confidence.max(0.7)),
-            half_life: span("half_life").unwrap_or(PreferenceRule::HALF_LIFE),
-            relearn_after: span("relearn_after").unwrap_or(PreferenceRule::RELEARN_AFTER),
-            place: key.place(),
-        };
-        table.finish();
-        if preferences.insert(name.into(), rule).is_some() {
-            key.wrong(format!("the preference `{name}` stands here twice"));
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::aggregates::period;
-use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
 use super::read::{TomlItem, TomlTable};
+use super::reader::{ExpressionSite, PolicyReader};
 use super::symbols::one_of;
 use super::{Expression, Path, Policy, Root, SourceLocation};
 use crate::config::limits;

@@ -1,9 +1,9 @@
 //! Reads `[[rules]]`: on an input, if a condition holds, run these steps.
 
-use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
 use super::queues::escalation_target;
 use super::read::{TomlItem, TomlTable};
+use super::reader::{ExpressionSite, PolicyReader};
 use super::symbols::{self, one_of};
 use super::{CatchUp, Due, Expression, Rule, RuleStep, Trigger};
 use crate::config::limits;

@@ -2,8 +2,8 @@
 //! of each issue, exploration, and the model features.
 
 use super::actions::ISSUES;
-use super::load::{ExpressionSite, PolicyReader};
 use super::read::{TomlItem, TomlTable};
+use super::reader::{ExpressionSite, PolicyReader};
 use super::{Expression, Issue, SourceLocation};
 use crate::config::limits;
 
