@@ -1,0 +1,323 @@
+//! The documentation says what the code says, and its links lead somewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jumeau::api::{AuditLevel, VERBS, code};
+use jumeau::config::{Settings, limits};
+use jumeau::event::{EventType, Reason};
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+// ---- tables of the code
+
+#[test]
+fn the_page_of_limits_has_the_table_of_jumeau_limits() {
+    let (page, table) = (page("docs/reference/limits.md"), limits::table());
+    assert!(page.contains(&table), "put this table into docs/reference/limits.md:\n{table}");
+}
+
+#[test]
+fn the_page_of_the_api_has_every_verb_with_its_subject_role_and_audit() {
+    let (page, table) = (page("docs/reference/api.md"), verbs());
+    assert!(page.contains(&table), "put this table into docs/reference/api.md:\n\n{table}");
+    let headings = headings(&page);
+    for verb in VERBS {
+        let anchor = anchor(&format!("`{}`", verb.endpoint.verb));
+        assert!(headings.contains(&anchor), "docs/reference/api.md has no heading #{anchor}");
+    }
+}
+
+/// Every verb, a line each.
+fn verbs() -> String {
+    let broker = page("config/nats/example.conf");
+    let mut table =
+        "| Request | Who, with roles | Audit | May wait |\n|---|---|---|--:|\n".to_owned();
+    for verb in VERBS {
+        let endpoint = verb.endpoint;
+        let name = endpoint.verb;
+        let is_agents = broker.contains(&format!(".as.agent-lea.{name}.care"));
+        let (tokens, who) = match (endpoint.tokens, endpoint.is_for_channels) {
+            (2, true) => (".<channel>.<customer>", "channel"),
+            (2, false) if is_agents => (".<queue>.<customer>", "agent"),
+            (1, false) if is_agents && name == "escalations.list" => (".<queue>", "agent"),
+            (1, _) => (".<customer>", "operator"),
+            (0, _) => ("", "operator"),
+            (tokens, _) => panic!("{name} has {tokens} tokens, of which this test knows nothing"),
+        };
+        let audit = match verb.audit {
+            AuditLevel::Nothing => "nothing",
+            AuditLevel::Look => "look",
+            AuditLevel::Act => "act",
+        };
+        let (link, places) = (anchor(name), endpoint.places);
+        table += &format!("| [`{name}{tokens}`](#{link}) | {who} | {audit} | {places} |\n");
+    }
+    table
+}
+
+#[test]
+fn the_page_of_tools_has_every_command_of_jumeau_and_twinctl() {
+    let page = page("docs/reference/tools.md");
+    let mut commands: Vec<String> = ["src/main.rs", "src/engine/mod.rs"]
+        .iter()
+        .flat_map(|file| commands(file, "jumeau"))
+        .collect();
+    commands.extend(self::commands("tools/twinctl/src/arguments.rs", "twinctl"));
+    assert!(commands.len() > 30, "{commands:?}");
+    let missing: Vec<&String> =
+        commands.iter().filter(|name| !page.contains(&format!("| `{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/reference/tools.md has no rows of {missing:?}");
+}
+
+/// The commands of a program, as the variants of its `enum Command` name them.
+fn commands(file: &str, program: &str) -> Vec<String> {
+    let code = page(file);
+    let (_, after) = code.split_once("enum Command {").expect("the program has commands");
+    let (variants, _) = after.split_once("\n}").expect("it ends");
+    let names = variants.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = names.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    let names =
+        names.map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
+    // Flattened into another one.
+    names
+        .filter(|name| *name != "Engine")
+        .map(|name| format!("{program} {}", name.to_lowercase()))
+        .collect()
+}
+
+#[test]
+fn the_page_of_settings_has_every_setting_with_its_default() {
+    let page = page("docs/operating/settings.md");
+    let mut wanted = Vec::new();
+    defaults("", &serde_json::to_value(Settings::default()).unwrap(), &mut wanted);
+    let missing: Vec<&String> = wanted.iter().filter(|row| !page.contains(*row)).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operating/settings.md needs rows that begin so: {missing:#?}"
+    );
+    let rows = page.lines().filter(|line| line.starts_with("| `") && line.contains('.'));
+    let unknown: Vec<&str> =
+        rows.filter(|row| !wanted.iter().any(|known| row.starts_with(known.as_str()))).collect();
+    assert!(unknown.is_empty(), "no settings, or of other defaults: {unknown:#?}");
+}
+
+/// How the row of each setting begins.
+fn defaults(key: &str, value: &Value, rows: &mut Vec<String>) {
+    match value {
+        Value::Object(section) => {
+            for (name, value) in section {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                defaults(&key, value, rows);
+            }
+        }
+        Value::Null => rows.push(format!("| `{key}` | unset | ")),
+        value => rows.push(format!("| `{key}` | `{value}` | ")),
+    }
+}
+
+#[test]
+fn every_reason_of_a_dead_letter_and_every_refusal_code_has_a_heading() {
+    let headings = headings(&page("docs/reference/dead-letters.md"));
+    for reason in Reason::ALL {
+        let anchor = anchor(reason.token());
+        assert!(headings.contains(&anchor), "{reason}: no heading #{anchor}");
+    }
+    let codes = [
+        code::BAD_REQUEST,
+        code::NOT_FOUND,
+        code::CONFLICT,
+        code::BUSY,
+        code::INTERNAL,
+        code::NO_ROOM,
+    ];
+    let declared = page("src/api/messages.rs").matches(": u16 = ").count();
+    assert_eq!(declared, codes.len(), "a code is missing in this test");
+    for code in codes {
+        let is_there = headings.iter().any(|heading| heading.starts_with(&format!("{code}-")));
+        assert!(is_there, "{code}: no heading begins with it");
+    }
+}
+
+#[test]
+fn the_page_of_the_contract_names_every_type_of_event() {
+    let page = page("docs/contract.md");
+    for kind in EventType::ALL {
+        assert!(page.contains(&format!("`{kind}`")), "{kind} is not in docs/contract.md");
+    }
+}
+
+// ---- what pages quote
+
+/// In docs/operating/trouble.md, words between “ and ” are those of the program.
+#[test]
+fn the_page_of_troubles_quotes_what_the_program_says() {
+    let mut code = String::new();
+    for folder in ["src", "tools/twinctl/src"] {
+        for file in files(&root().join(folder), "rs") {
+            code += &fs::read_to_string(file).unwrap();
+        }
+    }
+    let code = plain(&code.replace("\\\n", " "));
+    let page = plain(&page("docs/operating/trouble.md"));
+    let quotes: Vec<&str> =
+        page.split('“').skip(1).filter_map(|rest| rest.split('”').next()).collect();
+    assert!(quotes.len() > 20, "the page quotes the program");
+    let unsaid: Vec<&&str> = quotes.iter().filter(|quote| !code.contains(**quote)).collect();
+    assert!(unsaid.is_empty(), "no program says that: {unsaid:#?}");
+}
+
+/// A text with one blank between its words.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_files_that_the_guide_for_contributors_names_are_there() {
+    for name in ["docs/development.md", "docs/performance.md", "CONTRIBUTING.md"] {
+        let page = page(name);
+        let named = page.split('`').skip(1).step_by(2).filter_map(|span| span.split(' ').next());
+        let rooms = ["src/", "tests/", "tools/", "config/", "benches/", "docs/", ".ci/"];
+        for path in named.filter(|path| rooms.iter().any(|room| path.starts_with(room))) {
+            let is_pattern = path.contains(['<', '*', '…', '{']);
+            assert!(is_pattern || root().join(path).exists(), "{name}: there is no {path}");
+        }
+    }
+}
+
+// ---- links
+
+#[test]
+fn every_relative_link_leads_to_a_file_and_a_heading_that_exist() {
+    let mut pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+        .map(|name| root().join(name))
+        .to_vec();
+    pages.extend(files(&root().join("docs"), "md"));
+    pages.extend(files(&root().join("config"), "md"));
+    let mut known: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        for (line, link) in links(&text) {
+            let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let folder = page.parent().unwrap();
+            let target = if path.is_empty() { page.clone() } else { folder.join(path) };
+            let shown = page.strip_prefix(root()).unwrap().display();
+            if !target.exists() {
+                broken.push(format!("{shown}:{line}: there is no {path}"));
+            } else if !heading.is_empty() && target.extension().is_some_and(|ending| ending == "md")
+            {
+                let headings = known
+                    .entry(target.clone())
+                    .or_insert_with(|| headings(&fs::read_to_string(&target).unwrap()));
+                if !headings.contains(heading) {
+                    broken.push(format!("{shown}:{line}: {link} has no such heading"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Files below a folder with this ending.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|known| known == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The lines that are no code, with their numbers.
+fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_code = false;
+    text.lines().zip(1..).filter_map(move |(line, number)| {
+        if line.trim_start().starts_with("```") {
+            is_code = !is_code;
+            return None;
+        }
+        (!is_code).then_some((number, line))
+    })
+}
+
+/// Targets within the repository, with the lines on which they stand.
+fn links(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in prose(text) {
+        // What stands between two backquotes is no link.
+        let line: String = line.split('`').step_by(2).collect::<Vec<_>>().join("``");
+        for rest in line.split("](").skip(1) {
+            let Some(target) = rest.split([')', ' ']).next() else { continue };
+            if !target.contains("://") && !target.starts_with("mailto:") && !target.is_empty() {
+                found.push((number, target.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// The anchors of a page's headings.
+fn headings(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (_, line) in prose(text) {
+        let level = line.bytes().take_while(|byte| *byte == b'#').count();
+        if !(1..=6).contains(&level) || !line[level..].starts_with(' ') {
+            continue;
+        }
+        let first = anchor(line[level..].trim());
+        let mut own = first.clone();
+        for copy in 1.. {
+            if found.insert(own) {
+                break;
+            }
+            own = format!("{first}-{copy}");
+        }
+    }
+    found
+}
+
+/// The anchor that GitHub makes of a heading: lower case, of punctuation only hyphens and underscores,
+/// hyphens for blanks.
+fn anchor(heading: &str) -> String {
+    let mut shown = String::new();
+    // Of a link only the text is shown.
+    for part in heading.split("](") {
+        let text =
+            if shown.is_empty() { part } else { part.split_once(')').map_or("", |(_, rest)| rest) };
+        shown += text;
+    }
+    let kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
+    shown.to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn an_anchor_is_made_as_github_makes_it() {
+    assert_eq!(anchor("One stream, one store, one service"), "one-stream-one-store-one-service");
+    assert_eq!(anchor("`escalations.list`"), "escalationslist");
+    assert_eq!(anchor("429: too many wait"), "429-too-many-wait");
+    assert_eq!(anchor("See [the page](page.md) now"), "see-the-page-now");
+    let headings = headings("# A\n```\n# no heading\n```\n## A\n## A_b-c\n");
+    assert_eq!(headings.into_iter().collect::<Vec<_>>(), ["a", "a-1", "a_b-c"]);
+}
+
+#[test]
+fn a_link_is_found_wherever_it_stands_but_in_code() {
+    let text =
+        "[a](x.md#y) and ![b](z.png \"t\") `[c](no.md)`\n```\n[d](no.md)\n```\n[e](https://x.y)";
+    let found: Vec<String> = links(text).into_iter().map(|(_, link)| link).collect();
+    assert_eq!(found, ["x.md#y", "z.png"]);
+}
