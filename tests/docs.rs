@@ -157,6 +157,61 @@ fn the_page_of_the_contract_names_every_type_of_event() {
 
 // ---- what pages quote
 
+#[test]
+fn the_commands_in_pages_are_commands_with_options_that_there_are() {
+    let mut known = commands("src/main.rs", "jumeau");
+    known.extend(commands("src/engine/mod.rs", "jumeau"));
+    known.extend(commands("tools/twinctl/src/arguments.rs", "twinctl"));
+    let mut code = String::new();
+    for file in files(&root().join("tools/twinctl/src"), "rs") {
+        code += &fs::read_to_string(file).unwrap();
+    }
+    for file in ["src/main.rs", "src/engine/mod.rs", "src/engine/development.rs"] {
+        code += &page(file);
+    }
+    let is_option = |name: &str| {
+        code.contains(&format!(" {}: ", name.replace('-', "_")))
+            || code.contains(&format!("long = \"{name}\""))
+    };
+    let mut found = 0;
+    let mut wrong = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for (number, line) in blocks(&text) {
+            let line = line.trim_start().trim_start_matches("$ ");
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let shown = format!("{}:{number}: {line}", page.display());
+            match words[..] {
+                ["jumeau" | "twinctl", command, ..] if !command.starts_with('-') => {
+                    found += 1;
+                    let own = line.split("  ").next().unwrap_or_default();
+                    let mut options = own.split(' ').filter_map(|word| word.strip_prefix("--"));
+                    let is_known = known.contains(&format!("{} {command}", words[0]));
+                    if !is_known || !options.all(is_option) {
+                        wrong.push(shown);
+                    }
+                }
+                [script, ..] if script.starts_with("tools/") || script.starts_with(".ci/") => {
+                    found += 1;
+                    if !root().join(script).exists() {
+                        wrong.push(shown);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(found > 40, "pages show commands");
+    assert!(wrong.is_empty(), "no such commands or options: {wrong:#?}");
+}
+
+/// The lines of code, with their numbers.
+fn blocks(text: &str) -> Vec<(usize, &str)> {
+    let outside: BTreeSet<usize> = prose(text).map(|(number, _)| number).collect();
+    let lines = (1..).zip(text.lines()).filter(|(number, _)| !outside.contains(number));
+    lines.filter(|(_, line)| !line.trim_start().starts_with("```")).collect()
+}
+
 /// In docs/operating/trouble.md, words between “ and ” are those of the program.
 #[test]
 fn the_page_of_troubles_quotes_what_the_program_says() {
@@ -197,14 +252,9 @@ fn the_files_that_the_guide_for_contributors_names_are_there() {
 
 #[test]
 fn every_relative_link_leads_to_a_file_and_a_heading_that_exist() {
-    let mut pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
-        .map(|name| root().join(name))
-        .to_vec();
-    pages.extend(files(&root().join("docs"), "md"));
-    pages.extend(files(&root().join("config"), "md"));
     let mut known: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
     let mut broken = Vec::new();
-    for page in &pages {
+    for page in &pages() {
         let text = fs::read_to_string(page).unwrap();
         for (line, link) in links(&text) {
             let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
@@ -225,6 +275,16 @@ fn every_relative_link_leads_to_a_file_and_a_heading_that_exist() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Every page of the documentation.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+        .map(|name| root().join(name))
+        .to_vec();
+    pages.extend(files(&root().join("docs"), "md"));
+    pages.extend(files(&root().join("config"), "md"));
+    pages
 }
 
 /// Files below a folder with this ending.
