@@ -212,9 +212,9 @@ fn blocks(text: &str) -> Vec<(usize, &str)> {
     lines.filter(|(_, line)| !line.trim_start().starts_with("```")).collect()
 }
 
-/// In docs/operating/trouble.md, words between “ and ” are those of the program.
+/// On these pages, words between “ and ” are those of the program.
 #[test]
-fn the_page_of_troubles_quotes_what_the_program_says() {
+fn pages_for_operators_quote_what_the_program_says() {
     let mut code = String::new();
     for folder in ["src", "tools/twinctl/src"] {
         for file in files(&root().join(folder), "rs") {
@@ -222,10 +222,11 @@ fn the_page_of_troubles_quotes_what_the_program_says() {
         }
     }
     let code = plain(&code.replace("\\\n", " "));
-    let page = plain(&page("docs/operating/trouble.md"));
+    let pages = ["docs/operating/trouble.md", "docs/operating/deploy.md"].map(page).join("\n");
+    let page = plain(&pages);
     let quotes: Vec<&str> =
         page.split('“').skip(1).filter_map(|rest| rest.split('”').next()).collect();
-    assert!(quotes.len() > 20, "the page quotes the program");
+    assert!(quotes.len() > 20, "the pages quote the program");
     let unsaid: Vec<&&str> = quotes.iter().filter(|quote| !code.contains(**quote)).collect();
     assert!(unsaid.is_empty(), "no program says that: {unsaid:#?}");
 }
