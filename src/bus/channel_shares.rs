@@ -63,8 +63,8 @@ impl ChannelShares {
         self.total
     }
 
-    /// The loud channels that sent most, loudest first. None unless a channel that is not `slowed`
-    /// already has sent something recently: otherwise no channel would profit.
+    /// The loud channels that sent most, loudest first. Without the quietest of them if no other channel,
+    /// not `slowed` already, has sent something recently: slowing all of them would help no channel.
     pub(super) fn loudest(&self, slowed: &[&str], now: Instant) -> Vec<Box<str>> {
         let mut loud: Vec<&(Box<str>, u64)> =
             self.counts.iter().filter(|(_, count)| count * LOUD >= self.total).collect();

@@ -273,7 +273,7 @@ struct Task<F> {
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     inbox: String,
     answers: Subscriber,
-    /// All unconfirmed entries in order; entries confirmed out of order have left gaps.
+    /// All unconfirmed entries in order, and among them those that were confirmed out of order.
     entries: VecDeque<Entry>,
     /// The number of the first entry; entries are numbered from the start of the task.
     first: u64,

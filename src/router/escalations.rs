@@ -156,8 +156,8 @@ fn only(queue: &mut Option<Box<str>>, token: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Sets the caller as the agent, if none is named. If the broker has verified the caller's name, only an
-/// operator can act for another agent.
+/// Sets the caller as the agent, if none is named. A caller whose name the broker has verified acts for
+/// another agent only as an operator.
 fn sign(handoff: &mut HandoffData, request: &Request) {
     let by = &request.by;
     if by.name.is_empty() {
