@@ -15,14 +15,14 @@ pub struct NatsSettings {
     pub url: String,
     /// What every subject starts with, and, in upper case, every stream.
     pub prefix: String,
-    /// The file with the credentials that the broker's operator gave (`.creds`); none: none asked.
+    /// Path of the NATS credentials file (`.creds`); none: no credentials.
     pub credentials: Option<PathBuf>,
-    /// The file with the seed of our nkey (`SU…`); none: none asked.
+    /// Path of the file with the service's nkey seed (`SU…`); none: no nkey.
     pub nkey: Option<PathBuf>,
-    /// What the subjects start with on which answers come to us. Where the broker lets each user
-    /// hear its own answers only, this names the user.
+    /// Inbox prefix for replies to the service; contains the user name if the broker restricts each
+    /// user to their own inbox.
     pub inbox: String,
-    /// The name under which a service is asked, where the broker has roles; none: under none.
+    /// User name for API requests at a broker with roles; none: no name.
     pub name: Option<String>,
     /// How the connection is encrypted.
     pub tls: TlsSettings,
@@ -30,7 +30,7 @@ pub struct NatsSettings {
     pub connect_timeout_ms: u64,
     /// Milliseconds for the answer to one request to the broker.
     pub request_timeout_ms: u64,
-    /// Seconds for which a service that starts waits for a broker that does not answer; 0: not at all.
+    /// Seconds to wait for the broker at startup; 0: not at all.
     pub wait_seconds: u64,
 }
 
@@ -49,13 +49,13 @@ pub struct TlsSettings {
 }
 
 impl NatsSettings {
-    /// The addresses for people to read: without what a password or a token may be.
+    /// The addresses for display, with passwords and tokens removed.
     pub fn shown_url(&self) -> String {
         masked(&self.url)
     }
 }
 
-/// Who comes in, as an address says it.
+/// The login contained in an address.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Login {
     /// A user with a password.
@@ -65,11 +65,11 @@ pub enum Login {
         /// The password.
         password: String,
     },
-    /// Whoever has this token.
+    /// A token.
     Token(String),
 }
 
-/// Who comes in, as the first of these addresses says it that says so: `nats://user:password@host` or
+/// The login of the first address that contains one: `nats://user:password@host` or
 /// `nats://token@host`, percent-encoded.
 pub fn login(urls: &str) -> Option<Login> {
     let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -85,7 +85,7 @@ pub fn login(urls: &str) -> Option<Login> {
     })
 }
 
-/// Addresses, separated by commas, each of which says that this user comes in.
+/// The comma-separated addresses, each with this login added.
 pub fn with_login(urls: &str, user: &str, password: &str) -> String {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let secret = format!("{}:{}", encoded(user), encoded(password));
@@ -97,7 +97,7 @@ pub fn with_login(urls: &str, user: &str, password: &str) -> String {
     urls.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 
-/// Addresses, separated by commas, without the passwords and tokens that stand before their hosts.
+/// The comma-separated addresses without passwords and tokens.
 pub fn masked(urls: &str) -> String {
     let one = |url: &str| {
         let Some((secret, host)) = url.rsplit_once('@') else { return url.to_owned() };
@@ -144,8 +144,8 @@ impl Default for NatsSettings {
     }
 }
 
-/// The section `streams`: how the broker keeps what it is given. Read when a stream is made; one that
-/// exists is left as its operator wants it.
+/// The section `streams`: configuration of the streams, applied when a stream is created; existing
+/// streams are not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StreamSettings {
@@ -155,19 +155,20 @@ pub struct StreamSettings {
     pub keep_hours: u32,
     /// Hours for which dead letters are kept; 0: for ever.
     pub keep_dead_hours: u32,
-    /// Hours for which it is kept what people did; 0: for ever.
+    /// Retention of the audit log in hours; 0: for ever.
     pub keep_audit_hours: u32,
-    /// Bytes that each stream may take, but that of the audit; beyond it the oldest messages go. 0: no limit.
+    /// Maximum bytes of each stream except the audit; beyond it the oldest messages are deleted.
+    /// 0: no limit.
     pub bytes_max: u64,
-    /// Bytes that the stream of dead letters may take, if that is less: a channel that sends nothing
-    /// else must not fill the broker's disk. 0: no limit but that of every stream.
+    /// Maximum bytes of the dead-letter stream, if lower than `bytes_max`: a channel that sends
+    /// only invalid events must not fill the broker's disk. 0: as every stream.
     pub dead_bytes_max: u64,
-    /// Seconds for which the broker remembers the ids of what the service publishes, to drop copies. At
-    /// least as long as the longest downtime after which nothing may be published twice. The stream of
-    /// events has no such memory: twins recognise copies of events.
+    /// Deduplication window of the broker for what the service publishes, in seconds: at least the
+    /// longest downtime after which nothing may be published twice. The event stream has none:
+    /// twins recognise duplicate events.
     pub duplicate_window_seconds: u32,
-    /// Channels whose actions and recalls an integrator takes off a durable consumer, which is made
-    /// for it and has the channel's name.
+    /// Channels with a durable integrator consumer for actions and recalls, created by the service
+    /// under the channel's name.
     pub integrators: Vec<String>,
 }
 
@@ -198,8 +199,8 @@ pub struct StoreSettings {
     pub path: PathBuf,
     /// The folder for copies of the database that are made while the service runs.
     pub backups: PathBuf,
-    /// The master key, if rows of customers are to be sealed: a file, or `env:` and the name of a
-    /// variable, that holds 64 hexadecimal digits. Chosen when the store is made.
+    /// The master key for encrypting customer data: a file or `env:VARIABLE` with 64 hexadecimal
+    /// digits. Can be set only when the store is created.
     pub master_key: Option<String>,
     /// When a commit counts as durable.
     pub sync: SyncMode,
@@ -215,8 +216,8 @@ pub struct StoreSettings {
     /// Days for which inputs that did not come from the stream are kept for replay, counted back
     /// from the newest one.
     pub journal_days: u16,
-    /// Bytes that stay free on the disk: with less, nothing is taken in until there is more. What is
-    /// under way needs them: the log of changes, and tables that are merged.
+    /// Free disk space to keep in reserve, in bytes: below it, processing pauses. The write-ahead
+    /// log and compactions in progress need it.
     pub reserve_bytes: u64,
 }
 
@@ -227,9 +228,9 @@ pub enum SyncMode {
     /// When the disk has it: nothing is lost when the power fails.
     #[default]
     Always,
-    /// When the operating system has it. Nothing is lost when the process dies. When the machine
-    /// does, the last seconds may be: events that were acknowledged and actions that were sent are
-    /// then unknown to their twins, and are not made up for.
+    /// When the operating system has it. Nothing is lost if the process dies. If the machine dies,
+    /// the last seconds may be lost: twins then do not know of acknowledged events and sent
+    /// actions, and these are not processed again.
     Os,
 }
 
@@ -262,13 +263,13 @@ pub struct Settings {
     pub streams: StreamSettings,
     /// Where the state of the twins is, and what it may cost.
     pub store: StoreSettings,
-    /// What is known of the languages that customers write.
+    /// Languages for the analysis of messages.
     pub languages: LanguageSettings,
-    /// Who reads customers' messages besides the twins themselves.
+    /// The external analyser of customers' messages.
     pub analyser: AnalyserSettings,
     /// How broadcasts wake twins.
     pub broadcast: BroadcastSettings,
-    /// What is written down of what people do.
+    /// The audit log of API requests.
     pub audit: AuditSettings,
     /// What the service writes to standard error.
     pub log: LogSettings,
@@ -278,16 +279,16 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AuditSettings {
-    /// How customers stand there.
+    /// How customers are named in it.
     pub identifiers: AuditIdentifiers,
 }
 
-/// How customers stand in the audit.
+/// How the audit log names customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditIdentifiers {
-    /// As a hash that is keyed by the store's secret: who may ask the service and knows the
-    /// identifier finds the lines, and the lines do not tell it.
+    /// As a hash keyed with the store's secret: a user of the API who knows the identifier can find
+    /// the lines, but the lines do not reveal it.
     #[default]
     Hashed,
     /// As the company writes them.
@@ -298,8 +299,8 @@ pub enum AuditIdentifiers {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LanguageSettings {
-    /// A folder with one folder for each language, which add to those that come along, or replace
-    /// them; unset: those that come along. Read when the service starts.
+    /// A folder with one folder per language, which add to the built-in languages or replace them;
+    /// unset: built-in only. Read at startup.
     pub folder: Option<PathBuf>,
 }
 
@@ -307,8 +308,8 @@ pub struct LanguageSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BroadcastSettings {
-    /// Twins that are looked at in a second, at most, on behalf of broadcasts: all partitions of
-    /// this service together. On event time there is no bound.
+    /// Maximum twins visited per second for broadcasts, all partitions of this service together. No
+    /// limit on event time.
     pub wake_per_second: u32,
 }
 
@@ -322,9 +323,9 @@ impl Default for BroadcastSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AnalyserSettings {
-    /// The NATS subject on which an analyser answers; unset: twins read by themselves.
+    /// The NATS subject of the analyser; unset: built-in analysis.
     pub subject: Option<String>,
-    /// Milliseconds for its answer; without one the twin reads the message by itself.
+    /// Timeout in milliseconds; after it, the built-in analysis is used.
     pub timeout_ms: u32,
 }
 
@@ -340,41 +341,40 @@ impl Default for AnalyserSettings {
 pub struct ServiceSettings {
     /// The policy: the name of an embedded one, or a folder (anything with a `/`).
     pub policy: String,
-    /// A policy that decides in its shadow, named in the same way; unset: none. It changes nothing
-    /// and says nothing; how its decisions differ is counted.
+    /// A shadow policy, named in the same way; unset: none. It changes and sends nothing;
+    /// differences of its decisions are counted.
     pub shadow: Option<String>,
     /// What `now` is for a twin.
     pub time: TimeMode,
-    /// When a channel that asks is answered.
+    /// When a decide request is answered.
     pub answers: Answers,
-    /// Channels whose `handoff` events may say what agents and operators did, such as that of a contact
-    /// centre. Any other channel may only hand a customer over, in nobody's name.
+    /// Channels whose `handoff` events may say what agents and operators did, such as that of a
+    /// contact centre. Other channels may only open an escalation, without naming an agent.
     pub desks: Vec<String>,
-    /// Into how many partitions customers are divided: the unit of ordering, commit and recovery.
-    /// Fixed once there are streams, because a customer's events would go to another partition
-    /// otherwise.
+    /// Number of partitions, the unit of ordering, commit and recovery. Fixed once the streams
+    /// exist, because another number would move customers to other partitions.
     pub partitions: u16,
     /// Threads that partitions and their twins live on; 0: one for every other core, because the
     /// committer, the bus and perhaps the broker need the rest.
     pub arbiters: u16,
     /// Threads that talk to the broker.
     pub bus_threads: u16,
-    /// Twins held in memory; above it the coldest go to sleep.
+    /// Maximum twins in memory; above it the least recently used are passivated.
     pub resident_twins_max: usize,
-    /// About how many bytes of twins are held in memory; above it the coldest go to sleep.
+    /// Approximate maximum bytes of twins in memory; above it the least recently used are
+    /// passivated.
     pub resident_bytes_max: usize,
-    /// Seconds without an input after which a twin in memory comes to rest: packed to a third of
-    /// its size until something happens to it. 0: never.
+    /// Seconds without an input after which a twin in memory is compressed until its next input.
+    /// 0: never.
     pub rest_after_seconds: u32,
-    /// Seconds that a stop waits for what is in flight.
+    /// Seconds that a shutdown waits for events in flight.
     pub drain_seconds_max: u32,
-    /// Channels that may say that two known customers are one (`link` with `merge`).
+    /// Channels that may merge two known customers (`link` with `merge`).
     pub merging_channels: Vec<String>,
 }
 
 impl ServiceSettings {
-    /// Threads that partitions and their twins live on: as many as are wanted, or half as many as
-    /// there are cores, and never more than partitions.
+    /// Number of partition threads: the setting, or half the cores; at most one per partition.
     pub fn arbiters(&self) -> usize {
         let wanted = match self.arbiters {
             0 => std::thread::available_parallelism().map_or(1, usize::from) / 2,
@@ -408,22 +408,22 @@ impl Default for ServiceSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeMode {
-    /// The time at which the stream stored the event; timers fire by the clock on the wall.
+    /// The time at which the stream stored the event; timers use the host clock.
     #[default]
     Stream,
     /// The event's own time, so that history can be replayed; timers fire as that time advances.
     Event,
 }
 
-/// When a channel that asks is answered.
+/// When a decide request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answers {
-    /// When what was decided is durable: what a customer was shown is never forgotten.
+    /// After the commit: the twin never forgets what a customer was shown.
     #[default]
     Durable,
-    /// As soon as it is decided, and on its way to the disk. If the process dies within these
-    /// milliseconds, its twin does not know of what was shown, and may say it once more.
+    /// Before the commit. If the process dies before it, some milliseconds later, the twin does not know
+    /// what was shown and may show it again.
     Early,
 }
 
@@ -434,7 +434,7 @@ pub struct LogSettings {
     /// The form of a line.
     pub format: LogFormat,
     /// What is written: a level (`error`, `warn`, `info`, `debug`, `trace`) or directives such as
-    /// `info,jumeau::bus=debug`. Below `debug` nothing is written that customers said or are.
+    /// `info,jumeau::bus=debug`. Customer data is logged only at `debug` and `trace`.
     pub filter: String,
     /// How customers are named.
     pub identifiers: LogIdentifiers,
@@ -451,7 +451,7 @@ impl Default for LogSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogIdentifiers {
-    /// By a hash with a key that the store keeps to itself: the same customer has the same.
+    /// As a hash keyed with the store's secret; the same customer always has the same hash.
     #[default]
     Hashed,
     /// As the company writes them.
