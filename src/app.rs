@@ -92,9 +92,9 @@ impl RunningService {
                 .collect();
             if !stuck.is_empty() {
                 end_now(&format!(
-                    "partitions that do not answer after {} s: {}; the process ends without them; \
-                     nothing durable is lost, and what they were at is taken in again after the next \
-                     start",
+                    "partitions that did not stop within {} s: {}; the process exits without them. \
+                     Committed data is safe; uncommitted events are processed again after the \
+                     restart",
                     self.drain.as_secs(),
                     stuck.join(", ")
                 ));
@@ -104,7 +104,10 @@ impl RunningService {
         }
         self.stop().await;
         if !is_drained {
-            bail!("not everything was durable and published in time; it is after the next start");
+            bail!(
+                "the drain timed out: some events are uncommitted or some outputs unpublished; both \
+                 are completed after the restart"
+            );
         }
         Ok(())
     }
@@ -114,7 +117,7 @@ impl RunningService {
     pub async fn stop(self) {
         let _deadline = Deadline::start(
             STOP,
-            "a thread does not end; the process ends without it; nothing durable is lost",
+            "a thread did not stop; the process exits without it; committed data is safe",
         );
         self.intake.abort();
         // Unfinished erasures resume after the next start.

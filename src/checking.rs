@@ -167,7 +167,7 @@ fn of_story(story: &Story, passed: bool, findings: &[Finding], took: Option<Dura
 /// Prints the uncovered parts of a policy: their number, and some or all of them.
 fn not_reached(unreached: &Unreached, is_verbose: bool) {
     if unreached.is_empty() {
-        terminal::say("every rule, action and treatment is reached by a story");
+        terminal::say("stories cover every rule, action and treatment");
         return;
     }
     let Unreached { rules, actions, treatments } = unreached;
@@ -176,7 +176,7 @@ fn not_reached(unreached: &Unreached, is_verbose: bool) {
         .filter(|(_, part)| !part.unreached.is_empty())
         .map(|(what, part)| format!("{} of {}", part.unreached.len(), many(part.of, what)))
         .collect();
-    console::warn(format_args!("no story reaches {}", counted.join(", ")));
+    console::warn(format_args!("no story covers {}", counted.join(", ")));
     // If an action is listed, its treatments are implied.
     let alone: Vec<&Reachable> = match is_verbose {
         true => treatments.unreached.iter().collect(),
@@ -194,7 +194,7 @@ fn not_reached(unreached: &Unreached, is_verbose: bool) {
         is_short |= all.len() > shown;
     }
     if is_short {
-        console::faint("  --verbose names all of them");
+        console::faint("  --verbose lists all of them");
     }
 }
 

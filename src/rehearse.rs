@@ -74,7 +74,7 @@ async fn live_policy(settings: &Settings, bus: &Bus) -> anyhow::Result<(Policy, 
     match rehearsal::running(bus).await {
         Ok(files) => {
             let live = policy::load_with(&files, &languages)
-                .context("the service goes by a policy that this version cannot read")?;
+                .context("this version cannot read the service's policy")?;
             let other = named.ok().map(|named| named.version());
             let differs = other.filter(|other| *other != live.version);
             // Without an explicit setting, the default policy is probably not meant.
@@ -82,8 +82,8 @@ async fn live_policy(settings: &Settings, bus: &Bus) -> anyhow::Result<(Policy, 
                 || settings.service.policy != Settings::default().service.policy;
             let note = differs.filter(|_| is_named).map(|other| {
                 format!(
-                    "`{}` is another version ({other}) than the policy that the service goes by, \
-                     which stands here as live",
+                    "`{}` on this disk is version {other}; the service's own policy is used as the \
+                     live one",
                     settings.service.policy
                 )
             });
@@ -92,8 +92,8 @@ async fn live_policy(settings: &Settings, bus: &Bus) -> anyhow::Result<(Policy, 
         Err(why) => {
             let live = policy::load_with(&named?, &languages)?;
             let note = format!(
-                "live is `{}` as it is on this disk, for no service hands out the policy that it \
-                 goes by: {why}",
+                "using `{}` from this disk as the live policy, because no service could be asked \
+                 for its own: {why}",
                 settings.service.policy
             );
             Ok((live, Some(note)))
@@ -178,15 +178,15 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     let mut notes: Vec<String> = note.into_iter().collect();
     if !has_service {
         notes.push(
-            "without what channels asked through the API, without what was learned, and believing all \
-             that claims to be the service's own: no service answers on this broker"
+            "no service answers on this broker, so the rehearsal leaves out API requests of \
+             channels and learned models, and cannot check which internal messages are genuine"
                 .to_owned(),
         );
     }
     if by_now > 0 {
         notes.push(format!(
-            "{} went by versions of what was learned that are not kept any more: they go by what is \
-             known now",
+            "{} used model versions that are no longer kept; they are decided with the current \
+             model",
             crate::console::many(usize::try_from(by_now).unwrap_or(usize::MAX), "input")
         ));
     }

@@ -195,7 +195,7 @@ fn a_folder_of_languages_that_cannot_be_read_is_said_with_the_place_of_the_mista
     fs::remove_file(folder.path().join("de/words.txt")).unwrap();
     let refusal = policy_source::languages(settings.languages.folder.as_deref()).unwrap_err();
     let said = refusal.to_string().replace(&*folder.path().to_string_lossy(), "FOLDER");
-    insta::assert_snapshot!(said, @"expected files such as de/words.txt in FOLDER, found none; take the setting `languages.folder` out to have the languages that come along");
+    insta::assert_snapshot!(said, @"expected files such as de/words.txt in FOLDER, found none; remove the setting `languages.folder` to use the built-in languages");
 
     let arguments = vec![Argument::set("languages.folder=/no/such/folder").unwrap()];
     let refusal = Layers { arguments, ..Layers::default() }.load().unwrap_err();

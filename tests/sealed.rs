@@ -304,19 +304,19 @@ fn without_the_right_master_key_nothing_is_opened() {
     fs::rename(place.keys(), place.folder.path().join("elsewhere")).unwrap();
     refusals += &format!("{}\n", place.open().unwrap_err());
     insta::assert_snapshot!(refusals.replace(&folder, "…"), @r"
-    expected the master key of the store, found none; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+    expected the master key of the store, found none; set `store.master-key` to its file or `env:VARIABLE`: without it no customer data can be read
 
-    expected the master key of the store, found another in the file …/other, by which those in …/store-keys cannot be opened; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+    expected the master key of the store, found another key in the file …/other, which cannot unwrap those in …/store-keys; set `store.master-key` to its file or `env:VARIABLE`: without it no customer data can be read
 
-    expected the master key of the store, found no 64 hexadecimal digits in the file …/short; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+    expected the master key of the store, found no 64 hexadecimal digits in the file …/short; set `store.master-key` to its file or `env:VARIABLE`: without it no customer data can be read
 
-    expected the master key of the store, found No such file or directory (os error 2) for the file …/missing; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+    expected the master key of the store, found No such file or directory (os error 2) for the file …/missing; set `store.master-key` to its file or `env:VARIABLE`: without it no customer data can be read
 
-    expected the master key of the store, found no text in the variable NO_SUCH_KEY; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+    expected the master key of the store, found no text in the variable NO_SUCH_KEY; set `store.master-key` to its file or `env:VARIABLE`: without it no customer data can be read
 
-    expected a sealed store at …/store/../clear, because there is a master key, found one in clear; what is sealed is sealed from the start: unset `store.master-key`, or choose another `store.path`
+    expected a sealed store at …/store/../clear, because `store.master-key` is set, found one in clear; a store can only be sealed when it is created: unset `store.master-key`, or choose another `store.path`
 
-    expected the customers' keys of the store in …/store-keys, found none; put them back as they were, or move the store away and restore a backup: without its key no customer's row can be read
+    expected the customer keys of the store in …/store-keys, found none; restore them, or move the store away and restore a backup: without their key, a customer's data cannot be read
     ");
     fs::rename(place.folder.path().join("elsewhere"), place.keys()).unwrap();
     assert_eq!(state(&place.open().unwrap(), "ada").as_deref(), Some(WORDS));
@@ -433,7 +433,7 @@ fn a_crash_between_keys_and_store_loses_neither() {
     // Keys of an earlier time would take bob for erased.
     let (earlier, _folder) = crash([&place.settings.path, &keys_then]);
     let refused = Store::open(&earlier, PARTITIONS).unwrap_err().to_string();
-    assert!(refused.contains("those of an earlier time: 1 changes, not 2"), "{refused}");
+    assert!(refused.contains("an older copy: 1 changes instead of 2"), "{refused}");
 }
 
 #[test]

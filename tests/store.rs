@@ -407,7 +407,7 @@ fn a_check_finds_and_names_what_is_no_good() {
     store.commit(&[batch]).unwrap();
     let found = store.verify().unwrap();
     assert_eq!((found.records, found.defects), (4, 1));
-    insta::assert_snapshot!(found.described.join("\n"), @"table twins, key 000103616461: expected a twin record, found 7 bytes that are none; restore the store from a backup");
+    insta::assert_snapshot!(found.described.join("\n"), @"table twins, key 000103616461: expected a twin record, found 7 bytes that are not a record; restore the store from a backup");
 }
 
 const FULL: &str = "JUMEAU_TEST_FULL_DISK";
@@ -739,8 +739,7 @@ fn a_check_finds_outputs_that_would_be_written_over() {
     let found = examine(folder.path(), None).unwrap().verified.described;
     assert_eq!(
         found,
-        [
-            "partition 1: expected outputs below 3, its next, found 7; one of them would be written over"
-        ]
+        ["partition 1: expected output numbers below 3 (the next one), found 7; it would be \
+          overwritten"]
     );
 }

@@ -277,10 +277,10 @@ fn what_no_story_reaches_is_named_and_a_slip_in_a_name_is_found_on_both_sides() 
     assert_eq!(
         found,
         [
-            "scenarios/gifts.toml:10:1: nothing answers to `track:Gift Lefd`; did you mean \
-             `track:Gift Left`?",
-            "shop.toml:13:1: no story has `track:Gift Left`, and nothing answers to `track:Gift \
-             Lefd`, which one has; is one of them a slip?",
+            "scenarios/gifts.toml:10:1: nothing in the policy reacts to `track:Gift Lefd`; did you \
+             mean `track:Gift Left`?",
+            "shop.toml:13:1: the policy reacts to `track:Gift Left`, which no story sends; a story \
+             sends `track:Gift Lefd`, which nothing reacts to; is one of them a typo?",
         ]
     );
 }

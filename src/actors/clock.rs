@@ -39,8 +39,9 @@ impl Clock {
         if steady.jumps.contradicts_broker() {
             tracing::warn!(
                 ms = ahead_of_broker_ms,
-                "the clock on the wall and the broker's differ by more than a minute: timers fire by \
-                 the one, events are stored by the other; set both by the same source of time"
+                "the host clock and the broker's clock differ by more than a minute: timers use the \
+                 host clock, events are stamped by the broker; synchronise both from one time \
+                 source"
             );
         }
     }
@@ -88,13 +89,17 @@ impl SteadyClock {
                 if at.saturating_duration_since(since) >= DOUBT {
                     tracing::warn!(
                         ms = off,
-                        "the clock on the wall stays as it was set: it counts"
+                        "the changed host clock has been stable for a minute and is used from now \
+                         on"
                     );
                     return self.believe(wall, at);
                 }
             }
             _ => {
-                tracing::warn!(ms = off, "the clock on the wall was set; going on as before");
+                tracing::warn!(
+                    ms = off,
+                    "the host clock jumped; ignoring the jump until it has been stable for a minute"
+                );
                 self.doubt = Some((at, off));
                 self.jumps = ClockJumps {
                     times: self.jumps.times + 1,

@@ -117,7 +117,7 @@ impl EraserTask {
             })
             .await?;
         }
-        tracing::info!(erasure = %id, "an identifier is erased");
+        tracing::info!(erasure = %id, "identifier erased");
         Ok(())
     }
 
@@ -300,7 +300,7 @@ struct Backoff {
 impl Backoff {
     async fn wait(&mut self, error: &bus::Error) {
         if !std::mem::replace(&mut self.has_complained, true) {
-            tracing::warn!(%error, "an erasure waits for the broker");
+            tracing::warn!(%error, "erasure waiting for the broker");
         }
         tokio::time::sleep(PAUSE).await;
     }

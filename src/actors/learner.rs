@@ -115,7 +115,7 @@ impl LearnerThread {
         // If it has ended already, there is no receiver.
         let _ = self.commands.send(LearnerCommand::End);
         if self.thread.join().is_err() {
-            tracing::error!("the learner ended by a panic, which is a defect of jumeau");
+            tracing::error!("the learner panicked: this is a bug in jumeau, please report it");
         }
     }
 }

@@ -188,8 +188,8 @@ impl Drop for PartitionActor {
         if !self.is_ended {
             // The receiver is gone only when the service is stopping already.
             let _ = self.shell.fatal.send(FatalError(format!(
-                "partition {} panicked, which is a defect of jumeau; what was not durable is taken in \
-                 again after the next start",
+                "partition {} panicked: this is a bug in jumeau, please report it; uncommitted \
+                 events are processed again after the restart",
                 self.partition
             )));
         }

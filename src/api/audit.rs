@@ -123,7 +123,7 @@ impl AuditWriter {
             code: None,
         };
         if let Err(error) = self.write(&record).await {
-            tracing::error!(%error, "a change of the policy is not in the audit");
+            tracing::error!(%error, "a policy change could not be written to the audit");
         }
     }
 
@@ -134,8 +134,8 @@ impl AuditWriter {
     pub async fn write(&self, record: &AuditRecord) -> Result<(), ApiError> {
         let failed = |why: String| {
             let sentence = format!(
-                "expected the audit to take a line about this, found: {why}; nothing is shown or done \
-                 that is not written down"
+                "expected the audit to accept a line about this request, found: {why}; the request \
+                 was refused, because nothing is shown or done without an audit line"
             );
             ApiError::new(code::INTERNAL, sentence)
         };
@@ -178,7 +178,7 @@ impl AuditWriter {
             return (String::new(), None);
         }
         let Ok(Json::Object(mut fields)) = serde_json::from_slice(payload) else {
-            return ("a request that is no JSON object".to_owned(), None);
+            return ("the request is not a JSON object".to_owned(), None);
         };
         let mut searched = None;
         for (name, value) in &mut fields {

@@ -109,7 +109,7 @@ pub enum BadReceipt {
     NoKey(Box<str>),
     /// The content is not what was signed.
     #[error(
-        "expected the words that {key} signed, found others: the receipt was changed, or forged"
+        "expected the text that {key} signed, found another: the receipt was changed, or forged"
     )]
     Forged {
         /// The expected key.

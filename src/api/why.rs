@@ -115,9 +115,9 @@ impl WhatIfReply {
     ) -> WhatIfReply {
         let verdict = match &reaction.verdict {
             InputResult::Applied => "taken in".into(),
-            InputResult::Duplicate => "taken in before".into(),
+            InputResult::Duplicate => "a duplicate".into(),
             InputResult::PassedOn => {
-                "passed on to the customer to whom the identifier is linked".into()
+                "forwarded to the customer whom the identifier is linked to".into()
             }
             InputResult::Stale | InputResult::Untouched => "let be".into(),
             InputResult::Refused(rejection) => format!("refused: {}", rejection.detail).into(),

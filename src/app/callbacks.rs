@@ -68,6 +68,8 @@ pub(super) async fn watched(
 ) {
     if AssertUnwindSafe(task).catch_unwind().await.is_err() {
         // Without a receiver the service is stopping already.
-        let _ = fatal.send(FatalError(format!("{what} panicked, which is a defect of jumeau")));
+        let _ = fatal.send(FatalError(format!(
+            "{what} panicked: this is a bug in jumeau, please report it"
+        )));
     }
 }

@@ -23,10 +23,13 @@ pub(super) async fn look(room: &Arc<DiskMonitor>, partitions: &Partitions) {
         tracing::warn!(
             free_bytes = space.free_bytes,
             reserve_bytes = space.reserve_bytes,
-            "the disk is nearly full: nothing more is taken in until there is room"
+            "the disk is nearly full: processing is paused until space is free"
         );
     } else {
-        tracing::info!(free_bytes = space.free_bytes, "the disk has room again: going on");
+        tracing::info!(
+            free_bytes = space.free_bytes,
+            "the disk has space again: processing resumes"
+        );
     }
     for partition in partitions.all() {
         partition.do_send(SetDiskSpace(!is_short));

@@ -34,7 +34,11 @@ impl PolicyHandle {
                 let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
                 let (count, first) =
                     (mistakes.len(), mistakes.first().cloned().unwrap_or_default());
-                tracing::warn!(mistakes = count, first, "a changed policy is refused");
+                tracing::warn!(
+                    mistakes = count,
+                    first,
+                    "the changed policy was refused; the previous one stays active"
+                );
                 let ending = if count == 1 { "" } else { "s" };
                 self.write_down(format!("{count} mistake{ending}"), false);
                 self.current.write().status.refusal = Some(PolicyRefusal { at: now(), mistakes });

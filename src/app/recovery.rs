@@ -63,9 +63,9 @@ pub(super) fn resume_point(
     let lane = SlowLane::newest(recovered.iter().map(|known| known.slow_lane.clone()));
     if time == TimeMode::Event && lane.is_open() {
         anyhow::bail!(
-            "expected a store in which no event waits, because on event time all come in their \
-             order, found that those of {} do; start once more on stream time, until `stats` says \
-             that there is no lag",
+            "expected an empty slow lane, because event time needs all events in order, found \
+             events of {} in it; start once more with `service.time` on `stream`, until `stats` \
+             shows no lag",
             lane.slowed().collect::<Vec<_>>().join(", ")
         );
     }

@@ -98,9 +98,9 @@ fn until(metas: &[PartitionMeta]) -> anyhow::Result<Vec<Option<LastTakenEvent>>>
         let found = own.or_else(|| other().or_else(earliest).copied());
         found.map(Some).ok_or_else(|| {
             anyhow::anyhow!(
-                "expected a store that knows when an event was stored that it has taken in, found none: \
-                 everything would be taken in once more; start the service on its own stream first, \
-                 or begin with an empty store"
+                "expected a store with the timestamp of its last processed event, found one \
+                 without: every event would be processed again; start the service on its own stream \
+                 first, or use an empty store"
             )
         })
     };

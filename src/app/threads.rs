@@ -19,7 +19,7 @@ impl Threads {
             .thread_name("bus")
             .enable_all()
             .build()
-            .context("cannot start the threads of the bus")?;
+            .context("cannot start the bus threads")?;
         Ok(Threads { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 

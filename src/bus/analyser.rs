@@ -111,7 +111,11 @@ impl Analyser {
                 (Ok(analysis), Some(told)) => told.analysis = Some(Box::new(analysis)),
                 (Err(why), _) => {
                     if !std::mem::replace(&mut health.has_complained, true) {
-                        tracing::warn!(why, "an answer of the analyser cannot be used");
+                        tracing::warn!(
+                            why,
+                            "unusable answer from the external analyser; using the built-in \
+                             analysis"
+                        );
                     }
                 }
                 (Ok(_), None) => {}
@@ -121,7 +125,7 @@ impl Analyser {
         if health.silence >= SILENCE_MAX {
             tracing::warn!(
                 subject = self.subject,
-                "the analyser is silent; twins read by themselves"
+                "the external analyser does not answer; using the built-in analysis"
             );
             *health = Health { rests_until: Some(Instant::now() + REST), ..Health::default() };
         }

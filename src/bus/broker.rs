@@ -203,7 +203,7 @@ impl Broker {
             .spawn()
             .map_err(Error::process("start the broker"))?;
         let Some(stdin) = keeper.stdin.take() else {
-            return Err(self.failed("it has no standard input"));
+            return Err(self.failed("no standard input"));
         };
         self.running = Some(Running { keeper, stdin });
 
@@ -282,7 +282,7 @@ async fn find() -> Result<PathBuf, Error> {
             Ok(version) => found.push(format!("{version} at {}", candidate.display())),
             Err(_) if !candidate.exists() => found.push(format!("none at {}", candidate.display())),
             Err(error) => {
-                found.push(format!("{}, which does not run: {error}", candidate.display()))
+                found.push(format!("{}, which cannot be run: {error}", candidate.display()))
             }
         }
     }

@@ -133,7 +133,7 @@ impl Bus {
             if pause == PAUSE_MIN {
                 let seconds = settings.wait_seconds;
                 let url = settings.shown_url();
-                tracing::warn!(url, seconds, "no broker answers; waiting for it");
+                tracing::warn!(url, seconds, "no broker answers; retrying");
             }
             tokio::time::sleep(pause.min(left)).await;
             pause = (2 * pause).min(PAUSE_MAX);
@@ -345,29 +345,29 @@ fn observe(link: &watch::Sender<ConnectionStatus>, event: &Event, role: Role) {
                 epoch = link.epoch;
             });
             if epoch > 1 && is_main {
-                tracing::info!("the broker is back");
+                tracing::info!("reconnected to the broker");
             }
         }
         Event::Disconnected => {
             let was_up = link.send_if_modified(ConnectionStatus::down);
             if was_up && is_main {
-                tracing::warn!("the broker is gone; trying again until it is back");
+                tracing::warn!("lost the connection to the broker; reconnecting");
             }
         }
         Event::SlowConsumer(_) => {
-            tracing::warn!("messages came faster than they were read, and some were dropped");
+            tracing::warn!("slow consumer: the client dropped messages");
         }
         Event::ServerError(error) => {
             // After the first quote the library names a subject, which may contain a customer.
             let complaint = error.to_string();
             let error = complaint.split(['"', '\'']).next().unwrap_or_default();
-            tracing::warn!(error, "the broker complains");
-            tracing::debug!(complaint, "the broker complains");
+            tracing::warn!(error, "the broker reports an error");
+            tracing::debug!(complaint, "the broker reports an error");
         }
-        Event::ClientError(error) => tracing::debug!(%error, "the connection has trouble"),
-        Event::LameDuckMode if is_main => tracing::info!("the broker is about to stop"),
+        Event::ClientError(error) => tracing::debug!(%error, "connection error"),
+        Event::LameDuckMode if is_main => tracing::info!("the broker is shutting down"),
         Event::LameDuckMode | Event::Draining | Event::Closed => {
-            tracing::debug!(%event, "the connection ends");
+            tracing::debug!(%event, "the connection is closed");
         }
     }
 }
@@ -431,6 +431,6 @@ mod tests {
     fn brokers_that_take_no_memory_of_a_twin_are_refused() {
         assert!(check_payload(1024 * 1024).is_ok(), "as it comes");
         let refusal = check_payload(limits::PASSED_BYTES).unwrap_err();
-        insta::assert_snapshot!(refusal, @"expected a broker that takes messages of 135168 bytes, found one that takes at most 131072; raise `max_payload` in its configuration: the memory of a twin moves in one message");
+        insta::assert_snapshot!(refusal, @"expected a broker that accepts messages of 135168 bytes, found a limit of 131072; raise `max_payload` in its configuration (a twin's memory travels in one message)");
     }
 }

@@ -120,7 +120,7 @@ impl Bus {
         let mut letter = self.dead_letter(sequence).await?;
         let (is_cut, is_mended) = (letter.truncated.is_some(), mended.is_some());
         if is_cut && !is_mended {
-            return Err(Error::NoRetry { sequence, why: "only the beginning of it was kept" });
+            return Err(Error::NoRetry { sequence, why: "only its beginning was stored" });
         }
         if let Some(payload) = mended {
             letter.original.payload = payload;
@@ -136,7 +136,7 @@ impl Bus {
             // The stream would hold the event twice.
             return Err(Error::NoRetry {
                 sequence,
-                why: "it is a twin's memory, which went back where it came from; publish its \
+                why: "it is the memory of a twin and was returned to its identifier; publish its \
                       `link` or `unlink` again instead",
             });
         }

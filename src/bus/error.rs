@@ -49,7 +49,7 @@ pub enum Error {
     /// The broker is too old.
     #[error(
         "expected a nats-server of at least {expected}, found {found}; upgrade the broker: older \
-         ones cannot set a consumer back to a sequence"
+         ones cannot reset a consumer to a sequence"
     )]
     Version {
         /// The minimum version.
@@ -59,8 +59,8 @@ pub enum Error {
     },
     /// The broker's maximum message size is too small.
     #[error(
-        "expected a broker that takes messages of {expected} bytes, found one that takes at most \
-         {found}; raise `max_payload` in its configuration: the memory of a twin moves in one message"
+        "expected a broker that accepts messages of {expected} bytes, found a limit of {found}; \
+         raise `max_payload` in its configuration (a twin's memory travels in one message)"
     )]
     Payload {
         /// The minimum that we need, in bytes.
@@ -70,8 +70,8 @@ pub enum Error {
     },
     /// JetStream is not available to us.
     #[error(
-        "expected a broker with jetstream, found one without; add `jetstream {{}}` to its \
-         configuration, and to our account's"
+        "expected a broker with JetStream, found one without; add `jetstream {{}}` to its \
+         configuration and to the service's account"
     )]
     NoJetStream {
         /// The error of the client library.
@@ -97,9 +97,10 @@ pub enum Error {
     /// The stream ends before a processed sequence: it was rolled back, or lost its last messages in a
     /// power failure.
     #[error(
-        "stream {stream}: expected at least sequence {taken}, which is already taken in, found \
-         {last} to be the last; new events would be mistaken for old ones. Restore the stream, or \
-         restore the store of that time, or run `jumeau adopt` to go on with the stream as it is"
+        "stream {stream}: expected at least sequence {taken}, up to which the store has processed \
+         events, found {last} to be the last; new events would be taken for old ones. Restore the \
+         stream, or restore a store backup of that time, or run `jumeau adopt` to continue with the \
+         stream as it is"
     )]
     Rewound {
         /// The stream.
@@ -111,10 +112,10 @@ pub enum Error {
     },
     /// The stream has another message at a processed sequence: it was rolled back and has grown since.
     #[error(
-        "stream {stream}: expected the message {sequence} that was stored at {expected} and taken in, \
-         found another, stored at {found}; the stream was put back to an earlier state, and events \
-         would be passed over. Restore the stream, or restore the store of that time, or run `jumeau \
-         adopt` to go on with the stream as it is"
+        "stream {stream}: expected the message {sequence} that was stored at {expected} and is \
+         already processed, found another, stored at {found}; the stream was rolled back, and \
+         events would be skipped. Restore the stream, or restore a store backup of that time, or \
+         run `jumeau adopt` to continue with the stream as it is"
     )]
     Rewritten {
         /// The stream.
@@ -128,10 +129,10 @@ pub enum Error {
     },
     /// The stream is not the one that our cursors belong to.
     #[error(
-        "stream {stream}: expected the one that was made at {expected}, which the store has taken \
-         in, found another of this name, made at {found}; its events would be passed over or taken \
-         in twice. Restore the stream, or the store of this stream, or run `jumeau adopt` to go on \
-         with the stream as it is"
+        "stream {stream}: expected the stream created at {expected}, to which the store belongs, \
+         found another of this name, created at {found}; events would be skipped or processed \
+         twice. Restore the stream, or this stream's store, or run `jumeau adopt` to continue with \
+         the stream as it is"
     )]
     Another {
         /// The stream.
@@ -143,9 +144,9 @@ pub enum Error {
     },
     /// The stream does not exist any more.
     #[error(
-        "stream {stream}: expected the stream whose events are taken in up to sequence {taken}, found \
-         none. Restore the stream, or run `jumeau adopt` to begin another one; twins keep what they \
-         remember"
+        "stream {stream}: expected the stream that the store has processed up to sequence {taken}, \
+         found none. Restore the stream, or run `jumeau adopt` to start a new one; twins keep their \
+         state"
     )]
     Gone {
         /// The stream.
@@ -155,9 +156,10 @@ pub enum Error {
     },
     /// The store is empty, but another store has processed the stream.
     #[error(
-        "stream {stream}: expected the store that has taken it in up to sequence {acknowledged}, found \
-         an empty one; everything would be said again to everybody. Correct `store.path`, or restore a \
-         backup, or run `jumeau adopt` if all of it is to be taken in once more"
+        "stream {stream}: expected the store that has processed it up to sequence {acknowledged}, \
+         found an empty one; every event would be processed again and every action sent again. \
+         Correct `store.path`, or restore a backup, or run `jumeau adopt` to process the whole \
+         stream again"
     )]
     Strange {
         /// The stream.
@@ -167,8 +169,8 @@ pub enum Error {
     },
     /// Another service serves under this prefix.
     #[error(
-        "expected to be the only service under `{prefix}`, found another that serves since {since}, \
-         on {host}; stop it, or choose another `nats.prefix`"
+        "expected to be the only service under `{prefix}`, found another that has been running \
+         since {since}, on {host}; stop it, or choose another `nats.prefix`"
     )]
     Served {
         /// The prefix.
@@ -180,8 +182,8 @@ pub enum Error {
     },
     /// Another service took over this prefix while our lease had expired.
     #[error(
-        "expected to be the only service under `{prefix}`, found that another has taken over: this one \
-         was cut off from the broker, or did not run, for too long"
+        "expected to be the only service under `{prefix}`, found that another has taken over: this \
+         one was disconnected from the broker, or suspended, for too long"
     )]
     Superseded {
         /// The prefix.
@@ -197,7 +199,8 @@ pub enum Error {
     },
     /// The dead letter does not exist.
     #[error(
-        "expected a dead letter with sequence {sequence}, found none; list them for those there are"
+        "expected a dead letter with sequence {sequence}, found none; `twinctl dead list` shows \
+         those that exist"
     )]
     NoDeadLetter {
         /// The sequence in the stream of dead letters.
@@ -212,7 +215,10 @@ pub enum Error {
         why: &'static str,
     },
     /// A dead letter is still unusable with its new payload.
-    #[error("dead letter {sequence} is not mended, and nothing was published: {rejection}")]
+    #[error(
+        "dead letter {sequence} still cannot be used with this data; nothing was published: \
+         {rejection}"
+    )]
     Unusable {
         /// The sequence in the stream of dead letters.
         sequence: u64,
@@ -220,13 +226,13 @@ pub enum Error {
         rejection: Rejection,
     },
     /// The broker denied an operation.
-    #[error("the broker does not let us {denied}")]
+    #[error("the broker does not permit us to {denied}")]
     Denied {
         /// The denied operation.
         denied: super::PermissionDenied,
     },
     /// The service refused a request.
-    #[error("the service refuses: {detail}")]
+    #[error("the service refused: {detail}")]
     Refused {
         /// The text of the reply.
         detail: String,

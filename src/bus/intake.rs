@@ -269,7 +269,8 @@ impl Intake {
         tracing::warn!(
             channels = channels.join(", "),
             behind,
-            "channels send more than can be taken in: their events wait, and all others pass them"
+            "overload: the channels that send most move to the slow lane; all others stay in the \
+             main lane"
         );
         self.patience = buffer.last_sequence + behind;
         if !self.lane.is_open() {
@@ -345,7 +346,7 @@ impl Intake {
         self.bus.slow.durable(floor);
         let place = self.place();
         if self.slow.is_some() && self.keeps_up() && place.may_close(floor) {
-            tracing::info!("what waited is taken in: all events go by the main lane again");
+            tracing::info!("the slow lane is empty: all channels are back in the main lane");
             self.change_lane(|lane| lane.close(place.front));
             self.slow = None;
         }

@@ -98,11 +98,11 @@ enum Interrupted {
     Lost,
     #[error("the broker was silent for too long")]
     Silent,
-    #[error("the broker says {0}")]
+    #[error("the broker reports {0}")]
     Status(String),
     #[error("expected delivery {expected}, found {found}")]
     Gap { expected: u64, found: u64 },
-    #[error("the delivery has no place in the stream: {0}")]
+    #[error("the delivery has no stream sequence: {0}")]
     Foreign(String),
     #[error("cannot ask for messages: {0}")]
     Ask(String),
@@ -168,7 +168,7 @@ impl MainLane {
         }
         let (buffer, interrupted) = open.gather(&self.bus, &self.lane, self.next).await;
         if let Some(why) = interrupted {
-            tracing::info!(%why, floor = self.ledger.floor(), "the intake begins anew");
+            tracing::info!(%why, floor = self.ledger.floor(), "the intake restarts its consumer");
             self.open = None;
             self.is_caught_up = false;
             self.is_suspect = matches!(why, Interrupted::Lost);
@@ -240,7 +240,7 @@ impl MainLane {
         let found = match careful.read(&self.bus, self.ledger.floor()).await {
             Ok(found) => found,
             Err(error) => {
-                tracing::debug!(error = %chain(&error), "cannot read around messages");
+                tracing::debug!(error = %chain(&error), "cannot read around malformed messages");
                 (self.careful, self.is_caught_up) = (None, false);
                 return self.nothing();
             }
@@ -354,7 +354,7 @@ impl MainLane {
         if is_unreadable {
             tracing::info!(
                 sequence = next.map(|message| message.sequence),
-                "somebody publishes headers that cannot be read; reading around them"
+                "messages with malformed headers; reading around them"
             );
         }
         Ok(is_unreadable || self.stalls >= STALLS)

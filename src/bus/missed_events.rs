@@ -34,7 +34,8 @@ impl MissedEvents {
             tracing::warn!(
                 expected,
                 first_kept,
-                "events left the stream before they were taken in; keep them for longer"
+                "events expired from the stream before they were processed; raise \
+                 `streams.keep-hours` or `streams.bytes-max`"
             );
         }
     }

@@ -150,7 +150,8 @@ impl OwnerSubject {
                     None => {
                         tracing::info!(
                             host = owner.host,
-                            "another service served; looking for signs of life"
+                            "another service held this prefix; waiting to see whether it is still \
+                             alive"
                         );
                         seen = Some((sequence, Instant::now()));
                         continue;
@@ -209,7 +210,12 @@ impl OwnerSubject {
                     return;
                 }
                 // No other service can take over either while the broker is unreachable.
-                Err(error) => tracing::debug!(error = %chain(&error), "no sign of life was given"),
+                Err(error) => {
+                    tracing::debug!(
+                        error = %chain(&error),
+                        "could not renew the lease of this prefix"
+                    );
+                }
             }
         }
     }
@@ -250,7 +256,7 @@ impl OwnerSubject {
             Err(error) if is_missing(&error) => {
                 let config = Config {
                     name,
-                    description: Some("which service serves".into()),
+                    description: Some("which service owns this prefix".into()),
                     subjects: vec![self.bus.subjects.owner()],
                     max_messages_per_subject: 1,
                     num_replicas: self.replicas,
@@ -265,7 +271,7 @@ impl OwnerSubject {
 
     /// The last message, if any.
     async fn last(&self) -> Result<Option<(u64, Owner)>, Error> {
-        let what = "ask which service serves";
+        let what = "ask which service owns the prefix";
         let name = self.bus.subjects.owner_stream();
         let stream = self.bus.jetstream.get_stream_no_info(&name).await;
         let stream = stream.map_err(Error::request(what))?;
@@ -286,7 +292,7 @@ impl OwnerSubject {
 
     /// Writes our message if the last one has the sequence `after`.
     async fn write(&mut self, after: u64) -> Result<ReplaceResult, Error> {
-        let what = "say that we serve";
+        let what = "claim the prefix";
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string().as_str());
         let payload = serde_json::to_vec(&self.owner).map_err(Error::request(what))?;

@@ -145,7 +145,10 @@ impl PagedReader {
                 // authoritative for the end.
                 Ok(_) => self.width = 1,
                 Err(error) => {
-                    tracing::debug!(error = %chain(&error), "cannot read a page; reading one by one");
+                    tracing::debug!(
+                        error = %chain(&error),
+                        "cannot read a page of messages; reading them one by one"
+                    );
                     self.one_by_one = SOUND;
                 }
             }

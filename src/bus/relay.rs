@@ -26,8 +26,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Retry backoff: the first and the longest pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Why publishing is paused although the broker is connected.
-const UNSURE: &str =
-    "the broker has not confirmed for some seconds that this is the service that serves";
+const UNSURE: &str = "the lease of this prefix was not renewed for some seconds";
 /// The broker's error code for a message larger than its stream allows.
 const MESSAGE_TOO_LARGE: u64 = 10_054;
 /// The broker's error code for a failed expected-last-subject-sequence check.
@@ -355,7 +354,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                 },
                 () = sleep_until(wake_at) => match self.resume_at.take() {
                     Some(_) => {}
-                    None => self.fail("the broker confirms nothing"),
+                    None => self.fail("the broker sends no publish acknowledgements"),
                 },
             }
         }
@@ -470,7 +469,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
 
         let bytes_max = self.bus.client.max_payload();
         let Some(mut fitting) = fit(&entry.output, before, bytes_max, is_dead) else {
-            self.give_up(at, "it is larger than the broker takes");
+            self.give_up(at, "it is larger than the broker's `max_payload`");
             return Ok(());
         };
         if fitting.is_truncated {
@@ -497,7 +496,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
     /// Drops an output that will never be stored, so that those after it need not wait.
     fn give_up(&mut self, at: usize, why: &str) {
         let Some(entry) = self.entries.get_mut(at) else { return };
-        tracing::error!(id = %entry.output.id, why, "an output is given up");
+        tracing::error!(id = %entry.output.id, why, "an output was dropped");
         self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
         entry.is_confirmed = true;
     }
@@ -521,7 +520,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             return;
         };
         let answer = match message.status {
-            Some(StatusCode::NO_RESPONDERS) => Err("no stream takes the output".to_owned()),
+            Some(StatusCode::NO_RESPONDERS) => Err("no stream stores this subject".to_owned()),
             _ => serde_json::from_slice::<Answer>(&message.payload)
                 .map_err(|error| format!("the broker's answer cannot be read: {error}")),
         };
@@ -537,7 +536,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                 }
             }
             Ok(Answer { error: Some(refusal), .. }) if refusal.err_code == MESSAGE_TOO_LARGE => {
-                self.give_up(at, "it is larger than its stream takes");
+                self.give_up(at, "it is larger than the stream's `max_msg_size`");
             }
             _ if attempt != self.attempt || entry.is_confirmed => {}
             Ok(Answer { error: Some(refusal), .. }) => self.fail(&refusal.description),
@@ -558,7 +557,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.progress = Instant::now();
         self.pause = PAUSES.0;
         if std::mem::replace(&mut self.is_failing, false) {
-            tracing::info!("outputs are published again");
+            tracing::info!("retrying outputs");
             *self.trouble.lock() = None;
         }
     }
@@ -578,13 +577,13 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                     self.confirm(at, true);
                 }
                 Ok(Some(_)) => {
-                    tracing::error!("something else is in the place of a memory on its way");
+                    tracing::error!("another message has the sequence of a memory in transit");
                     if let Some(entry) = self.entries.get_mut(at) {
                         entry.places += 1;
                     }
-                    self.fail("something else is in the place of a memory on its way");
+                    self.fail("another message has the sequence of a memory in transit");
                 }
-                Ok(None) => self.fail("a memory on its way was not taken"),
+                Ok(None) => self.fail("a memory in transit was not accepted"),
                 Err(error) => self.fail(&error.to_string()),
             }
         }
@@ -630,7 +629,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
     fn go_back(&mut self, why: &str) {
         let last = self.trouble.lock().replace(why.to_owned());
         if !std::mem::replace(&mut self.is_failing, true) || last.as_deref() != Some(why) {
-            tracing::warn!(why, waiting = self.entries.len(), "outputs wait to be published again");
+            tracing::warn!(why, waiting = self.entries.len(), "outputs are waiting for a retry");
         }
         self.counters.retries.fetch_add(1, Ordering::Relaxed);
         self.sent = 0;

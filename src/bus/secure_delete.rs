@@ -218,7 +218,7 @@ impl Bus {
             stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
         let sequences = found.into_iter().flatten().collect();
         let stream = subjects.events_stream();
-        trails.push(MessageTrail { stream, what: "events that could not be used", sequences });
+        trails.push(MessageTrail { stream, what: "events that became dead letters", sequences });
         Ok(trails)
     }
 

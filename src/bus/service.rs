@@ -279,7 +279,7 @@ where
             *said = Some(Instant::now());
             tracing::warn!(
                 connection = listener.connections().0,
-                "a connection for requests ended, as over headers that nobody can read; it is made anew"
+                "a connection for API requests was closed (malformed headers do that); reconnecting"
             );
         }
     }
@@ -338,7 +338,7 @@ impl Counter {
     {
         while let Some(message) = requests.next().await {
             let Some(reply) = self.subjects.reply_of(&message) else {
-                tracing::debug!("a request whose answer would go elsewhere than to an inbox");
+                tracing::debug!("refused a request whose reply subject is not an inbox");
                 continue;
             };
             let (answers, window) = (self.answers.clone(), self.window.clone());

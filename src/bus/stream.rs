@@ -75,7 +75,7 @@ impl Bus {
         let prefix = self.subjects.prefix();
         let config = pull::Config {
             durable_name: Some(token.clone()),
-            description: Some("what is to be done in one channel, for its integrator".into()),
+            description: Some("actions and recalls of one channel, for its integrator".into()),
             filter_subjects: vec![
                 format!("{prefix}.actions.{token}.>"),
                 format!("{prefix}.recalls.{token}.>"),
@@ -106,7 +106,7 @@ impl Bus {
         };
         let audit = Config {
             name: subjects.audit_stream(),
-            description: Some("what people did: who, when, what".into()),
+            description: Some("audit log: who did what, when".into()),
             subjects: vec![subjects.all_audit()],
             max_age: hours(settings.keep_audit_hours),
             // Audit lines cannot be deleted, not even by the service.
@@ -129,7 +129,7 @@ impl Bus {
             audit,
             Config {
                 name: subjects.events_stream(),
-                description: Some("what channels report, by partition".into()),
+                description: Some("events of all channels, by partition".into()),
                 subjects: vec![subjects.all_events(), subjects.all_broadcasts()],
                 subject_transform: Some(SubjectTransform { source, destination }),
                 duplicate_window: Duration::ZERO,
@@ -138,7 +138,9 @@ impl Bus {
             },
             Config {
                 name: subjects.actions_stream(),
-                description: Some("what twins want done, and what comes of it: actions, recalls, escalations, observations".into()),
+                description: Some(
+                    "outputs of twins: actions, recalls, escalations, observations".into(),
+                ),
                 subjects: vec![
                     subjects.all_actions(),
                     subjects.all_recalls(),
@@ -149,7 +151,7 @@ impl Bus {
             },
             Config {
                 name: subjects.dead_stream(),
-                description: Some("events that could not be used, and why".into()),
+                description: Some("dead letters: unusable events, with the reason".into()),
                 subjects: vec![subjects.all_dead()],
                 max_age: hours(settings.keep_dead_hours),
                 max_bytes: bytes(match (settings.bytes_max, settings.dead_bytes_max) {
@@ -327,21 +329,22 @@ fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
             "the retention",
             format!("{:?}", wanted.retention).to_lowercase(),
             format!("{:?}", found.retention).to_lowercase(),
-            "create the stream anew with this retention",
+            "delete the stream and let the service create it with this retention",
         );
     }
     if wanted.duplicate_window.is_zero() && !found.duplicate_window.is_zero() {
         return differs(
             "the window for duplicates",
-            "none, so that no channel can suppress the event of another by its id".into(),
+            "none, so that no channel can suppress another channel's event by reusing its id"
+                .into(),
             format!("{:?}", found.duplicate_window),
-            "create the stream anew: it has one for good",
+            "delete the stream and let the service create it: this cannot be changed later",
         );
     }
     if found.no_ack || found.sealed {
         return differs(
             "a stream that",
-            "can be written and confirms".into(),
+            "accepts and acknowledges messages".into(),
             if found.sealed { "a sealed one" } else { "one that does not confirm" }.into(),
             "create the stream anew",
         );

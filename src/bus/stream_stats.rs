@@ -75,7 +75,12 @@ impl StreamMonitor {
                 match look(&bus, &mut missed).await {
                     Ok(kept) => *sink.lock() = mended.told(kept),
                     // While the broker is unreachable, the last result stays valid.
-                    Err(error) => tracing::debug!(error = %chain(&error), "no look at the streams"),
+                    Err(error) => {
+                        tracing::debug!(
+                            error = %chain(&error),
+                            "cannot read the state of the streams"
+                        );
+                    }
                 }
             }
         });
@@ -156,17 +161,18 @@ impl StreamRepairs {
             match outcome {
                 Ok(()) => {
                     *times += 1;
-                    tracing::warn!(
-                        stream,
-                        "somebody deleted a stream; it is made again, without what it held"
-                    );
+                    tracing::warn!(stream, "a stream was deleted; created it again, empty");
                 }
                 // No answer says nothing about the stream.
                 Err(error) if error.is_no_answer() => {}
                 Err(error) => {
                     let why = chain(&error);
                     if known != Some(&why) {
-                        tracing::warn!(stream, why, "a stream is not as it should be");
+                        tracing::warn!(
+                            stream,
+                            why,
+                            "a stream's configuration differs from the settings"
+                        );
                     }
                     *trouble = Some(why);
                 }
@@ -202,7 +208,8 @@ impl ConsumerLosses {
                 stream,
                 reader,
                 messages = gone - from,
-                "messages left the stream before they were read; keep them for longer, or read faster"
+                "messages expired from the stream before a consumer read them; raise the stream's \
+                 retention, or read faster"
             );
         }
         *counted = gone.max(*counted);

@@ -164,8 +164,8 @@ impl fmt::Display for RecordKind {
 pub enum Error {
     /// The bytes are not a record of jumeau, or only the beginning of one.
     #[error(
-        "expected a {kind} record, found {found} bytes that are none; \
-         restore the store from a backup"
+        "expected a {kind} record, found {found} bytes that are not a record; restore the store \
+         from a backup"
     )]
     NoRecord {
         /// The expected kind.
@@ -175,8 +175,8 @@ pub enum Error {
     },
     /// The bytes were changed after they were written.
     #[error(
-        "expected a {kind} record with checksum {expected:08x}, found {found:08x}: it was damaged \
-         after it was written; check the disk and restore the store from a backup"
+        "expected a {kind} record with checksum {expected:08x}, found {found:08x}: the record is \
+         corrupt; check the disk and restore the store from a backup"
     )]
     Damaged {
         /// The expected kind.
@@ -188,8 +188,8 @@ pub enum Error {
     },
     /// The record is intact but of another kind.
     #[error(
-        "expected a {kind} record, found an intact record of kind {found}; \
-         this is a defect of jumeau, or the record was copied by hand: please report it"
+        "expected a {kind} record, found an intact record of kind {found}; unless it was copied by \
+         hand, this is a bug in jumeau: please report it"
     )]
     OtherKind {
         /// The expected kind.
@@ -210,8 +210,8 @@ pub enum Error {
     },
     /// The record is intact, but does not match its format.
     #[error(
-        "expected a {kind} record of format {version}, found an intact one that does not fit it: \
-         {detail}; this is a defect of jumeau: please report it"
+        "expected a {kind} record of format {version}, found an intact record of another shape: \
+         {detail}; this is a bug in jumeau: please report it"
     )]
     Malformed {
         /// The expected kind.
@@ -473,14 +473,14 @@ mod tests {
         ];
         let sentences: Vec<String> = errors.iter().map(Error::to_string).collect();
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        expected a number record, found 0 bytes that are none; restore the store from a backup
-        expected a number record, found 10 bytes that are none; restore the store from a backup
-        expected a number record with checksum e48c03fc, found 84184279: it was damaged after it was written; check the disk and restore the store from a backup
-        expected a twin record, found an intact record of kind 6; this is a defect of jumeau, or the record was copied by hand: please report it
+        expected a number record, found 0 bytes that are not a record; restore the store from a backup
+        expected a number record, found 10 bytes that are not a record; restore the store from a backup
+        expected a number record with checksum e48c03fc, found 84184279: the record is corrupt; check the disk and restore the store from a backup
+        expected a twin record, found an intact record of kind 6; unless it was copied by hand, this is a bug in jumeau: please report it
         expected a number record of format 1 or older, found format 9, written by a newer jumeau; upgrade to it
-        expected a number record of format 0, found an intact one that does not fit it: formats of this kind begin with 1 and end with 1; this is a defect of jumeau: please report it
-        expected a number record of format 1, found an intact one that does not fit it: bytes behind its end: 1; this is a defect of jumeau: please report it
-        expected a number record of format 1, found an intact one that does not fit it: UnexpectedEnd { additional: 1 }; this is a defect of jumeau: please report it
+        expected a number record of format 0, found an intact record of another shape: formats of this kind begin with 1 and end with 1; this is a bug in jumeau: please report it
+        expected a number record of format 1, found an intact record of another shape: bytes behind its end: 1; this is a bug in jumeau: please report it
+        expected a number record of format 1, found an intact record of another shape: UnexpectedEnd { additional: 1 }; this is a bug in jumeau: please report it
         ");
     }
 }

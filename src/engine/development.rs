@@ -118,9 +118,8 @@ fn fresh(folder: &Path) -> anyhow::Result<&Path> {
     match parts.iter().find(|part| part.exists()) {
         None => Ok(folder),
         Some(used) => anyhow::bail!(
-            "expected a folder without streams and a store, for stories begin with none, found {}; \
-             name another one with --folder, or leave it out: then they have one that is gone \
-             afterwards",
+            "expected an empty folder, because stories start without streams and a store, found {}; \
+             name another with --folder, or leave --folder out to use a temporary one",
             used.display()
         ),
     }
@@ -134,8 +133,8 @@ fn alike(folder: &Path, secure: bool) -> anyhow::Result<()> {
     };
     anyhow::ensure!(
         !folder.join("nats/jetstream").join(streams).exists(),
-        "expected a folder that is used {}, found {}, which was begun {told}: its streams and its store \
-         belong together; go on {told}, or name another folder with --folder",
+        "expected a folder that is used {}, found {}, which was created {told}; its streams and \
+         store belong together: run it {told}, or name another folder with --folder",
         if secure { "with --secure" } else { "without --secure" },
         folder.display()
     );

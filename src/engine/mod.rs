@@ -122,7 +122,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
                 checking::tell(&console::as_json(&settings.store.path, &examined))?;
             } else {
                 console::examined(&settings.store.path, &examined);
-                println!("  the service goes on behind what its partitions have taken in");
+                println!(
+                    "  the service continues after the last event that its partitions have \
+                     processed"
+                );
             }
             Ok(true)
         }
@@ -151,7 +154,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
 
 fn log(settings: &Settings) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.log.filter)
-        .with_context(|| format!("log.filter `{}` is no filter", settings.log.filter))?;
+        .with_context(|| format!("log.filter `{}` is not a valid filter", settings.log.filter))?;
     let is_json = matches!(settings.log.format, LogFormat::Json);
     let has_colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
@@ -230,7 +233,7 @@ async fn run_until_stopped(
     let running = tokio::select! {
         running = start(settings, source) => running?,
         () = stop.told() => {
-            tracing::info!("stopping before anything was taken in");
+            tracing::info!("stopping before the service was ready");
             return Ok(true);
         }
     };
@@ -246,7 +249,7 @@ async fn until_stopped(mut running: Running, mut stop: Stop) -> anyhow::Result<b
     };
     match stopped {
         Ok(()) => {
-            tracing::info!("stopping: taking nothing more in, finishing what is under way");
+            tracing::info!("stopping: no new events; finishing those in flight");
             running.service.drain().await?;
             Ok(true)
         }
@@ -266,7 +269,7 @@ async fn serve(choices: Choices) -> anyhow::Result<bool> {
             broker = settings.nats.shown_url(),
             policy = %settings.service.policy,
             partitions = settings.service.partitions,
-            "twins are awake"
+            "the service is ready"
         );
     };
     run_until_stopped(&settings, &source, ready).await

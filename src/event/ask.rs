@@ -63,11 +63,11 @@ impl AskData {
         };
         if placements.len() > limits::PLACEMENTS {
             let (most, found) = (limits::PLACEMENTS, placements.len());
-            return Err(format!("{found} `placements`; at most {most} are asked for at once"));
+            return Err(format!("{found} `placements`; at most {most} fit one request"));
         }
         for (position, placement) in placements.iter().enumerate() {
             let Some(text) = placement.as_text() else {
-                return Err(format!("the placement {placement}, which is no name"));
+                return Err(format!("the placement {placement}, which is not a name"));
             };
             name("placements", text)?;
             if placements[..position].contains(placement) {
@@ -113,9 +113,9 @@ mod tests {
         let found: Vec<String> = found.map(|json| read(json).unwrap_err()).into();
         insta::assert_snapshot!(found.join("\n"), @r#"
         `placements` is hero, not a list of names
-        the placement 1, which is no name
+        the placement 1, which is not a name
         the placement `a` twice
-        9 `placements`; at most 8 are asked for at once
+        9 `placements`; at most 8 fit one request
         a `most` of 0; 1 to 16 fit
         a `most` of 17; 1 to 16 fit
         "#);

@@ -61,8 +61,7 @@ pub(super) fn attribute<'a>(
     let Some(found) = raw(headers, name) else { return Ok(None) };
     if let Some(other) = all(headers, name).find(|other| *other != found) {
         return Err(bad(&format!(
-            "the header `{PREFIX}{name}` twice, as `{}` and as `{}`; one of them counts, and nobody \
-             can tell which",
+            "the header `{PREFIX}{name}` twice, as `{}` and as `{}`; send it once",
             cut(found, 64).escape_debug(),
             cut(other, 64).escape_debug()
         )));

@@ -129,25 +129,29 @@ impl SharedFact {
                 let bytes = given.to_string().len();
                 if bytes > limits::BROADCAST_VALUE_BYTES {
                     let most = limits::BROADCAST_VALUE_BYTES;
-                    return Err(format!("a value of {bytes} bytes; at most {most} are kept"));
+                    return Err(format!("a value of {bytes} bytes; at most {most} fit"));
                 }
             }
         }
         if self.ended && (self.condition.is_some() || self.wake || self.decide.is_some()) {
-            return Err("an end with `where`, `wake` or `decide`; it ends for everybody".to_owned());
+            return Err(
+                "an end with `where`, `wake` or `decide`; a broadcast ends for everybody, so leave \
+                 them out"
+                    .to_owned(),
+            );
         }
         let Some(campaign) = &self.decide else { return Ok(()) };
         let Campaign { actions, issues, placements, channel, rate } = campaign;
         for names in [actions, issues, placements] {
             if names.len() > limits::CAMPAIGN_NAMES {
                 let (most, found) = (limits::CAMPAIGN_NAMES, names.len());
-                return Err(format!("{found} names that take part in a campaign; {most} at most"));
+                return Err(format!("{found} names in a campaign; at most {most} fit"));
             }
         }
         let mut names = actions.iter().chain(issues).chain(placements).chain(channel);
         names.try_for_each(|one| name("name", one))?;
         if *rate == Some(0) {
-            return Err("a `rate` of none in a second".to_owned());
+            return Err("a `rate` of 0; use at least 1 a second".to_owned());
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ impl Delivery {
         match &self.content {
             Content::Read(read) => read.as_ref(),
             Content::Unread | Content::Broadcast(_) | Content::Erasure(_) => {
-                unreachable!("it has just been read, and nothing but an event is taken in as one")
+                unreachable!("the content was matched as an event just before")
             }
         }
     }
@@ -92,7 +92,7 @@ impl Delivery {
         match self.content {
             Content::Read(read) => (read, self.original),
             Content::Unread | Content::Broadcast(_) | Content::Erasure(_) => {
-                unreachable!("it has just been read, and nothing but an event is taken in as one")
+                unreachable!("the content was matched as an event just before")
             }
         }
     }

@@ -124,8 +124,8 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         return Err(Rejection::new(
             Reason::BadCustomer,
             format!(
-                "expected an event about `{}`, whom its NATS subject names, found `subject` `{}`; \
-                 publish it on the subject of the customer whom it is about",
+                "expected the attribute `subject` to be `{}`, as in the NATS subject, found `{}`; \
+                 publish the event on the subject of its customer",
                 raw.customer,
                 cut(named, limits::CUSTOMER_BYTES).escape_debug()
             ),
@@ -214,7 +214,7 @@ pub(super) fn open<'a>(
         && !is_json(media)
     {
         return Err(bad_envelope(&format!(
-            "data of the type `{}`; send data as `application/json`, which it is if nothing is said",
+            "data of the content type `{}`; send `application/json` (the default)",
             cut(media, 64).escape_debug()
         )));
     }
@@ -346,12 +346,11 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
 fn decoded(encoded: &str) -> Result<Option<String>, Rejection> {
     let bytes = STANDARD.decode(encoded).map_err(|error| {
         bad_envelope(&format!(
-            "`data_base64` that is no Base64 as RFC 4648 has it in section 4, with its padding: \
-             {error}"
+            "`data_base64` that is not standard Base64 with padding (RFC 4648, section 4): {error}"
         ))
     })?;
     let text = json::text(&bytes).map_err(|misread| {
-        bad_envelope(&format!("in `data_base64` {misread}; only JSON is data"))
+        bad_envelope(&format!("in `data_base64` {misread}; data must be JSON"))
     })?;
     Ok(Some(text.into_owned()).filter(|text| !text.trim_ascii().is_empty()))
 }

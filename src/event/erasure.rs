@@ -25,7 +25,8 @@ impl FromStr for ErasureId {
 
     fn from_str(text: &str) -> Result<ErasureId, String> {
         let digits = (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten();
-        let bad = || "expected an erasure as 32 hexadecimal digits, as `erase` names it".to_owned();
+        let bad =
+            || "expected an erasure id of 32 hexadecimal digits, as `erase` prints it".to_owned();
         digits.map(ErasureId).ok_or_else(bad)
     }
 }

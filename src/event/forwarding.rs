@@ -227,23 +227,23 @@ pub(super) fn read(
         return Err(Rejection::new(
             Reason::BadSubject,
             format!(
-                "expected `{TYPE}` on the channel `{INTERNAL}`, which twins use among themselves, \
-                 found `{}`; use a channel name of your own",
+                "expected `{TYPE}` on the internal channel `{INTERNAL}`, found `{}`; use another \
+                 channel name",
                 cut(kind, 64)
             ),
         ));
     }
     let bad = |found: &str| {
-        let expected = "what a twin passes on to another";
+        let expected = "a forwarded event";
         Rejection::new(Reason::BadData, format!("expected {expected}, found: {found}"))
     };
     let Some(data) = data else { return Err(bad("no data")) };
     let found: Data<'_> = json::read(data).map_err(|misread| bad(&misread.to_string()))?;
     if found.via.is_empty() || found.via.len() > limits::PASSES {
-        return Err(bad(&format!("{} identifiers on the way", found.via.len())));
+        return Err(bad(&format!("{} identifiers in the route", found.via.len())));
     }
     if found.links.len() != found.via.len() {
-        return Err(bad("something that does not know its way"));
+        return Err(bad("a forwarded event without its route"));
     }
     for customer in found.via.iter().chain([&found.from]) {
         Customer::new(customer.as_str()).map_err(|error| bad(&error))?;
@@ -257,10 +257,10 @@ pub(super) fn read(
             Some(CarriedMemory { sense, epoch, said, memory: memory.get().into() })
         }
         (None, None, None, _) => None,
-        _ => return Err(bad("a memory that does not know what is to become of it")),
+        _ => return Err(bad("a memory without its transfer kind")),
     };
     if carried.is_some() && !matches!(found.kind, EventType::Link | EventType::Unlink) {
-        return Err(bad("a memory with an event that moves none"));
+        return Err(bad("a memory with an event that carries none"));
     }
     Ok(Event {
         customer,

@@ -141,7 +141,7 @@ impl HandoffData {
                 }
             }
             HandoffState::Claimed if self.agent.is_none() => {
-                Err("nobody who claims; say which `agent`".into())
+                Err("`claimed` without `agent`; name the agent".into())
             }
             _ => name("escalation", &self.escalation),
         }
@@ -184,16 +184,16 @@ impl AgentChannels {
         let desks: Vec<&str> = self.names().collect();
         let desks = if desks.is_empty() { "none".to_owned() } else { desks.join(", ") };
         let found = match (told.state, is_nobodys) {
-            (HandoffState::Opened, _) => "one in somebody's name".to_owned(),
+            (HandoffState::Opened, _) => "one with `agent` or `operator`".to_owned(),
             (state, _) => format!("`{}`", state.name()),
         };
         Err(Rejection::new(
             Reason::Refused,
             format!(
-                "expected what agents do from a channel of `service.desks` ({desks}), and from \
-                 `{}` no `handoff` but `opened` without `agent` and `operator`; found {found}. People \
-                 go by the API (`escalations.claim` and so on), a contact centre by a channel that the \
-                 setting names",
+                "expected agents' `handoff` events only from a channel in `service.desks` \
+                 ({desks}), and from `{}` only `opened` without `agent` and `operator`; found \
+                 {found}. Agents use the API (`escalations.claim` and so on), a contact centre uses \
+                 a channel listed in the setting",
                 event.channel.as_str()
             ),
         ))
@@ -237,6 +237,6 @@ mod tests {
             assert!(nobody.is_err(), "{borrowed}");
         }
         let claimed = told("chat", r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#);
-        insta::assert_snapshot!(desks.admit(&claimed).unwrap_err(), @"refused: expected what agents do from a channel of `service.desks` (desk), and from `chat` no `handoff` but `opened` without `agent` and `operator`; found `claimed`. People go by the API (`escalations.claim` and so on), a contact centre by a channel that the setting names");
+        insta::assert_snapshot!(desks.admit(&claimed).unwrap_err(), @"refused: expected agents' `handoff` events only from a channel in `service.desks` (desk), and from `chat` only `opened` without `agent` and `operator`; found `claimed`. Agents use the API (`escalations.claim` and so on), a contact centre uses a channel listed in the setting");
     }
 }

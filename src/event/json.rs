@@ -47,8 +47,8 @@ impl fmt::Display for JsonError {
             JsonError::Json(error) => error.fmt(out),
             JsonError::Rounded(number) => write!(
                 out,
-                "the whole number {}, which would be rounded: from {} to {} all are kept as they \
-                 are; write others as texts",
+                "the whole number {}, which would be rounded; numbers from {} to {} are exact, send \
+                 others as strings",
                 cut(number, 64),
                 i64::MIN,
                 u64::MAX

@@ -139,10 +139,11 @@ impl FromStr for EventType {
                 .filter(|(distance, _)| *distance <= 2);
             let hint = match nearest {
                 _ if name == super::Broadcast::TYPE => {
-                    "a broadcast goes to the subject of its scope, and to nobody's".to_owned()
+                    "publish a broadcast on the subject of its scope, not on a customer's"
+                        .to_owned()
                 }
                 Some((_, known)) => format!("did you mean `{known}`?"),
-                None => "something with a name of your own is a `track`".to_owned(),
+                None => "use `track` for events with names of your own".to_owned(),
             };
             let names = EventType::ALL.map(EventType::name).join(", ");
             let found = super::cut(name, 64);
@@ -655,17 +656,14 @@ pub(super) fn value(found: &Value) -> Result<(), String> {
 fn extent(found: &Value) -> Result<usize, String> {
     let (depth, nodes) = found.extent();
     if depth > limits::VALUE_DEPTH {
-        return Err(format!(
-            "values nested {depth} deep; at most {} are kept",
-            limits::VALUE_DEPTH
-        ));
+        return Err(format!("values nested {depth} deep; at most {} fit", limits::VALUE_DEPTH));
     }
     Ok(nodes)
 }
 
 fn within(nodes: usize) -> Result<(), String> {
     if nodes > limits::VALUE_NODES {
-        return Err(format!("{nodes} values; at most {} are kept", limits::VALUE_NODES));
+        return Err(format!("{nodes} values; at most {} fit", limits::VALUE_NODES));
     }
     Ok(())
 }

@@ -42,8 +42,8 @@ impl Rights {
         Err(Rejection::new(
             Reason::Refused,
             format!(
-                "expected `merge` from a channel that the setting `service.merging-channels` names, \
-                 found it on `{}`; an identifier that is nobody's yet is linked without it",
+                "expected `merge` from a channel listed in `service.merging-channels`, found it on \
+                 `{}`; leave `merge` out to link an identifier that belongs to no customer yet",
                 event.channel
             ),
         ))
@@ -67,6 +67,6 @@ mod tests {
         assert_eq!(rights.admit(&told("crm", merge)), Ok(()));
         assert_eq!(rights.admit(&told("web", link)), Ok(()));
         let refusal = rights.admit(&told("web", merge)).unwrap_err();
-        insta::assert_snapshot!(refusal, @"refused: expected `merge` from a channel that the setting `service.merging-channels` names, found it on `web`; an identifier that is nobody's yet is linked without it");
+        insta::assert_snapshot!(refusal, @"refused: expected `merge` from a channel listed in `service.merging-channels`, found it on `web`; leave `merge` out to link an identifier that belongs to no customer yet");
     }
 }

@@ -12,7 +12,7 @@ impl EventKind {
             EventKind::Identify(told) => list(&told.traits, "", text),
             // The other customer may be erased one day, and this text is kept in somebody else's twin.
             EventKind::Link(_) => text.write_str("belongs to a customer"),
-            EventKind::Unlink(_) => text.write_str("belongs to somebody else"),
+            EventKind::Unlink(_) => text.write_str("belongs to another customer"),
             EventKind::Page(told) | EventKind::Screen(told) | EventKind::Track(told) => {
                 text.write_str(&told.name)?;
                 list(&told.properties, " ", text)

@@ -115,7 +115,7 @@ impl<'a> LexiconReader<'a> {
             match section {
                 Some(section) => self.line(section, line),
                 None => {
-                    self.wrong(line, "expected a section such as `[words]` before the first line");
+                    self.wrong(line, "expected a section such as `[words]` before this line");
                     return;
                 }
             }
@@ -254,7 +254,7 @@ impl<'a> LexiconReader<'a> {
                 return Some((number, rest.trim()));
             }
             Ok(number) if (min..=max).contains(&number) => {
-                self.wrong(line, "expected what the number holds for; found nothing after it");
+                self.wrong(line, "expected words after the number, found nothing");
             }
             _ => self.wrong(
                 line,
@@ -277,9 +277,7 @@ impl<'a> LexiconReader<'a> {
                 let class = shown(class).to_owned();
                 self.wrong(
                     line,
-                    format!(
-                        "`{class}` names no class of endings; expected one of [endings], above"
-                    ),
+                    format!("unknown class of endings `{class}`; expected one of [endings] above"),
                 );
                 continue;
             };
@@ -324,7 +322,7 @@ impl<'a> LexiconReader<'a> {
         let (Some(after), Some(before)) = (reach(), reach()) else {
             return self.wrong(
                 line,
-                "expected a word and how many words it negates after and before itself: `not 4 0`",
+                "expected a word and how many words after and before it are negated: `not 4 0`",
             );
         };
         if after.max(before) > most {

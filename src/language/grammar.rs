@@ -305,7 +305,7 @@ impl Draft {
         .map(Atom::Class)
         .ok_or_else(|| {
             let name = super::mistake::shown(name);
-            format!("`<{name}>` names no class; expected one of [classes], above")
+            format!("unknown class `<{name}>`; expected one of [classes] above")
         })
     }
 

@@ -58,8 +58,8 @@ impl DecisionAnswer {
 
 /// The rejection of a request for an erased customer.
 pub(super) fn erased() -> Rejection {
-    let detail = "expected a customer, found one who was erased; an `identify` with `anew` and its \
-                  own time begins anew";
+    let detail = "expected a customer, found one who was erased; to start a new twin, send \
+                  `identify` with `anew` and a `time` after the erasure";
     Rejection::new(Reason::Refused, detail)
 }
 

@@ -142,7 +142,8 @@ impl LessonHistory {
         tracing::warn!(
             bytes = model.bytes(),
             bytes_max = self.keep.bytes_max / 4,
-            "too much is known to keep its past: decisions cannot be repeated from now on"
+            "the model is too large to keep its training history: decisions from now on cannot be \
+             replayed"
         );
         self.kept.milestones.clear();
         self.forget(store, model.version() + 1, 0)

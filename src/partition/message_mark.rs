@@ -74,8 +74,8 @@ pub(super) fn forged() -> Rejection {
     Rejection::new(
         Reason::BadSubject,
         format!(
-            "expected on the channel `{INTERNAL}` what the service itself has written and marked, \
-             found another message; use a channel name of your own"
+            "expected a message with the service's mark on the internal channel `{INTERNAL}`, found \
+             another; use another channel name"
         ),
     )
 }

@@ -31,7 +31,7 @@ pub(super) fn read(
         let Some(table) = item.table() else { continue };
         let name = table.require("name").and_then(TomlItem::name).unwrap_or_default();
         if actions.iter().any(|known| *known.name == *name) {
-            table.wrong(format!("the action `{name}` stands here twice"));
+            table.wrong(format!("the action `{name}` is defined twice"));
         }
         actions.push(action(&table, name, reader));
         table.finish();
@@ -70,7 +70,7 @@ fn action(table: &TomlTable<'_>, name: &str, reader: &PolicyReader) -> ActionDef
     });
     let listed = table.require("treatments").and_then(TomlItem::list);
     if listed.as_ref().is_some_and(Vec::is_empty) {
-        table.wrong(format!("expected at least one way to say `{name}`"));
+        table.wrong(format!("expected at least one treatment of `{name}`"));
     }
     let listed = listed.unwrap_or_default();
     if listed.len() > limits::RULE_STEPS {
@@ -83,7 +83,7 @@ fn action(table: &TomlTable<'_>, name: &str, reader: &PolicyReader) -> ActionDef
         let treatment = treatment(&table, reader, &uses);
         if treatments.iter().any(|known| known.name == treatment.name) {
             let name = &treatment.name;
-            table.wrong(format!("the treatment `{name}` stands here twice; give each a `name`"));
+            table.wrong(format!("the treatment `{name}` is defined twice; give each a `name`"));
         }
         treatments.push(treatment);
         table.finish();
@@ -169,7 +169,7 @@ fn serves(
             table.wrong(format!(
                 "expected `serves` with the needs that `{name}` serves, or a rule with the step \
                  {{ act = \"{name}\" }}, or an interaction with resume = \"{name}\", or \
-                 `placements` where a channel may ask for it, found none: it would never be taken"
+                 `placements` where a channel may request it, found none: it could never be chosen"
             ));
         }
         return [].into();
@@ -225,9 +225,9 @@ fn treatment(table: &TomlTable<'_>, reader: &PolicyReader, uses: &[Box<str>]) ->
             let tag = language_tag(written);
             if !reader.languages.iter().any(|known| **known == *tag) {
                 let hint = hint(&tag, reader.languages.iter().map(|known| &**known));
-                language.wrong(format!("`{written}` is none of the policy's languages{hint}"));
+                language.wrong(format!("`{written}` is not a language of the policy{hint}"));
             } else if texts.contains_key(&*tag) {
-                language.wrong(format!("the text in `{written}` stands here twice"));
+                language.wrong(format!("the text in `{written}` is defined twice"));
             }
             if let Some(text) = reader.template(item, ExpressionSite::Action { uses, discreet }) {
                 texts.insert(tag.into(), text);

@@ -154,8 +154,8 @@ fn population(table: &TomlTable<'_>) -> Option<Population> {
         }
         (None, None) => {
             table.wrong(
-                "expected `usual`, how long the gap between two usually is (such as \"30d\"), or \
-                 `population`, found neither",
+                "expected `usual` (the usual gap between two, such as \"30d\") or `population`, \
+                 found neither",
             );
             None
         }
@@ -226,7 +226,7 @@ population = { r = 0, alpha = 4, a = 1 }
             "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0",
         );
         insta::assert_snapshot!(mistakes.unwrap_err(), @r#"
-        p.toml:8:10: expected more than no time at all
+        p.toml:8:10: expected a duration above 0
          8 | usual = "0s"
            |          ^^
 
@@ -234,7 +234,7 @@ population = { r = 0, alpha = 4, a = 1 }
          9 | valu = "1"
            | ^^^^
 
-        p.toml:10:1: expected `usual`, how long the gap between two usually is (such as "30d"), or `population`, found neither
+        p.toml:10:1: expected `usual` (the usual gap between two, such as "30d") or `population`, found neither
          10 | [activities.visits]
             | ^^^^^^^^^^^^^^^^^^^
 
@@ -258,7 +258,7 @@ population = { r = 0, alpha = 4, a = 1 }
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                               ^^^^^^^^^^^^^^^^^^^^^^
 
-        p.toml:20:61: expected a figure of it, such as activities.orders.alive
+        p.toml:20:61: expected a metric of it, such as activities.orders.alive
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                                                             ^^^^^^^^^^^^^^^^^^^^^^
 
@@ -270,7 +270,7 @@ population = { r = 0, alpha = 4, a = 1 }
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                                                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-        p.toml:20:142: `activities.orders.alive` is one value, it has no parts
+        p.toml:20:142: `activities.orders.alive` is a single value and has no fields
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                                                                                                                                              ^^^^^^^^^^^^^^^^^^^^^^^^^
         "#);

@@ -76,13 +76,13 @@ fn needs<'a>(
         if !raised.contains(&position) {
             said.push((
                 &need.place,
-                format!("no rule raises the need `{name}`, so no customer ever has it"),
+                format!("no rule raises the need `{name}`, so it never occurs"),
             ));
         }
         if policy.serving(position).is_empty() && !noticed.needs.contains(&**name) {
             said.push((
                 &need.place,
-                format!("no action serves the need `{name}` and nothing goes by it"),
+                format!("no action serves the need `{name}`, and nothing else uses it"),
             ));
         }
     }
@@ -103,10 +103,7 @@ fn purposes<'a>(
     let undeclared = |purpose: &str| {
         let hint = hint(purpose, known.iter().copied());
         let otherwise = if hint.is_empty() { "; " } else { " Otherwise " };
-        format!(
-            "nobody declares the purpose `{purpose}`{hint}{otherwise}say what it is: \
-             [purposes.{purpose}]"
-        )
+        format!("undeclared purpose `{purpose}`{hint}{otherwise}declare it: [purposes.{purpose}]")
     };
     for action in &policy.actions {
         // The purpose of a sensitive fact needs no separate consent.
@@ -146,7 +143,7 @@ fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)
                 said.push((
                     &treatment.place,
                     format!(
-                        "no text in {tags}: whoever speaks {} is told in `{first}`",
+                        "no text in {tags}: customers who speak {} get the text in `{first}`",
                         if missing.len() == 1 { "it" } else { "them" }
                     ),
                 ));
@@ -170,8 +167,8 @@ fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
         said.push((
             &action.place,
             format!(
-                "`{name}` reads {path}, and if quiet hours hold it back, the event is over when it \
-                 is decided again; `set` a fact when the event comes, and read that"
+                "`{name}` reads {path}; if quiet hours defer it, the event is gone when it is \
+                 decided again. `set` a fact on the event, and read the fact"
             ),
         ));
     }
@@ -201,7 +198,7 @@ fn twins<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
             said.push((
                 place,
                 format!(
-                    "`{}` stands here, and `{}` in {elsewhere}; is one of them a slip?",
+                    "`{}` here, but `{}` in {elsewhere}; is one of them a typo?",
                     trigger.called(detail),
                     trigger.called(name)
                 ),
@@ -274,13 +271,13 @@ text.en = "Hello"
 "#,
         );
         insta::assert_snapshot!(told, @r#"
-        p.toml:6:1: no rule raises the need `never`, so no customer ever has it
-        p.toml:8:1: no action serves the need `idle` and nothing goes by it
-        p.toml:18:9: `!event.properties.paid` does not hold where nothing stands at event.properties.paid, for that cannot be told; write `!default(event.properties.paid, false)` if it is to hold there
-        p.toml:31:1: `track:Fligth Booked` stands here, and `track:Flight Booked` in p.toml:17; is one of them a slip?
+        p.toml:6:1: no rule raises the need `never`, so it never occurs
+        p.toml:8:1: no action serves the need `idle`, and nothing else uses it
+        p.toml:18:9: `!event.properties.paid` is not true where event.properties.paid has no value; write `!default(event.properties.paid, false)` if it should be
+        p.toml:31:1: `track:Fligth Booked` here, but `track:Flight Booked` in p.toml:17; is one of them a typo?
         p.toml:32:33: `2026-01-02` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
-        p.toml:35:1: nobody declares the purpose `markting`; did you mean `marketing`? Otherwise say what it is: [purposes.markting]
-        p.toml:41:1: no text in `fr`: whoever speaks it is told in `en`
+        p.toml:35:1: undeclared purpose `markting`; did you mean `marketing`? Otherwise declare it: [purposes.markting]
+        p.toml:41:1: no text in `fr`: customers who speak it get the text in `en`
         "#);
     }
 
@@ -310,9 +307,9 @@ text.en = "Hello"
         assert_eq!(remarks(&text), "", "where there are no quiet hours, nothing is held");
         let told = remarks(&format!("[contact]\nquiet = \"21:00-08:00\"\n{text}"));
         insta::assert_snapshot!(told, @r"
-        p.toml:37:1: `asks` reads event.properties.a, and if quiet hours hold it back, the event is over when it is decided again; `set` a fact when the event comes, and read that
-        p.toml:43:1: `tells` reads event.properties.b, and if quiet hours hold it back, the event is over when it is decided again; `set` a fact when the event comes, and read that
-        p.toml:49:1: `chooses` reads event.channel, and if quiet hours hold it back, the event is over when it is decided again; `set` a fact when the event comes, and read that
+        p.toml:37:1: `asks` reads event.properties.a; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
+        p.toml:43:1: `tells` reads event.properties.b; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
+        p.toml:49:1: `chooses` reads event.channel; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
         ");
     }
 

@@ -209,7 +209,7 @@ pub(super) fn read(
                 *known.aggregate.name == *name && Kind::of(&known.aggregate.measure) == kind
             };
             if aggregates.iter().any(is_known) {
-                key.wrong(format!("the {what} `{name}` stands here twice"));
+                key.wrong(format!("the {what} `{name}` is defined twice"));
             }
             if let Some(aggregate) = aggregate(name, key, &table, reader, kind) {
                 aggregates.push(aggregate);
@@ -229,7 +229,7 @@ fn aggregate(
     let on = table.require("on").map(|item| rules::patterns(item, reader));
     let triggers: Vec<Trigger> = on.iter().flatten().map(|(trigger, _)| *trigger).collect();
     if triggers.contains(&Trigger::Dissatisfaction) {
-        table.wrong("expected inputs to count, found `dissatisfaction`, which only rules hear");
+        table.wrong("expected inputs to count, found `dissatisfaction`, which only rules can use");
     }
     let situation = ExpressionSite::Rule(&triggers);
     let when = table.get("when").map(|item| reader.expression(item, situation));
@@ -273,7 +273,7 @@ fn window(
             return None;
         }
         (keep, None) if keep != AggregateFunction::Count => {
-            table.wrong("expected a key `of` here, found none: the values of its inputs");
+            table.wrong("expected a key `of` with the value to aggregate, found none");
             return None;
         }
         _ => {}
@@ -285,7 +285,7 @@ fn window(
 pub(super) fn period(item: TomlItem<'_>) -> Option<Duration> {
     let span = item.span()?;
     if span.as_millis() == 0 {
-        item.wrong("expected more than no time at all");
+        item.wrong("expected a duration above 0");
         return None;
     }
     Some(span)
@@ -294,9 +294,10 @@ pub(super) fn period(item: TomlItem<'_>) -> Option<Duration> {
 fn keep(item: TomlItem<'_>) -> Option<AggregateFunction> {
     let word = item.text()?;
     let known = AggregateFunction::ALL.into_iter().find(|keep| keep.name() == word);
-    if let (None, Err(message)) =
-        (known, one_of(word, &AggregateFunction::ALL.map(AggregateFunction::name), "way to keep"))
-    {
+    if let (None, Err(message)) = (
+        known,
+        one_of(word, &AggregateFunction::ALL.map(AggregateFunction::name), "aggregate function"),
+    ) {
         item.wrong(message);
     }
     known

@@ -30,8 +30,9 @@ impl Audience {
             if !ROOTS.contains(&path.root) {
                 let offset = source.find(&path.to_string()).unwrap_or_default();
                 let roots = ROOTS.map(Root::name).join(", ");
-                let message =
-                    format!("`{path}` cannot tell whom a broadcast concerns; there are {roots}");
+                let message = format!(
+                    "`{path}` cannot be used in the `where` of a broadcast; use one of {roots}"
+                );
                 return Err(CompileError::new(offset, message));
             }
         }
@@ -105,7 +106,7 @@ mod tests {
         };
         let (offset, message) = mistake("profile.region == 'NSW' && event.type == 'track'");
         assert_eq!(offset, 27);
-        assert!(message.starts_with("`event.type` cannot tell"), "{message}");
+        assert!(message.starts_with("`event.type` cannot be used"), "{message}");
         assert!(mistake("shared.fires == 1").1.contains("`shared.fires`"));
         assert_eq!(
             mistake("profle.region == 1").1,

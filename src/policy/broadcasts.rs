@@ -16,7 +16,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, indexed: &mut V
     for item in table.get("index").and_then(TomlItem::list).unwrap_or_default() {
         if let Some(path) = path(item, reader) {
             if indexed.contains(&path) {
-                item.wrong(format!("`{path}` stands here twice"));
+                item.wrong(format!("`{path}` is listed twice"));
             } else if indexed.len() == limits::INDEXED_PATHS {
                 let most = limits::INDEXED_PATHS;
                 item.wrong(format!("expected at most {most} paths in the index, found more"));
@@ -99,7 +99,7 @@ more = 1
          7 | scopes = ["fires", "floods", ""]
            |                              ^
 
-        p.toml:8:29: `profile.region` stands here twice
+        p.toml:8:29: `profile.region` is listed twice
          8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
            |                             ^^^^^^^^^^^^^^
 

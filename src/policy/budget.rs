@@ -55,8 +55,8 @@ impl fmt::Display for OutOfSteps {
         let (_, most) = self.0.shares();
         write!(
             out,
-            "expected at most {most} steps over lists, found more; go through shorter lists, or \
-             through fewer within each other"
+            "expected at most {most} evaluation steps over lists, found more; use shorter lists or \
+             fewer nested macros"
         )
     }
 }
@@ -329,8 +329,8 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "expected at most 100000 steps over lists, found more; go through shorter lists, or \
-             through fewer within each other"
+            "expected at most 100000 evaluation steps over lists, found more; use shorter lists or \
+             fewer nested macros"
         );
         let same = Expression::compile(source).unwrap().value(&sample(150)).unwrap_err();
         assert_eq!(error.to_string(), same.to_string(), "the same input has the same result");
@@ -346,10 +346,7 @@ mod tests {
         assert!(error.is_exceeded());
         let three = format!("profile.a == 1 && profile.xs.exists(z, {two})");
         let error = Audience::compile(&three).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "expected at most 2 macros over lists within each other, found more"
-        );
+        assert_eq!(error.to_string(), "expected at most 2 nested list macros, found more");
         assert_eq!(Some(error.offset), three.find("all(b"));
         // Consecutive macros are not nested.
         let chain = "profile.xs.map(a, a).map(a, a).filter(a, a > 0).exists(a, a == 2)";

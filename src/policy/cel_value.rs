@@ -325,7 +325,7 @@ pub(super) fn describe(found: &dyn Val) -> &'static str {
         Kind::Int | Kind::UInt | Kind::Double => "a number",
         Kind::String => "a text",
         Kind::Timestamp => "a time",
-        Kind::Duration => "a span of time",
+        Kind::Duration => "a duration",
         Kind::List => "a list",
         Kind::Map => "a map",
         _ => "a value of another kind",
@@ -355,7 +355,7 @@ pub(super) fn reason(error: &ExecutionError) -> String {
             format!("`{operator}` does not work on {left} and {right}")
         }
         ExecutionError::DivisionByZero(_) => "a division by zero".to_owned(),
-        ExecutionError::RemainderByZero(_) => "the rest of a division by zero".to_owned(),
+        ExecutionError::RemainderByZero(_) => "the remainder of a division by zero".to_owned(),
         ExecutionError::Overflow(..) => "the result is too large".to_owned(),
         other => other.to_string(),
     }
@@ -368,7 +368,7 @@ fn kind_of(type_name: &str) -> &str {
         "int" | "uint" | "double" | "float" => "a number",
         "string" => "a text",
         "google.protobuf.Timestamp" | "timestamp" => "a time",
-        "google.protobuf.Duration" | "duration" => "a span of time",
+        "google.protobuf.Duration" | "duration" => "a duration",
         "list" => "a list",
         "map" => "a map",
         other => other,

@@ -87,7 +87,7 @@ pub(super) fn read(
         };
         table.finish();
         if consents.keys().any(|known| is_same_name(known, name)) {
-            key.wrong(format!("the purpose `{name}` stands here twice"));
+            key.wrong(format!("the purpose `{name}` is defined twice"));
         }
         consents.insert(name.into(), rule);
     }

@@ -167,7 +167,7 @@ pub(super) fn read(
     let Some(item) = table.get("contact") else { return };
     let Some(table) = item.table() else { return };
     if let Some((first, _)) = known {
-        item.wrong(format!("[contact] stands here again; it stands first in {first}"));
+        item.wrong(format!("[contact] is defined twice; first in {first}"));
     }
     let later = table.get("later").map_or(Some(LATER), TomlItem::span);
     let listed = table.get("limits").and_then(TomlItem::list).unwrap_or_default();
@@ -325,7 +325,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
         insta::assert_snapshot!(mistakes.join("\n"), @r##"
         x.toml:6:13: expected a time zone such as Europe/Brussels, found `Europe/Brusels`; did you mean `Europe/Brussels`?
         x.toml:7:10: expected hours such as 21:00-08:00, found `21-8`
-        x.toml:8:10: expected a span of time such as 30m, 36h or 7d, found `soon`
+        x.toml:8:10: expected a duration such as 30m, 36h or 7d, found `soon`
         x.toml:9:19: expected 1 to 31, found 0
         x.toml:9:28: unknown outcome `ignord`; did you mean `ignored`?
         x.toml:9:57: unknown group `acton`; did you mean `action`?
@@ -341,7 +341,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
         x.toml:27:9: expected 0.1 to 10, found 20
         x.toml:28:24: expected a name of letters, digits, `-` and `_`, found ` ` in it
         x.toml:29:14: expected 0.0001 to 0.9999, found 3
-        x.toml:30:29: expected something behind `==`, but the expression ends there
+        x.toml:30:29: expected a value after `==`, but the expression ends
         x.toml:31:13: unknown name `sentimet`; did you mean `sentiment`?
         x.toml:32:10: expected true or false, found a text
         x.toml:33:47: expected a name of letters, digits, `-` and `_`, found ` ` in it

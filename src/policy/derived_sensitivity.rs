@@ -29,7 +29,7 @@ pub(super) struct DerivedSensitivity {
 impl fmt::Display for DerivedSensitivity {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let signals: Vec<String> = self.of.iter().map(|name| format!("`context.{name}`")).collect();
-        write!(out, "made of {} in {}", signals.join(" and "), self.place)
+        write!(out, "derived from {} in {}", signals.join(" and "), self.place)
     }
 }
 
@@ -289,12 +289,12 @@ text.en = "DISCREET"
             "#,
         );
         insta::assert_snapshot!(told, @r"
-        head.toml:17:12: the need `walk` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would serve it for sales: give the action an issue and a `purpose` that fit, or other needs
-        head.toml:20:9: `facts.copy` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
-        head.toml:20:30: `needs.walk` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
-        head.toml:20:48: `windows.visits` is sensitive (made of `context.illness` in made.toml:11) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
-        head.toml:20:70: `counters.ills` is sensitive (made of `context.illness` in made.toml:15) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
-        head.toml:34:21: `facts.copy` is sensitive (made of `context.illness` in made.toml:10), and nothing sensitive stands in a discreet text; say it in another treatment
+        head.toml:17:12: the need `walk` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would serve it for sales. Give the action a fitting issue and `purpose`, or other needs
+        head.toml:20:9: `facts.copy` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:30: `needs.walk` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:48: `windows.visits` is sensitive (derived from `context.illness` in made.toml:11) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:70: `counters.ills` is sensitive (derived from `context.illness` in made.toml:15) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:34:21: `facts.copy` is sensitive (derived from `context.illness` in made.toml:10) and cannot be used in a discreet text; use another treatment
         ");
     }
 
@@ -382,8 +382,8 @@ text.en = "DISCREET"
             "#;
         let told = [either, both].map(|made| mistakes("facts.f > 0", "News", made));
         insta::assert_snapshot!(told.join("\n"), @r"
-        head.toml:20:9: `facts.f` is sensitive (made of `context.illness` and `context.salary` in made.toml:5) and given for care and credit; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
-        head.toml:20:9: `facts.f` is sensitive (made of `context.illness` and `context.salary` in made.toml:6) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
+        head.toml:20:9: `facts.f` is sensitive (derived from `context.illness` and `context.salary` in made.toml:5) and may be used for care and credit only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:9: `facts.f` is sensitive (derived from `context.illness` and `context.salary` in made.toml:6) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
         ");
     }
 
@@ -399,6 +399,6 @@ text.en = "DISCREET"
             then = [{ set = "f", to = "event.value" }]
             "#,
         );
-        insta::assert_snapshot!(told, @"head.toml:34:21: `facts.f` is sensitive (made of `context.secret` in made.toml:5), and nothing sensitive stands in a discreet text; say it in another treatment");
+        insta::assert_snapshot!(told, @"head.toml:34:21: `facts.f` is sensitive (derived from `context.secret` in made.toml:5) and cannot be used in a discreet text; use another treatment");
     }
 }

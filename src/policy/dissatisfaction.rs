@@ -51,7 +51,7 @@ pub(super) fn read(
     let Some(table) = item.table() else { return };
     if let Some(known) = known {
         let first = &known.place;
-        item.wrong(format!("[dissatisfaction] stands here again; it stands first in {first}"));
+        item.wrong(format!("[dissatisfaction] is defined twice; first in {first}"));
     }
     let share = |key, otherwise| {
         table.get(key).map_or(Some(otherwise), |item: TomlItem<'_>| item.number(0.0..=1.0))
@@ -82,7 +82,7 @@ fn mood(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Expression> {
     let reads = |root| mood.paths().iter().any(|path: &Path| path.root == root);
     if reads(Root::Event) || reads(Root::Shared) || reads(Root::Dissatisfaction) {
         item.wrong(
-            "expected a mood that can be told at any moment, found one that reads `event`, \
+            "expected a mood that can be evaluated at any time, found one that reads `event`, \
              `shared` or `dissatisfaction`",
         );
         return None;

@@ -155,13 +155,16 @@ pub(super) fn read(
 ) {
     let Some(item) = table.get("experiments") else { return };
     if reader.is_of_arm {
-        item.wrong("the experiments of the policy itself hold in the policy of an arm, too: take these out");
+        item.wrong(
+            "an arm's policy cannot define experiments: those of the main policy apply to it; \
+             remove these",
+        );
     }
     let Some(all) = item.table() else { return };
     for (key, item) in all.entries() {
         let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
         if experiments.iter().any(|known| *known.experiment.name == *name) {
-            key.wrong(format!("the experiment `{name}` stands here twice"));
+            key.wrong(format!("the experiment `{name}` is defined twice"));
         }
         experiments.extend(experiment(name, key, &table, reader));
         table.finish();
@@ -188,7 +191,9 @@ fn experiment(
     let goal = table.require("goal").map(|item| rules::patterns(item, reader));
     let triggers: Vec<Trigger> = goal.iter().flatten().map(|(trigger, _)| *trigger).collect();
     if triggers.contains(&Trigger::Dissatisfaction) {
-        table.wrong("expected inputs to hope for, found `dissatisfaction`, which only rules hear");
+        table.wrong(
+            "expected inputs as the goal, found `dissatisfaction`, which only rules can use",
+        );
     }
     let situation = ExpressionSite::Rule(&triggers);
     let when = table.get("when").map(|item| reader.expression(item, situation));
@@ -233,7 +238,7 @@ fn arms(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<[ExperimentArm]
     let shares: f64 = arms.iter().map(|arm| arm.share).sum();
     // As exactly as decimal fractions add up.
     if shares > 1.0 + 1e-9 {
-        item.wrong(format!("expected shares of at most 1 together, found {shares}"));
+        item.wrong(format!("expected shares that sum to at most 1, found {shares}"));
         return None;
     }
     Some(arms.into())
@@ -254,8 +259,7 @@ fn governs(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<str>> {
 fn does(item: TomlItem<'_>) -> Option<Does> {
     let word = item.text()?;
     let known = Does::ALL.into_iter().find(|does| does.name() == word);
-    if let (None, Err(message)) = (known, one_of(word, &Does::ALL.map(Does::name), "way of an arm"))
-    {
+    if let (None, Err(message)) = (known, one_of(word, &Does::ALL.map(Does::name), "kind of arm")) {
         item.wrong(message);
     }
     known
@@ -333,7 +337,7 @@ goal = "dissatisfaction"
 within = "0s"
 "#;
         insta::assert_snapshot!(mistakes(text), @r#"
-        test.toml:7:8: expected shares of at most 1 together, found 1.2
+        test.toml:7:8: expected shares that sum to at most 1, found 1.2
          7 | arms = { plain = 0.5, gentle = 0.7 }
            |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
@@ -345,19 +349,19 @@ within = "0s"
          10 | when = 'experiments.tune == "plain"'
             |         ^^^^^^^^^^^^^^^^
 
-        test.toml:13:1: expected inputs to hope for, found `dissatisfaction`, which only rules hear
+        test.toml:13:1: expected inputs as the goal, found `dissatisfaction`, which only rules can use
          13 | [experiments.lonely]
             | ^^^^^^^^^^^^^^^^^^^^
 
-        test.toml:15:36: unknown way of an arm `nothin`; did you mean `nothing`?
+        test.toml:15:36: unknown kind of arm `nothin`; did you mean `nothing`?
          15 | arms.only = { share = 0.5, does = "nothin" }
             |                                    ^^^^^^
 
-        test.toml:16:9: expected a table [dissatisfaction] that says what it is made of, and from where on it is heard
+        test.toml:16:9: expected a table [dissatisfaction] that defines it and its `alarm`
          16 | goal = "dissatisfaction"
             |         ^^^^^^^^^^^^^^^
 
-        test.toml:17:11: expected more than no time at all
+        test.toml:17:11: expected a duration above 0
          17 | within = "0s"
             |           ^^
         "#);

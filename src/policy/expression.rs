@@ -116,7 +116,7 @@ impl fmt::Display for EvalError {
         }
         let mut missing = self.missing();
         if let Some(first) = missing.next() {
-            write!(out, "nothing is known at {first}")?;
+            write!(out, "no value at {first}")?;
             return missing.try_for_each(|path| write!(out, ", {path}"));
         }
         match &self.cause {
@@ -173,7 +173,7 @@ impl Expression {
             None => Ok(self),
             Some(one) => Err(CompileError::new(
                 one.offset,
-                format!("expected at most {most} macros over lists within each other, found more"),
+                format!("expected at most {most} nested list macros, found more"),
             )),
         }
     }
@@ -243,7 +243,7 @@ impl Expression {
     /// # Errors
     /// As for [`Expression::value`], and if the result is not a duration.
     pub fn span(&self, scope: &dyn Scope) -> Result<Duration, EvalError> {
-        self.read(scope, cel_value::span, "a span of time that is not negative, such as 36h")
+        self.read(scope, cel_value::span, "a duration that is not negative, such as 36h")
     }
 
     /// The result, converted by `how`.
@@ -400,8 +400,8 @@ mod tests {
     #[test]
     fn what_cannot_be_told_says_why() {
         for (source, expected) in [
-            ("context.balance < 100", "? nothing is known at context.balance"),
-            ("context.balance + needs.other", "? nothing is known at context.balance, needs.other"),
+            ("context.balance < 100", "? no value at context.balance"),
+            ("context.balance + needs.other", "? no value at context.balance, needs.other"),
             ("profile.country < 3", "? `<` does not work on a text and a number"),
             ("now - \"2026-03-01\" > days(1)", "? `-` does not work on a time and a text"),
             ("now > profile.country", "? `>` does not work on a time and a text"),
@@ -468,18 +468,18 @@ mod tests {
         .into();
         insta::assert_snapshot!(mistakes.join("\n"), @r#"
         evnt.name == "x"                                               0 unknown name `evnt`; did you mean `event`?
-        profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
-        lenght(profile.country) > 3                                    0 unknown function `lenght`; there are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
+        profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
+        lenght(profile.country) > 3                                    0 unknown function `lenght`; functions are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration; methods are contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
         profile.country.size() > 3 && startsWith(profile.country, "B")  30 unknown function `startsWith`; write `value.startsWith(…)`
-        profile.country.matches("B.*")                                16 unknown function `matches`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
-        profile.country ==                                            18 expected something behind `==`, but the expression ends there
-        now.year                                                       0 `now` is a time, it has no parts
-        event == 3                                                     0 expected one thing of `event`, such as `event.name`, found all of it
-        1 / 0 == 1 && has(profile.x)                                   6 this can never work: a division by zero
-        until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
-        {"a": 1}.map(k, k)                                             0 a map in braces and a macro over a list do not go together in one expression
+        profile.country.matches("B.*")                                16 unknown function `matches`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right after the text
+        profile.country ==                                            18 expected a value after `==`, but the expression ends
+        now.year                                                       0 `now` is a time and has no fields
+        event == 3                                                     0 expected a field of `event`, such as `event.name`, found `event` itself
+        1 / 0 == 1 && has(profile.x)                                   6 this always fails: a division by zero
+        until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
+        {"a": 1}.map(k, k)                                             0 an expression cannot have both a map in braces and a list macro
         café == 1                                                      3 found `é` in a name; names are of letters a to z, digits and `_`: write another one in quotes and brackets, as in profile["café"]
-        "café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
+        "café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
                                                                        0 expected an expression, found nothing
         "#);
     }

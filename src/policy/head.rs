@@ -20,14 +20,15 @@ pub(super) fn read(
         if tables.len() == files.iter().len() {
             found.borrow_mut().in_file(
                 file,
-                "expected a table [policy] with name and languages in one of the files, found none",
+                "expected a table [policy] with `name` and `languages` in one of the files, found \
+                 none",
             );
         }
         return "".into();
     };
     for other in heads {
         let first = item.place();
-        other.wrong(format!("[policy] stands here again; it stands first in {first}"));
+        other.wrong(format!("[policy] is defined twice; first in {first}"));
     }
     let Some(table) = item.table() else { return "".into() };
     let name = table.require("name").and_then(TomlItem::name).unwrap_or_default().into();
@@ -36,7 +37,7 @@ pub(super) fn read(
         let Some(written) = language.name() else { continue };
         let tag = language_tag(written);
         if languages.iter().any(|known| **known == *tag) {
-            language.wrong(format!("`{written}` stands here twice"));
+            language.wrong(format!("`{written}` is listed twice"));
         } else {
             languages.push(tag.into());
         }

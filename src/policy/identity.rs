@@ -185,9 +185,10 @@ impl IdentityRule {
             Rejection::new(
                 Reason::BadCustomer,
                 format!(
-                    "expected the identifier of one customer, found `{}`, which programs write \
-                     where they know none; send the event under an identifier of the device, or \
-                     name it in the policy's `[identity]` under `customers` if it is one",
+                    "expected the identifier of one customer, found `{}`, a placeholder that \
+                     programs send when they know no customer; use an identifier of the device, or \
+                     list it in the policy's `[identity]` under `customers` if it is a real \
+                     customer",
                     cut(found, 64).escape_debug()
                 ),
             )
@@ -270,7 +271,7 @@ pub(super) fn read(table: &TomlTable<'_>, known: &mut Option<(SourceLocation, Id
         if is_hole(&plain) {
             customers.insert(plain.into());
         } else if !is_listed {
-            item.wrong(format!("expected a placeholder that is to be a customer, found `{text}`"));
+            item.wrong(format!("expected a placeholder that is a real customer, found `{text}`"));
         }
     }
     let known_by =
@@ -382,7 +383,7 @@ mod tests {
         assert!(is_nobody("kiosk") && is_nobody("KIOSK") && is_nobody("null"));
         assert!(!is_nobody("Guest") && !is_nobody("000"));
         let mistakes = policy("[identity]\ncustomers = [\"ann\"]").unwrap_err().to_string();
-        assert!(mistakes.contains("expected a placeholder that is to be a customer"), "{mistakes}");
+        assert!(mistakes.contains("expected a placeholder that is a real customer"), "{mistakes}");
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub(super) fn read(
     for (key, item) in all.entries() {
         let (Some(kind), Some(table)) = (key.name(), item.table()) else { continue };
         if kind == BEST {
-            key.wrong("`best` is what expressions call the interaction that fits best; name the kind otherwise");
+            key.wrong(
+                "`best` is reserved (the best interaction, in expressions); choose another name",
+            );
         }
         let span = |key, otherwise| table.get(key).and_then(TomlItem::span).unwrap_or(otherwise);
         let resume = table.get("resume").and_then(|item| {
@@ -46,7 +48,7 @@ pub(super) fn read(
         };
         table.finish();
         if interactions.insert(kind.into(), rule).is_some() {
-            key.wrong(format!("the interaction `{kind}` stands here twice"));
+            key.wrong(format!("the interaction `{kind}` is defined twice"));
         }
     }
 }

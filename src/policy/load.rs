@@ -60,8 +60,8 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
             found.borrow_mut().in_file(
                 file,
                 format!(
-                    "no arm of an experiment lives under this policy: give one `policy = \"{arm}\"`, \
-                     or take the folder out"
+                    "no experiment arm uses this policy: give an arm `policy = \"{arm}\"`, or \
+                     remove the folder"
                 ),
             );
         }

@@ -108,7 +108,7 @@ pub(super) fn compile(source: &str) -> Result<LoweredExpression, CompileError> {
         // CEL iterates over its own maps in no order, and the same input must give the same decision.
         return Err(CompileError::new(
             at,
-            "a map in braces and a macro over a list do not go together in one expression",
+            "an expression cannot have both a map in braces and a list macro",
         ));
     }
     let Lowering { paths, constants, macros, remarks, places, .. } = rewriter;
@@ -219,7 +219,7 @@ impl Lowering {
     fn walk(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<bool, CompileError> {
         if depth > limits::EXPRESSION_DEPTH {
             let message = format!(
-                "expected at most {} parts within parts; split the rule in two",
+                "expected at most {} levels of nesting; split the rule in two",
                 limits::EXPRESSION_DEPTH
             );
             return Err(self.wrong(expr, message));
@@ -456,7 +456,7 @@ impl Lowering {
             Ok(value) => value.into_owned(),
             Err(error) => {
                 return Err(
-                    self.wrong(expr, format!("this can never work: {}", cel_value::reason(&error)))
+                    self.wrong(expr, format!("this always fails: {}", cel_value::reason(&error)))
                 );
             }
         };
@@ -565,12 +565,14 @@ pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
     match (root, names) {
         (Root::Now | Root::Dissatisfaction, 0) => Ok(()),
         (Root::Dissatisfaction, _) => {
-            Err("`dissatisfaction` is a number, it has no parts".to_owned())
+            Err("`dissatisfaction` is a number and has no fields".to_owned())
         }
-        (Root::Now, _) => Err("`now` is a time, it has no parts".to_owned()),
+        (Root::Now, _) => Err("`now` is a time and has no fields".to_owned()),
         (root, 0) => {
             let root = root.name();
-            Err(format!("expected one thing of `{root}`, such as `{root}.name`, found all of it"))
+            Err(format!(
+                "expected a field of `{root}`, such as `{root}.name`, found `{root}` itself"
+            ))
         }
         _ => Ok(()),
     }
@@ -622,7 +624,7 @@ fn known_function(call: &CallExpr, offset: usize) -> Result<(), CompileError> {
         match nearest(name, all) {
             Some(right) => format!("did you mean `{right}`?"),
             None => format!(
-                "there are {}, and on a value {}",
+                "functions are {}; methods are {}",
                 functions::FUNCTIONS.join(", "),
                 functions::METHODS.join(", ")
             ),
@@ -645,7 +647,7 @@ pub(super) fn unknown_root(name: &str) -> String {
         None => {
             let roots = Root::ALL.map(Root::name).join(", ");
             format!(
-                "unknown name `{name}`; a path starts with one of {roots}, and a text stands in quotes"
+                "unknown name `{name}`; a path starts with one of {roots}, and text needs quotes"
             )
         }
     }

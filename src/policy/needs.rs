@@ -15,7 +15,7 @@ pub(super) fn read_needs(table: &TomlTable<'_>, needs: &mut Vec<NeedDefinition>)
         let expires = table.get("expires").map_or(Some(EXPIRES), TomlItem::span);
         table.finish();
         if needs.iter().any(|known: &NeedDefinition| *known.name == *name) {
-            key.wrong(format!("the need `{name}` stands here twice"));
+            key.wrong(format!("the need `{name}` is defined twice"));
         }
         needs.push(NeedDefinition {
             name: name.into(),
@@ -49,7 +49,7 @@ pub(super) fn read_preferences(
         };
         table.finish();
         if preferences.insert(name.into(), rule).is_some() {
-            key.wrong(format!("the preference `{name}` stands here twice"));
+            key.wrong(format!("the preference `{name}` is defined twice"));
         }
     }
 }

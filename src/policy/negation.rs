@@ -128,9 +128,8 @@ impl<'a> Reader<'a> {
                 && self.matters(denial, missing, Outcomes::FALSE)
             {
                 let message = format!(
-                    "this `!` holds where nothing stands at {path}, too; write \
-                     `has({path}) && !(…)` if it is not to hold there, and \
-                     `default({path}, \"\")` if it is"
+                    "this `!` is also true where {path} has no value; write `has({path}) && !(…)` \
+                     to exclude that, or `default({path}, \"\")` to keep it"
                 );
                 return self.found.push(CompileError::new(self.offset(denial), message));
             }
@@ -138,17 +137,16 @@ impl<'a> Reader<'a> {
         let Some((first, _)) = untold.first() else { return };
         let message = if is_path(denied) {
             format!(
-                "`!{first}` does not hold where nothing stands at {first}, for that cannot be told; \
-                 write `!default({first}, false)` if it is to hold there"
+                "`!{first}` is not true where {first} has no value; write `!default({first}, \
+                 false)` if it should be"
             )
         } else {
             let paths: Vec<String> = untold.iter().map(|(path, _)| path.to_string()).collect();
             let write: Vec<String> =
                 untold.iter().map(|(path, instead)| format!("`{}`", instead.write(path))).collect();
             format!(
-                "this `!` {} where nothing stands at {}, for that cannot be told; write {} if it is \
-                 to hold there",
-                if is_certain { "does not hold" } else { "may not hold" },
+                "this `!` {} where {} has no value; write {} if it should be true there",
+                if is_certain { "is not true" } else { "may not be true" },
                 paths.join(" or "),
                 write.join(" and ")
             )
@@ -448,31 +446,31 @@ mod tests {
         .map(told);
         insta::assert_snapshot!(all.join("\n"), @r#"
         !profile.a
-          0  `!profile.a` does not hold where nothing stands at profile.a, for that cannot be told; write `!default(profile.a, false)` if it is to hold there
+          0  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
         !profile.a.contains("x")
-          0  this `!` does not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, "")` if it is to hold there
+          0  this `!` is not true where profile.a has no value; write `default(profile.a, "")` if it should be true there
         !lower(profile.a).startsWith("x")
-          0  this `!` does not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, "")` if it is to hold there
+          0  this `!` is not true where profile.a has no value; write `default(profile.a, "")` if it should be true there
         !mentions(profile.a, ["x"])
-          0  this `!` does not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, "")` if it is to hold there
+          0  this `!` is not true where profile.a has no value; write `default(profile.a, "")` if it should be true there
         !(profile.a && profile.b)
-          0  this `!` may not hold where nothing stands at profile.a or profile.b, for that cannot be told; write `default(profile.a, false)` and `default(profile.b, false)` if it is to hold there
+          0  this `!` may not be true where profile.a or profile.b has no value; write `default(profile.a, false)` and `default(profile.b, false)` if it should be true there
         !(profile.a || needs.b > 0.5)
-          0  this `!` may not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, false)` if it is to hold there
+          0  this `!` may not be true where profile.a has no value; write `default(profile.a, false)` if it should be true there
         !(facts.n > 2 && profile.b == 'x')
-          0  this `!` may not hold where nothing stands at facts.n, for that cannot be told; write `has(facts.n) && …` if it is to hold there
+          0  this `!` may not be true where facts.n has no value; write `has(facts.n) && …` if it should be true there
         !(profile.a in ['x', 'y'])
-          0  this `!` holds where nothing stands at profile.a, too; write `has(profile.a) && !(…)` if it is not to hold there, and `default(profile.a, "")` if it is
+          0  this `!` is also true where profile.a has no value; write `has(profile.a) && !(…)` to exclude that, or `default(profile.a, "")` to keep it
         !('x' in profile.a)
-          0  this `!` does not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, [])` if it is to hold there
+          0  this `!` is not true where profile.a has no value; write `default(profile.a, [])` if it should be true there
         !(profile.a ? profile.b : true)
-          0  this `!` may not hold where nothing stands at profile.a or profile.b, for that cannot be told; write `has(profile.a) && …` and `has(profile.b) && …` if it is to hold there
+          0  this `!` may not be true where profile.a or profile.b has no value; write `has(profile.a) && …` and `has(profile.b) && …` if it should be true there
         event.properties.items.exists(i, !profile.a)
-         33  `!profile.a` does not hold where nothing stands at profile.a, for that cannot be told; write `!default(profile.a, false)` if it is to hold there
+         33  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
         has(profile.a) || !profile.a
-         18  `!profile.a` does not hold where nothing stands at profile.a, for that cannot be told; write `!default(profile.a, false)` if it is to hold there
+         18  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
         has(profile.b) && !profile.a
-         18  `!profile.a` does not hold where nothing stands at profile.a, for that cannot be told; write `!default(profile.a, false)` if it is to hold there
+         18  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
         "#);
     }
 

@@ -133,7 +133,7 @@ pub(super) fn read_context(table: &TomlTable<'_>, rules: &mut BTreeMap<Box<str>,
         table.finish();
         let rule = SignalRule { sensitivity, purposes, place: key.place() };
         if rules.insert(key.text().into(), rule).is_some() {
-            key.wrong(format!("the signal `{}` stands here twice", key.text()));
+            key.wrong(format!("the signal `{}` is defined twice", key.text()));
         }
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
     for (key, item) in all.entries() {
         let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
         if queues.iter().any(|known| *known.name == *name) {
-            key.wrong(format!("the queue `{name}` stands here twice"));
+            key.wrong(format!("the queue `{name}` is defined twice"));
         }
         if queues.len() == limits::POLICY_QUEUES {
             key.wrong(format!("expected at most {} queues", limits::POLICY_QUEUES));
@@ -136,14 +136,14 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
             reader.names.queue(next).map_err(|message| item.wrong(message)).ok()?;
             if !reader.names.is_for_the_same(name, next) {
                 item.wrong(format!(
-                    "expected a queue of the same purpose, found `{next}`, whose people may not \
-                     read what `{name}` may"
+                    "expected a queue of the same purpose, found `{next}`, whose agents may not \
+                     read what those of `{name}` may"
                 ));
             }
             if reader.names.comes_round(name) {
                 item.wrong(format!(
-                    "expected a queue beyond this one, found a way that leads back to `{name}`; \
-                     let the last one stand without `next`"
+                    "expected a queue after this one, found a cycle back to `{name}`; leave `next` \
+                     out at the last queue"
                 ));
             }
             Some(next.into())
@@ -192,7 +192,7 @@ pub(super) fn read_escalates(
     let Some(item) = table.get("escalate") else { return };
     let Some(table) = item.table() else { return };
     if known.is_some() {
-        item.wrong("[escalate] stands here again; write it once");
+        item.wrong("[escalate] is defined twice");
     }
     if reader.names.queues.is_empty() {
         item.wrong("expected a table such as [queues.care], to which escalations go; found none");
@@ -239,7 +239,7 @@ fn opens(
 ) -> (Option<AutoEscalation>, u32) {
     let Some(table) = item.as_table() else {
         if item.truth() == Some(true) {
-            item.wrong("expected false, or a table with `queue` or `skill`; left out, it is on");
+            item.wrong("expected false, or a table with `queue` or `skill`; the default is on");
         }
         return (None, BOT_FAILS_AFTER);
     };

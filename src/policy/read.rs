@@ -50,18 +50,18 @@ impl<'a> TomlSource<'a> {
                 let quote = at_fault.chars().next().filter(|c| TYPOGRAPHIC.contains(c));
                 let message = match (quote, &error.kind) {
                     (Some(c), _) => {
-                        format!("found the quote `{c}`; a text stands in straight quotes: \"text\"")
+                        format!("found the quote `{c}`; write text in straight quotes: \"text\"")
                     }
                     (_, ErrorKind::DuplicateKey { key, first }) => format!(
-                        "`{key}` stands here twice; it stands first in line {}",
+                        "`{key}` is set twice; first in line {}",
                         self.text.line(first.start)
                     ),
                     (_, ErrorKind::DuplicateTable { name, first }) => format!(
-                        "the table `{name}` stands here twice; it stands first in line {}",
+                        "the table `{name}` is defined twice; first in line {}",
                         self.text.line(first.start)
                     ),
                     (_, ErrorKind::UnquotedString) => {
-                        "expected a value; a text stands in quotes".to_owned()
+                        "expected a value; text needs quotes".to_owned()
                     }
                     _ => format!("expected TOML, but: {error}"),
                 };
@@ -254,9 +254,7 @@ impl<'a> TomlItem<'a> {
                 None
             }
             Err(_) => {
-                self.wrong(format!(
-                    "expected a span of time such as 30m, 36h or 7d, found `{text}`"
-                ));
+                self.wrong(format!("expected a duration such as 30m, 36h or 7d, found `{text}`"));
                 None
             }
         }

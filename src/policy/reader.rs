@@ -71,7 +71,7 @@ impl PolicyReader {
             self.noticed.borrow_mut().read(path, || item.place());
             let checked = match at {
                 ExpressionSite::Rule(_) if path.root == Root::Need => {
-                    Err("`need` is there only in actions".to_owned())
+                    Err("`need` can be used only in actions".to_owned())
                 }
                 ExpressionSite::Rule(triggers) => self.names.check(path, triggers),
                 ExpressionSite::Action { uses, discreet } => {

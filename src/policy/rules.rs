@@ -36,7 +36,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, rules: &mut Vec
         let Some(table) = item.table() else { continue };
         let name = table.require("name").and_then(TomlItem::text).unwrap_or_default();
         if rules.iter().any(|known| *known.rule.name == *name) {
-            table.wrong(format!("the rule `{name}` stands here twice"));
+            table.wrong(format!("the rule `{name}` is defined twice"));
         }
         let on = table.require("on").map_or(Vec::new(), |item| patterns(item, reader));
         let triggers: Vec<Trigger> = on.iter().map(|(trigger, _)| *trigger).collect();
@@ -76,8 +76,7 @@ pub(super) fn patterns(item: TomlItem<'_>, reader: &PolicyReader) -> Vec<Pattern
                 }
                 if trigger == Trigger::Dissatisfaction && !reader.names.dissatisfaction {
                     pattern.wrong(
-                        "expected a table [dissatisfaction] that says what it is made of, and \
-                         from where on it is heard",
+                        "expected a table [dissatisfaction] that defines it and its `alarm`",
                     );
                 }
                 if let (Trigger::Broadcast, Some(scope)) = (trigger, detail)
@@ -208,7 +207,7 @@ impl Reading<'_, '_> {
     fn problem(&self) -> Option<RuleStep> {
         let item = self.table.require("problem")?;
         if !self.reader.names.dissatisfaction {
-            item.wrong("expected a table [dissatisfaction], for which problems count; found none");
+            item.wrong("expected a table [dissatisfaction], to which problems add; found none");
         }
         Some(RuleStep::Problem { topic: self.reader.template(item, self.situation)? })
     }
@@ -242,9 +241,7 @@ impl Reading<'_, '_> {
             let every = item.span()?;
             if every.as_secs() < limits::TIMER_EVERY_SECS_MIN as u64 {
                 let least = limits::TIMER_EVERY_SECS_MIN;
-                item.wrong(format!(
-                    "expected a timer that rests at least {least} s between firings"
-                ));
+                item.wrong(format!("expected a timer with at least {least} s between firings"));
                 return None;
             }
             Some(every)

@@ -82,27 +82,27 @@ impl Symbols {
             (Root::Preferences, [key, ..]) => self.preference(key),
             (Root::Needs, [need]) => self.need(need).map(drop),
             (Root::Needs, [need, ..]) => {
-                Err(format!("`needs.{need}` is a number, it has no parts"))
+                Err(format!("`needs.{need}` is a number and has no fields"))
             }
             (Root::Dissatisfaction, _) if !self.dissatisfaction => {
-                Err("expected a table [dissatisfaction] that says what it is made of".to_owned())
+                Err("expected a table [dissatisfaction] that defines it".to_owned())
             }
             (Root::Windows, [window]) => member(&self.windows, "unknown window", window),
             (Root::Counters, [counter]) => member(&self.counters, "unknown counter", counter),
             (Root::Activities, [name]) => {
                 self.activity(name)?;
-                Err(format!("expected a figure of it, such as activities.{name}.alive"))
+                Err(format!("expected a metric of it, such as activities.{name}.alive"))
             }
             (Root::Activities, [name, figure]) => {
                 self.activity(name)?;
                 ActivityMetric::check(figure)
             }
             (Root::Activities, [name, figure, ..]) => {
-                Err(format!("`activities.{name}.{figure}` is one value, it has no parts"))
+                Err(format!("`activities.{name}.{figure}` is a single value and has no fields"))
             }
             (Root::Experiments, [name]) => member(&self.experiments, "unknown experiment", name),
             (Root::Windows | Root::Counters | Root::Experiments, [name, ..]) => {
-                Err(format!("`{}.{name}` is one value, it has no parts", path.root.name()))
+                Err(format!("`{}.{name}` is a single value and has no fields", path.root.name()))
             }
             (Root::Contacts, [action]) => self.action(action).and_then(|_| {
                 Err(format!("expected one of contacts.{action}.at, .outcome, .channel"))
@@ -169,14 +169,14 @@ impl Symbols {
         };
         if discreet {
             return Err(format!(
-                "`{path}` is sensitive{of}, and nothing sensitive stands in a discreet text; say \
-                 it in another treatment"
+                "`{path}` is sensitive{of} and cannot be used in a discreet text; use another \
+                 treatment"
             ));
         }
         match given {
             Some(given) if !given.allow(uses) => Err(format!(
-                "`{path}` is sensitive{of} and given for {given}; this action would use it for {}: \
-                 leave it out, or give the action an issue and a `purpose` that fit",
+                "`{path}` is sensitive{of} and may be used for {given} only; this action would use \
+                 it for {}. Leave it out, or give the action a fitting issue and `purpose`",
                 uses.join(" and ")
             )),
             _ => Ok(()),
@@ -190,8 +190,9 @@ impl Symbols {
         let made = self.made.get(&(Root::Needs.name(), need.to_owned()));
         match made.and_then(|made| Some((made, made.purposes.as_ref()?))) {
             Some((made, given)) if !given.allow(uses) => Err(format!(
-                "the need `{need}` is sensitive ({made}) and given for {given}; this action would \
-                 serve it for {}: give the action an issue and a `purpose` that fit, or other needs",
+                "the need `{need}` is sensitive ({made}) and may be used for {given} only; this \
+                 action would serve it for {}. Give the action a fitting issue and `purpose`, or \
+                 other needs",
                 uses.join(" and ")
             )),
             _ => Ok(()),
@@ -301,9 +302,11 @@ pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> 
     }
     if kind == "dissatisfaction" {
         return match detail {
-            Some(_) => Err("`dissatisfaction` has no detail; `alarm` in [dissatisfaction] says \
-                            from where on it is heard"
-                .to_owned()),
+            Some(_) => {
+                Err("`dissatisfaction` has no detail; `alarm` in [dissatisfaction] sets the \
+                     threshold"
+                    .to_owned())
+            }
             None => Ok((Trigger::Dissatisfaction, None)),
         };
     }
@@ -325,7 +328,7 @@ pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> 
         let hint = match hint(kind, known) {
             none if none.is_empty() => {
                 let names = EventType::ALL.map(EventType::name).join(", ");
-                format!("; there are {names}, timer, topic, broadcast and dissatisfaction")
+                format!("; expected one of {names}, timer, topic, broadcast, dissatisfaction")
             }
             near => near,
         };

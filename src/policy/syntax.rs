@@ -18,7 +18,7 @@ pub(super) fn mistake(source: &str, parser: CompileError) -> CompileError {
 /// A function that is known from elsewhere, and what to write instead.
 pub(super) fn elsewhere(function: &str) -> Option<&'static str> {
     Some(match function.to_ascii_lowercase().as_str() {
-        "not" => "write `!` before what must not hold",
+        "not" => "write `!` before a condition that must be false",
         "and" => "write `a && b`",
         "or" => "write `a || b`",
         "if" | "iif" => "write `condition ? one : other`",
@@ -32,14 +32,12 @@ pub(super) fn elsewhere(function: &str) -> Option<&'static str> {
 }
 
 const CONTAINS: &str = "write `.contains(\"…\")`, `.startsWith(\"…\")` or `.endsWith(\"…\")` right \
-                        behind the text";
+                        after the text";
 
 /// The right form of a macro that was given wrong arguments.
 pub(super) fn macro_usage(name: &str) -> Option<String> {
     Some(match name {
-        "has" => {
-            "`has` asks whether something stands at one path; write `has(profile.city)`".to_owned()
-        }
+        "has" => "`has` tests whether a path has a value; write `has(profile.city)`".to_owned(),
         "map" => {
             "`.map` needs a name for each item, and a value; write `list.map(x, x * 2)`".to_owned()
         }
@@ -129,7 +127,7 @@ fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
             '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '`' => {
                 return Err(wrong(
                     at,
-                    format!("found the quote `{c}`; a text stands in straight quotes: 'text'"),
+                    format!("found the quote `{c}`; write text in straight quotes: 'text'"),
                 ));
             }
             '≠' => return Err(wrong(at, "found `≠`; write `!=`")),
@@ -141,12 +139,12 @@ fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
                 return Err(wrong(at, format!("found the dash `{c}`; write `-` to subtract")));
             }
             '~' => return Err(wrong(at, format!("found `~`; {CONTAINS}"))),
-            ';' => return Err(wrong(at, "found `;`; an expression is one, and ends by itself")),
+            ';' => return Err(wrong(at, "found `;`; leave it out")),
             other => {
                 return Err(wrong(
                     at,
                     format!(
-                        "found `{}`, which has no meaning here; a text stands in quotes",
+                        "found `{}`, which has no meaning here; text needs quotes",
                         other.escape_debug()
                     ),
                 ));
@@ -174,7 +172,7 @@ fn quoted(source: &str, at: usize, quote: char) -> Result<usize, CompileError> {
             _ => {}
         }
     }
-    Err(wrong(at, format!("a text begins here and never ends; close it with {quote}")))
+    Err(wrong(at, format!("unterminated text; close it with {quote}")))
 }
 
 fn brackets(tokens: &[Token<'_>]) -> Option<CompileError> {
@@ -201,7 +199,7 @@ fn brackets(tokens: &[Token<'_>]) -> Option<CompileError> {
                     let text = token.text;
                     return Some(wrong(
                         token.at,
-                        format!("found `{text}`, but nothing is open here; take it out"),
+                        format!("found `{text}` without its opening bracket; remove it"),
                     ));
                 }
             },
@@ -272,10 +270,10 @@ fn has(source: &str, at: usize, given: &[Token<'_>]) -> Option<CompileError> {
     };
     let message = match given {
         [root] if matches!(root.text, "now" | "dissatisfaction") => {
-            format!("`{}` is always there; `has` asks about what may be missing", root.text)
+            format!("`{}` always exists; `has` is for paths that may have no value", root.text)
         }
         [root] if root.kind == Kind::Word => {
-            format!("`has` asks about one thing of `{written}`; write `has({written}.name)`")
+            format!("`has` tests a field of `{written}`; write `has({written}.name)`")
         }
         // In brackets is a name, whose presence CEL cannot test.
         [root, open, name, close]
@@ -308,10 +306,10 @@ fn slips(tokens: &[Token<'_>]) -> Option<CompileError> {
                     "and" | "und" | "et" => ("&&", ""),
                     "or" | "oder" | "ou" => ("||", ""),
                     "not" if next == "in" => ("!(a in b)", ""),
-                    "not" | "nicht" | "non" => ("!", " before what must not hold"),
+                    "not" | "nicht" | "non" => ("!", " before a condition that must be false"),
                     "is" if next == "not" => ("!=", ""),
                     "is" | "equals" => ("==", ""),
-                    "xor" => ("!=", " between what is true or false"),
+                    "xor" => ("!=", " between conditions"),
                     "then" => ("?", ", as in `condition ? one : other`"),
                     "else" => (":", ", as in `condition ? one : other`"),
                     "if" => ("condition ? one : other", ""),
@@ -339,7 +337,7 @@ fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
     let is_sign = |token: &Token<'_>| matches!(token.text, "-" | "!");
     if first.kind == Kind::Operator && !is_sign(first) {
         let text = first.text;
-        return Some(wrong(first.at, format!("expected something before `{text}`, found nothing")));
+        return Some(wrong(first.at, format!("expected a value before `{text}`, found nothing")));
     }
     for pair in tokens.windows(2) {
         let [one, next] = pair else { continue };
@@ -349,7 +347,7 @@ fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
             return Some(wrong(
                 next.at,
                 format!(
-                    "found `{}` right behind `{}`; expected an operator between them, such as `==` \
+                    "found `{}` right after `{}`; expected an operator between them, such as `==` \
                      or `&&`",
                     next.text, one.text
                 ),
@@ -359,7 +357,7 @@ fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
         if is_operator(one) && (is_operator(next) && !is_sign(next) || next.kind == Kind::Close) {
             return Some(wrong(
                 next.at,
-                format!("expected something behind `{}`, found `{}`", one.text, next.text),
+                format!("expected a value after `{}`, found `{}`", one.text, next.text),
             ));
         }
     }
@@ -367,7 +365,7 @@ fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
     let answers = tokens.iter().filter(|token| token.text == ":").count();
     if matches!(last.kind, Kind::Operator | Kind::Mark) || last.text == "in" {
         let text = last.text;
-        let message = format!("expected something behind `{text}`, but the expression ends there");
+        let message = format!("expected a value after `{text}`, but the expression ends");
         return Some(wrong(source.trim_end().len(), message));
     }
     if asks > answers {
@@ -487,31 +485,31 @@ mod tests {
         facts.a and facts.b                   8  found `and`; write `&&`
         facts.a AND facts.b                   8  found `AND`; write `&&`
         facts.a or facts.b                    8  found `or`; write `||`
-        not facts.a                           0  found `not`; write `!` before what must not hold
-        not(facts.a)                          0  unknown function `not`; write `!` before what must not hold
-        facts.a == not facts.b               11  found `not`; write `!` before what must not hold
+        not facts.a                           0  found `not`; write `!` before a condition that must be false
+        not(facts.a)                          0  unknown function `not`; write `!` before a condition that must be false
+        facts.a == not facts.b               11  found `not`; write `!` before a condition that must be false
         if facts.a then 1 else 2              0  found `if`; write `condition ? one : other`
         facts.a ? 1                          11  expected `:` and what holds otherwise, as in `condition ? one : other`
-        profile.city ==                      15  expected something behind `==`, but the expression ends there
-        profile.city == 'Ghent' &&           26  expected something behind `&&`, but the expression ends there
-        profile.age in                       14  expected something behind `in`, but the expression ends there
-        == 3                                  0  expected something before `==`, found nothing
+        profile.city ==                      15  expected a value after `==`, but the expression ends
+        profile.city == 'Ghent' &&           26  expected a value after `&&`, but the expression ends
+        profile.age in                       14  expected a value after `in`, but the expression ends
+        == 3                                  0  expected a value before `==`, found nothing
         (facts.a && facts.b                   0  `(` is opened here and never closed; write `)`
-        facts.a && facts.b)                  18  found `)`, but nothing is open here; take it out
+        facts.a && facts.b)                  18  found `)` without its opening bracket; remove it
         profile.city in ['Ghent', 'Namur')   33  found `)`, but `[` is open here; write `]`
         size([1, 2) > 1                      10  found `)`, but `[` is open here; write `]`
-        profile.city == 'Ghent               16  a text begins here and never ends; close it with '
-        profile.city == “Ghent”              16  found the quote `“`; a text stands in straight quotes: 'text'
-        facts.a facts.b                       8  found `facts` right behind `a`; expected an operator between them, such as `==` or `&&`
-        profile.age > > 3                    14  expected something behind `>`, found `>`
-        profile.age > && true                14  expected something behind `>`, found `&&`
+        profile.city == 'Ghent               16  unterminated text; close it with '
+        profile.city == “Ghent”              16  found the quote `“`; write text in straight quotes: 'text'
+        facts.a facts.b                       8  found `facts` right after `a`; expected an operator between them, such as `==` or `&&`
+        profile.age > > 3                    14  expected a value after `>`, found `>`
+        profile.age > && true                14  expected a value after `>`, found `&&`
         profile.age ≥ 18                     12  found `≥`; write `>=`
-        facts.a;                              7  found `;`; an expression is one, and ends by itself
+        facts.a;                              7  found `;`; leave it out
         profile.café == 1                    11  found `é` in a name; names are of letters a to z, digits and `_`: write another one in quotes and brackets, as in profile["café"]
-        3 # 4                                 2  found `#`, which has no meaning here; a text stands in quotes
+        3 # 4                                 2  found `#`, which has no meaning here; text needs quotes
         {                                     0  `{` is opened here and never closed; write `}`
                                               0  expected an expression, found nothing
-        facts.a == 1 2                       13  found `2` right behind `1`; expected an operator between them, such as `==` or `&&`
+        facts.a == 1 2                       13  found `2` right after `1`; expected an operator between them, such as `==` or `&&`
         profile..city                         8  expected an expression, such as `facts.trips > 2 && has(profile.city)`; found `.city`
         cases.x.items.exists(x)              14  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
         cases.x.items.exists(x, y, x > 2)    14  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
@@ -520,12 +518,12 @@ mod tests {
         cases.x.items.map(x)                 14  `.map` needs a name for each item, and a value; write `list.map(x, x * 2)`
         exists(facts.items, x, x > 2)         0  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
         exists(facts.a)                       0  unknown function `exists`; write `has(path)`
-        has(profile)                          0  `has` asks about one thing of `profile`; write `has(profile.name)`
-        has(now)                              0  `now` is always there; `has` asks about what may be missing
-        has('x')                              0  `has` asks whether something stands at one path; write `has(profile.city)`
-        has()                                 0  `has` asks whether something stands at one path; write `has(profile.city)`
-        has(facts.a == 1)                     0  `has` asks whether something stands at one path; write `has(profile.city)`
-        has(facts.a, facts.b)                 0  `has` asks whether something stands at one path; write `has(profile.city)`
+        has(profile)                          0  `has` tests a field of `profile`; write `has(profile.name)`
+        has(now)                              0  `now` always exists; `has` is for paths that may have no value
+        has('x')                              0  `has` tests whether a path has a value; write `has(profile.city)`
+        has()                                 0  `has` tests whether a path has a value; write `has(profile.city)`
+        has(facts.a == 1)                     0  `has` tests whether a path has a value; write `has(profile.city)`
+        has(facts.a, facts.b)                 0  `has` tests whether a path has a value; write `has(profile.city)`
         has(context['card-abroad'])           0  `has` takes no name in brackets; write `context['card-abroad'] != null`
         has facts.a                           0  found `has`; write `has(path)`
         facts.a exists                        8  found `exists`; write `has(path)`
@@ -535,16 +533,16 @@ mod tests {
         facts.a == NULL                      11  found `NULL`; write `null`
         facts.a == nil                       11  found `nil`; write `null`
         facts.a == undefined                 11  found `undefined`; write `null`
-        facts.a like 'A%'                     8  found `like`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
-        facts.a contains 'x'                  8  found `contains`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
-        facts.a starts with 'x'               8  found `starts`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
-        facts.a.matches('x')                  8  unknown function `matches`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
-        facts.a =~ 'x'                        9  found `~`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
+        facts.a like 'A%'                     8  found `like`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right after the text
+        facts.a contains 'x'                  8  found `contains`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right after the text
+        facts.a starts with 'x'               8  found `starts`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right after the text
+        facts.a.matches('x')                  8  unknown function `matches`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right after the text
+        facts.a =~ 'x'                        9  found `~`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right after the text
         facts.a is 'x'                        8  found `is`; write `==`
         facts.a is null                       8  found `is`; write `==`
         facts.a is not null                   8  found `is`; write `!=`
         facts.a not in ['x']                  8  found `not`; write `!(a in b)`
-        facts.a xor facts.b                   8  found `xor`; write `!=` between what is true or false
+        facts.a xor facts.b                   8  found `xor`; write `!=` between conditions
         "#);
     }
 

@@ -181,7 +181,7 @@ impl Template {
         }
         if error.kind() == ErrorKind::OutOfFuel {
             let most = limits::TEMPLATE_STEPS;
-            return format!("it takes more than {most} steps; go through shorter lists");
+            return format!("rendering takes more than {most} steps; use shorter lists");
         }
         let missing: Vec<String> = self
             .paths
@@ -190,7 +190,7 @@ impl Template {
             .map(Path::to_string)
             .collect();
         if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
-            return format!("nothing is known at {}", missing.join(", "));
+            return format!("no value at {}", missing.join(", "));
         }
         error.detail().map_or_else(|| error.to_string(), str::to_owned)
     }
@@ -483,7 +483,7 @@ mod tests {
         };
         assert_eq!(render(1, "{{ x }}").unwrap().len(), 150);
         let refused = render(5, "{% if x == 2 %}never{% endif %}").unwrap_err().to_string();
-        assert_eq!(refused, "it takes more than 50000 steps; go through shorter lists");
+        assert_eq!(refused, "rendering takes more than 50000 steps; use shorter lists");
     }
 
     fn sample() -> TestScope {
@@ -569,8 +569,8 @@ mod tests {
             ("event.properties.items", r#"[{"name": ""}]"#),
         ]);
         for (source, expected) in [
-            ("Hi {{ profile.first_name }}!", "? nothing is known at profile.first_name"),
-            ("Hi {{ profile.first_name | upper }}!", "? nothing is known at profile.first_name"),
+            ("Hi {{ profile.first_name }}!", "? no value at profile.first_name"),
+            ("Hi {{ profile.first_name | upper }}!", "? no value at profile.first_name"),
             ("Hi {{ profile.first_name | default('friend') }}!", "Hi friend!"),
             ("Hi{% if profile.first_name %} {{ profile.first_name }}{% endif %}!", "Hi!"),
             ("{{ event.properties.items[0].name | default('none') }}", "none"),
@@ -604,13 +604,10 @@ mod tests {
 
     #[test]
     fn a_missing_value_is_named_and_never_printed_as_a_hole() {
-        assert_eq!(
-            said("Hello {{ profile.last_name }}"),
-            "? nothing is known at profile.last_name"
-        );
+        assert_eq!(said("Hello {{ profile.last_name }}"), "? no value at profile.last_name");
         assert_eq!(
             said("{{ event.properties.gate.number | upper }} {{ profile.first_name }}"),
-            "? nothing is known at event.properties.gate.number"
+            "? no value at event.properties.gate.number"
         );
         assert_eq!(
             said("{{ profile.first_name | date }}"),

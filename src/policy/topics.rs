@@ -43,7 +43,7 @@ pub(super) fn read(table: &TomlTable<'_>, spoken: &[Box<str>], told: &mut TopicD
     for (key, item) in all.entries() {
         let (Some(topic), Some(table)) = (key.name(), item.table()) else { continue };
         if phrases.iter().any(|(known, ..)| **known == *topic) {
-            key.wrong(format!("the topic `{topic}` stands here twice"));
+            key.wrong(format!("the topic `{topic}` is defined twice"));
         }
         let before = phrases.len();
         if table.get(WISH).and_then(TomlItem::truth).unwrap_or(false) {

@@ -146,7 +146,7 @@ pub(super) fn once<'a>(
 ) -> Option<(TomlItem<'a>, TomlTable<'a>)> {
     let item = table.get(key)?;
     if let Some(first) = first {
-        item.wrong(format!("[{key}] stands here again; it stands first in {first}"));
+        item.wrong(format!("[{key}] is defined twice; first in {first}"));
     }
     Some((item, item.table()?))
 }

@@ -134,8 +134,8 @@ pub fn languages(folder: Option<&Path>) -> anyhow::Result<Arc<Languages>> {
     }
     if files.is_empty() {
         return Err(anyhow!(
-            "expected files such as de/words.txt in {}, found none; take the setting \
-             `languages.folder` out to have the languages that come along",
+            "expected files such as de/words.txt in {}, found none; remove the setting \
+             `languages.folder` to use the built-in languages",
             folder.display()
         ));
     }

@@ -60,7 +60,11 @@ pub fn watch(
             Ok(watcher)
         })
         .inspect_err(|error| {
-            tracing::warn!(folder = %folder.display(), %error, "changes are found by looking");
+            tracing::warn!(
+                folder = %folder.display(),
+                %error,
+                "no file notifications; polling for changes"
+            );
         })
         .ok();
     let folder = folder.to_owned();

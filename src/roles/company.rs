@@ -137,7 +137,8 @@ impl Company {
         let mut members = Vec::new();
         let channels = self.all_channels();
         if channels.len() > limits::INTEGRATORS {
-            let expected = "as many channels as `jumeau limits` says of `INTEGRATORS`";
+            let expected = "at most as many channels as the limit `INTEGRATORS` (see `jumeau \
+                            limits`)";
             return Err(Error::Name { expected, found: channels.len().to_string() });
         }
         for channel in channels {
@@ -182,8 +183,7 @@ impl Company {
         let stream = self.subjects.actions_stream();
         Member {
             user: format!("integrator-{token}"),
-            does: "takes the actions and recalls of its channel off the consumer that the service \
-                   made"
+            does: "reads actions and recalls of its channel from the consumer made by the service"
                 .into(),
             door: Door::Key,
             grants: vec![
@@ -221,7 +221,7 @@ impl Company {
         }
         Ok(Member {
             user: format!("broadcaster-{name}"),
-            does: "tells what holds for many customers at once, in its scopes".into(),
+            does: "publishes broadcasts, in its scopes".into(),
             door: Door::Key,
             grants: subjects.into_iter().map(Grant::Ask).collect(),
             is_named: false,
@@ -252,8 +252,8 @@ impl Company {
         Ok(Member {
             user,
             does:
-                "sees the escalations of its queues, works on them, and asks what to offer whom it \
-                   holds"
+                "reads and works on escalations of its queues, and asks what to offer customers it \
+                 has claimed"
                     .into(),
             door: Door::Key,
             grants,
@@ -290,8 +290,7 @@ impl Company {
         );
         Member {
             user: format!("operator-{name}"),
-            does: "sees what happens, and steers the service through its API, under this name only"
-                .into(),
+            does: "monitors and operates the service through its API, under this name only".into(),
             door: Door::Key,
             grants,
             is_named: true,

@@ -6,8 +6,9 @@ use crate::event::INTERNAL;
 
 /// Explains why the broker denied an operation and who may do it.
 pub fn denied(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -> String {
-    let who = name.map_or_else(|| "whoever gives no name".to_owned(), |name| format!("`{name}`"));
-    format!("the broker does not let {who} {denied}: {}", who_may(subjects, name, denied))
+    let who =
+        name.map_or_else(|| "a request without a name".to_owned(), |name| format!("`{name}`"));
+    format!("the broker does not permit {who} to {denied}: {}", who_may(subjects, name, denied))
 }
 
 /// The most likely reason why a client could not connect.
@@ -44,11 +45,11 @@ impl Lacks {
                 format!("name the certificate of the broker's authority with {authority}")
             }
             Lacks::Host => "name the broker with --server as its certificate does".to_owned(),
-            Lacks::Key => format!("say who asks with {key}"),
+            Lacks::Key => format!("authenticate with {key}"),
         };
         format!(
-            "where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` \
-             wrote; or {instead}"
+            "if the broker has roles, load your keys first (`. FOLDER/NAME.env`, written by `jumeau \
+             keys`), or {instead}"
         )
     }
 }
@@ -58,34 +59,32 @@ fn who_may(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -
     let subject = &*denied.subject;
     let tokens: Vec<&str> = subjects.tokens(subject).map(Iterator::collect).unwrap_or_default();
     match (denied.attempt, &tokens[..]) {
-        (DeniedOperation::Publish, ["api", "decide", channel, ..]) => format!(
-            "`channel-{channel}` may, which asks in that channel, and operators under their name \
-             (--as or JUMEAU_AS)"
-        ),
+        (DeniedOperation::Publish, ["api", "decide", channel, ..]) => {
+            format!("`channel-{channel}` may, and operators under their name (--as or JUMEAU_AS)")
+        }
         (DeniedOperation::Publish, ["api", ..]) if name.is_some() => {
             "operators may, under their name (--as or JUMEAU_AS)".to_owned()
         }
         (DeniedOperation::Publish, ["api", ..]) => {
-            "where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or \
-             load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote"
+            "if the broker has roles, requests need a name: give it with --as or JUMEAU_AS, or load \
+             `. FOLDER/NAME.env`, written by `jumeau keys`"
                 .to_owned()
         }
         (DeniedOperation::Publish, ["as", owner, ..])
             if name != Some(*owner) || owner.starts_with("operator-") =>
         {
-            format!("only who holds the key of `{owner}` asks under that name")
+            format!("only the holder of the key of `{owner}` may use that name")
         }
         (DeniedOperation::Publish, ["as", _, "escalations", "open", ..]) => {
             "operators may".to_owned()
         }
         (DeniedOperation::Publish, ["as", _, "escalations", ..]) => {
-            "agents may in their queues, which --queue or JUMEAU_QUEUES names, and operators"
-                .to_owned()
+            "agents may, in their queues (--queue or JUMEAU_QUEUES), and operators".to_owned()
         }
         (DeniedOperation::Publish, ["as", ..]) => "operators may".to_owned(),
         (DeniedOperation::Publish, ["events", "cli", ..]) => "operators may".to_owned(),
         (DeniedOperation::Publish, ["events", INTERNAL, ..]) => {
-            format!("only the service does, on `{INTERNAL}`; publish in a channel of your own")
+            format!("only the service may publish on `{INTERNAL}`; use another channel")
         }
         (DeniedOperation::Publish, ["events", channel, ..]) => {
             format!("`channel-{channel}` may; operators publish in the channel `cli`")
@@ -95,32 +94,33 @@ fn who_may(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -
         }
         (DeniedOperation::Hear, ["actions" | "recalls", channel, ..]) if *channel != "*" => {
             format!(
-                "operators may; `integrator-{channel}` takes them off its consumer of the stream of \
-             actions"
+                "operators may; `integrator-{channel}` reads them from its consumer of the actions \
+                 stream"
             )
         }
         (DeniedOperation::Hear, ["escalations", queue, ..]) if *queue != "*" && *queue != ">" => {
             "agents of that queue may, and operators".to_owned()
         }
         (DeniedOperation::Hear, ["escalations", ..]) => {
-            "operators may, and agents of all queues; others name theirs with --queue".to_owned()
+            "operators and agents of all queues may; other agents name their queue with --queue"
+                .to_owned()
         }
-        (DeniedOperation::Publish, [_, ..]) => "only the service does".to_owned(),
+        (DeniedOperation::Publish, [_, ..]) => "only the service may".to_owned(),
         (DeniedOperation::Hear, ["events", ..]) => {
-            "nobody hears events as they are published; operators read what the stream has, with \
-             `twinctl tail`"
+            "nobody may subscribe to events; operators read them from the stream, with `twinctl \
+             tail`"
                 .to_owned()
         }
         (DeniedOperation::Hear, [_, ..]) => "operators may".to_owned(),
         (DeniedOperation::Hear, []) if subject.starts_with("_INBOX") => {
-            "everybody hears the answers to themselves only: name where they come with \
+            "each user may receive only their own replies: give the inbox prefix with \
              --inbox-prefix or NATS_INBOX_PREFIX, as in `. FOLDER/NAME.env`"
                 .to_owned()
         }
         (_, []) if subject.starts_with("$JS.") || subject.starts_with("$SRV") => {
-            "operators may, but for what is the service's own".to_owned()
+            "operators may, except on the service's own subjects".to_owned()
         }
-        (_, []) => format!("nobody may, but for subjects under `{}`", subjects.prefix()),
+        (_, []) => format!("nobody may, except under `{}`", subjects.prefix()),
     }
 }
 
@@ -154,22 +154,22 @@ mod tests {
             of(lea, DeniedOperation::Publish, "other.thing"),
         ];
         insta::assert_snapshot!(said.join("\n"), @r#"
-        the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.show.ann`: operators may
-        the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.escalations.claim.billing.ann`: agents may in their queues, which --queue or JUMEAU_QUEUES names, and operators
-        the broker does not let `agent-lea` publish on `jumeau.as.operator-anna.show.ann`: only who holds the key of `operator-anna` asks under that name
-        the broker does not let whoever gives no name publish on `jumeau.api.stats`: where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote
-        the broker does not let `channel-web` publish on `jumeau.api.show.ann`: operators may, under their name (--as or JUMEAU_AS)
-        the broker does not let whoever gives no name publish on `jumeau.api.decide.web.ann`: `channel-web` may, which asks in that channel, and operators under their name (--as or JUMEAU_AS)
-        the broker does not let `operator-anna` publish on `jumeau.events.web.ann`: `channel-web` may; operators publish in the channel `cli`
-        the broker does not let `agent-lea` publish on `jumeau.broadcast.fires`: operators may, and programs that `jumeau keys --broadcaster` names
-        the broker does not let `channel-web` publish on `jumeau.events._jumeau.ann`: only the service does, on `_jumeau`; publish in a channel of your own
-        the broker does not let `operator-anna` publish on `jumeau.audit.erase`: only the service does
-        the broker does not let `agent-lea` hear `jumeau.events.*.*`: nobody hears events as they are published; operators read what the stream has, with `twinctl tail`
-        the broker does not let `agent-lea` hear `jumeau.escalations.billing.*`: agents of that queue may, and operators
-        the broker does not let `agent-lea` hear `jumeau.actions.web.*.*`: operators may; `integrator-web` takes them off its consumer of the stream of actions
-        the broker does not let `agent-lea` hear `_INBOX.x.*`: everybody hears the answers to themselves only: name where they come with --inbox-prefix or NATS_INBOX_PREFIX, as in `. FOLDER/NAME.env`
-        the broker does not let `agent-lea` publish on `$JS.API.INFO`: operators may, but for what is the service's own
-        the broker does not let `agent-lea` publish on `other.thing`: nobody may, but for subjects under `jumeau`
+        the broker does not permit `agent-lea` to publish on `jumeau.as.agent-lea.show.ann`: operators may
+        the broker does not permit `agent-lea` to publish on `jumeau.as.agent-lea.escalations.claim.billing.ann`: agents may, in their queues (--queue or JUMEAU_QUEUES), and operators
+        the broker does not permit `agent-lea` to publish on `jumeau.as.operator-anna.show.ann`: only the holder of the key of `operator-anna` may use that name
+        the broker does not permit a request without a name to publish on `jumeau.api.stats`: if the broker has roles, requests need a name: give it with --as or JUMEAU_AS, or load `. FOLDER/NAME.env`, written by `jumeau keys`
+        the broker does not permit `channel-web` to publish on `jumeau.api.show.ann`: operators may, under their name (--as or JUMEAU_AS)
+        the broker does not permit a request without a name to publish on `jumeau.api.decide.web.ann`: `channel-web` may, and operators under their name (--as or JUMEAU_AS)
+        the broker does not permit `operator-anna` to publish on `jumeau.events.web.ann`: `channel-web` may; operators publish in the channel `cli`
+        the broker does not permit `agent-lea` to publish on `jumeau.broadcast.fires`: operators may, and programs that `jumeau keys --broadcaster` names
+        the broker does not permit `channel-web` to publish on `jumeau.events._jumeau.ann`: only the service may publish on `_jumeau`; use another channel
+        the broker does not permit `operator-anna` to publish on `jumeau.audit.erase`: only the service may
+        the broker does not permit `agent-lea` to hear `jumeau.events.*.*`: nobody may subscribe to events; operators read them from the stream, with `twinctl tail`
+        the broker does not permit `agent-lea` to hear `jumeau.escalations.billing.*`: agents of that queue may, and operators
+        the broker does not permit `agent-lea` to hear `jumeau.actions.web.*.*`: operators may; `integrator-web` reads them from its consumer of the actions stream
+        the broker does not permit `agent-lea` to hear `_INBOX.x.*`: each user may receive only their own replies: give the inbox prefix with --inbox-prefix or NATS_INBOX_PREFIX, as in `. FOLDER/NAME.env`
+        the broker does not permit `agent-lea` to publish on `$JS.API.INFO`: operators may, except on the service's own subjects
+        the broker does not permit `agent-lea` to publish on `other.thing`: nobody may, except under `jumeau`
         "#);
     }
 }

@@ -16,8 +16,8 @@ impl Router {
         if self.mode != TimeMode::Event {
             return Err(ApiError::new(
                 code::CONFLICT,
-                "expected a service with `service.time = \"event\"`; this one goes by the time at \
-                 which the stream stored an event",
+                "expected a service with `service.time = \"event\"`; this one runs on stream time, \
+                 so its clock cannot be moved",
             ));
         }
         let fired =
@@ -68,5 +68,8 @@ impl Router {
 }
 
 fn late() -> ApiError {
-    ApiError::new(code::INTERNAL, "what is due did not fire in time; it is still under way")
+    ApiError::new(
+        code::INTERNAL,
+        "timers that are due did not all fire in time; they are still firing",
+    )
 }

@@ -68,8 +68,8 @@ fn checked(name: Box<str>) -> Result<Box<str>, ApiError> {
         return Err(ApiError::new(
             code::BAD_REQUEST,
             format!(
-                "expected the name of a backup, found `{name}`, which the service uses itself for the \
-                 customers' keys and for copies that are being made; choose another"
+                "expected a backup name, found `{name}`, which is reserved for customer keys and \
+                 unfinished backups; choose another"
             ),
         ));
     }
@@ -79,8 +79,8 @@ fn checked(name: Box<str>) -> Result<Box<str>, ApiError> {
     Err(ApiError::new(
         code::BAD_REQUEST,
         format!(
-            "expected a name of A-Z a-z 0-9 _ - . that does not begin with a point, found `{}`; it \
-             is a folder within `store.backups`",
+            "expected a backup name of A-Z a-z 0-9 _ - . that does not start with a dot, found \
+             `{}`; it becomes a folder in `store.backups`",
             name.escape_debug()
         ),
     ))

@@ -31,7 +31,8 @@ impl Router {
         let mut sequences = asked.sequences;
         if let Some(payload) = asked.payload {
             let [sequence] = sequences[..] else {
-                let sentence = "expected one dead letter whose event is mended, found several";
+                let sentence = "expected one dead letter to retry with corrected data, found \
+                                several";
                 return Err(ApiError::new(code::BAD_REQUEST, sentence));
             };
             let payload = Bytes::from(payload);

@@ -44,8 +44,8 @@ impl Router {
             return Err(ApiError::new(
                 code::CONFLICT,
                 format!(
-                    "expected an escalation of the queue `{queue}` that you hold, found none of \
-                     `{}`; claim it first",
+                    "expected an escalation of `{}` in the queue `{queue}` that you have claimed, \
+                     found none; claim it first",
                     twin.customer.token()
                 ),
             ));
@@ -54,7 +54,7 @@ impl Router {
         let mut told = told.unwrap_or_default();
         told.insert("channel".to_owned(), channel.as_str().into());
         let asked: DecideRequest = json::read_value(told.into())
-            .map_err(|error| bad(format!("expected what is wanted, found: {error}")))?;
+            .map_err(|error| bad(format!("expected a decide request as JSON, found: {error}")))?;
         self.ask(twin.customer.clone(), channel, asked).await
     }
 
@@ -92,7 +92,8 @@ impl Router {
                 AskAnswer::Duplicate => {
                     return Err(ApiError::new(
                         code::CONFLICT,
-                        "a request with this `id` was answered before; give each its own, or none",
+                        "a request with this `id` was already answered; use a new `id`, or leave it \
+                         out",
                     ));
                 }
                 AskAnswer::Refused(rejection) => return Err(refused(rejection)),
@@ -103,7 +104,10 @@ impl Router {
                 }
             }
         }
-        Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
+        Err(ApiError::new(
+            code::CONFLICT,
+            "the identifiers are linked in a cycle; unlink one of them",
+        ))
     }
 }
 
@@ -111,8 +115,8 @@ impl Router {
 fn channel_of(of_subject: Option<&str>, named: Option<&str>) -> Result<Channel, String> {
     match (of_subject, named) {
         (None, None) => {
-            Err("expected the `channel` that asks, found none; name it in the request, or in \
-                             the subject before the customer"
+            Err("expected the `channel` that asks, found none; give it in the request, or in the \
+                 subject before the customer"
                 .to_owned())
         }
         (None, Some(named)) => Channel::new(named),
@@ -142,7 +146,7 @@ mod tests {
         let refused = refused.map(Result::unwrap_err);
         insta::assert_snapshot!(refused.join("\n"), @r#"
         expected the channel of the subject, `web`, found `app`
-        expected the `channel` that asks, found none; name it in the request, or in the subject before the customer
+        expected the `channel` that asks, found none; give it in the request, or in the subject before the customer
         expected a token of A-Z a-z 0-9 _ - and percent-encoded bytes (%2E for a dot), found `%` in `web%`
         "#);
     }

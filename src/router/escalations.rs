@@ -62,10 +62,12 @@ impl Router {
                 code::NOT_FOUND,
                 match (queue, escalation) {
                     (Some(queue), _) => {
-                        format!("`{token}` has no such escalation open in the queue `{queue}`")
+                        format!(
+                            "`{token}` has no open escalation of this id in the queue `{queue}`"
+                        )
                     }
-                    (None, Some(id)) => format!("`{id}` is no escalation of `{token}`"),
-                    (None, None) => format!("`{token}` was never handed to people"),
+                    (None, Some(id)) => format!("`{token}` has no escalation `{id}`"),
+                    (None, None) => format!("`{token}` has never had an escalation"),
                 },
             ));
         };
@@ -95,7 +97,7 @@ impl Router {
         told.insert("state".to_owned(), state.name().into());
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
         let told: ActRequest = json::read_value(told.into())
-            .map_err(|error| bad(format!("expected what an agent does, found: {error}")))?;
+            .map_err(|error| bad(format!("expected an agent request as JSON, found: {error}")))?;
         let ActRequest { channel, id, time, traceparent, mut handoff } = told;
         let channel = Channel::new(channel.as_deref().unwrap_or(DESK)).map_err(bad)?;
         sign(&mut handoff, request);
@@ -103,8 +105,8 @@ impl Router {
             only(&mut handoff.queue, queue)?;
             if handoff.operator.is_some() {
                 return Err(bad(
-                    "expected an agent who acts in the own name, found another or an `operator`; \
-                     operators name no queue in the subject"
+                    "expected an agent acting in their own name, found another `agent` or an \
+                     `operator`; an operator uses the subject without a queue"
                         .to_owned(),
                 ));
             }
@@ -128,7 +130,8 @@ impl Router {
                 AskAnswer::Duplicate => {
                     return Err(ApiError::new(
                         code::CONFLICT,
-                        "a request with this `id` was answered before; give each its own, or none",
+                        "a request with this `id` was already answered; use a new `id`, or leave it \
+                         out",
                     ));
                 }
                 AskAnswer::Refused(Rejection { detail, .. }) => {
@@ -141,7 +144,10 @@ impl Router {
                 }
             }
         }
-        Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
+        Err(ApiError::new(
+            code::CONFLICT,
+            "the identifiers are linked in a cycle; unlink one of them",
+        ))
     }
 }
 

@@ -35,10 +35,10 @@ impl Router {
             let token = customer.token();
             let detail = match wanted {
                 None => {
-                    format!("nothing was decided for `{token}` yet: no action came into question")
+                    format!("no decision for `{token}` yet: no action was a candidate")
                 }
                 Some(id) => format!(
-                    "`{id}` is none of the last decisions for `{token}`; the last {} are kept",
+                    "`{id}` is not among the kept decisions of `{token}`; the last {} are kept",
                     limits::DECISIONS
                 ),
             };
@@ -105,7 +105,12 @@ impl Router {
 
     /// The training history of model versions. It belongs to no partition: any of them can read it.
     pub(super) async fn lessons(&self, asked: LessonsRequest) -> Result<LessonsReply, ApiError> {
-        let none = || ApiError::new(code::INTERNAL, "the partitions are not started yet");
+        let none = || {
+            ApiError::new(
+                code::INTERNAL,
+                "the partitions are still starting; ask again in a moment",
+            )
+        };
         let address = self.partitions.get(0).ok_or_else(none)?;
         let from = (asked.version, asked.number);
         let lessons = GetLessons { from, with_levels: asked.levels, bytes: LESSONS_REPLY_BYTES };

@@ -82,7 +82,7 @@ impl Router {
             (_, false) => Err(ApiError::new(
                 code::NOT_FOUND,
                 format!(
-                    "nothing is known of customer `{}`; no event of theirs was taken in",
+                    "customer `{}` is unknown: no event about them was processed",
                     asked.token()
                 ),
             )),

@@ -181,7 +181,10 @@ impl Router {
                 reply(&self.auditor.list(&asked).await?)
             }
             verb::DEAD_RETRY => reply(&self.dead_retry(required(&request.payload)?).await?),
-            other => Err(ApiError::new(code::BAD_REQUEST, format!("nobody can ask `{other}`"))),
+            other => Err(ApiError::new(
+                code::BAD_REQUEST,
+                format!("`{other}` is not a request of this API"),
+            )),
         }
     }
 
@@ -204,7 +207,12 @@ impl Router {
         let count = u16::try_from(partitions.len()).unwrap_or(u16::MAX);
         contract::partition_of(customer, count)
             .and_then(|partition| Some((partition, partitions.get(usize::from(partition))?)))
-            .ok_or_else(|| ApiError::new(code::INTERNAL, "the partitions are not started yet"))
+            .ok_or_else(|| {
+                ApiError::new(
+                    code::INTERNAL,
+                    "the partitions are still starting; ask again in a moment",
+                )
+            })
     }
 }
 
@@ -218,7 +226,7 @@ pub(super) fn customer_of(request: &Request) -> Result<Customer, ApiError> {
 pub(super) fn no_room() -> ApiError {
     ApiError::new(
         code::NO_ROOM,
-        "the disk has too little room left to take anything in; ask again once there is more",
+        "the disk is nearly full, so nothing is processed; free disk space and ask again",
     )
 }
 
@@ -226,8 +234,8 @@ pub(super) fn no_room() -> ApiError {
 pub(super) fn outbox_is_full() -> ApiError {
     ApiError::new(
         code::BUSY,
-        "the service is busy: too many outputs wait until the broker takes them; nothing was done, ask \
-         again once there are fewer (`outbox` and `publishing` in `stats`)",
+        "the service is busy: too many outputs wait for the broker; nothing was done. Ask again \
+         when `outbox` and `publishing` in `stats` have fallen",
     )
 }
 
@@ -236,9 +244,9 @@ pub(super) fn now() -> Time {
 }
 
 fn reply<T: Serialize>(answer: &T) -> Result<Bytes, ApiError> {
-    serde_json::to_vec(answer)
-        .map(Bytes::from)
-        .map_err(|error| ApiError::new(code::INTERNAL, format!("the answer has no JSON: {error}")))
+    serde_json::to_vec(answer).map(Bytes::from).map_err(|error| {
+        ApiError::new(code::INTERNAL, format!("cannot write the answer as JSON: {error}"))
+    })
 }
 
 pub(super) fn required<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {

@@ -43,7 +43,7 @@ impl Router {
         if erasure.is_some() && rows.is_empty() {
             let lag = self.bus.lag().await.map_err(from_bus)?;
             if lag.behind() == 0 {
-                let detail = "expected an erasure that was begun, found none of this name";
+                let detail = "expected the id of an erasure in progress, found none with this id";
                 return Err(ApiError::new(code::NOT_FOUND, detail));
             }
         }

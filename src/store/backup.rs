@@ -54,7 +54,7 @@ impl Store {
     pub fn back_up(&self, to: &Path) -> Result<BackupSummary, Error> {
         let failed = |detail: String| Error::Backup { path: to.to_owned(), detail };
         if to.exists() {
-            return Err(failed("there is something of this name".into()));
+            return Err(failed("this name is taken".into()));
         }
         if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             make_folder(parent).map_err(|error| failed(error.to_string()))?;
@@ -183,7 +183,7 @@ fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<St
     }
     let partitions = store.store_wide("partitions")?.and_then(|count| u16::try_from(count).ok());
     let partitions = partitions.filter(|_| format > 0).ok_or_else(|| {
-        OpenCheck { path }.not_jumeau("a database that says nothing of its format and partitions")
+        OpenCheck { path }.not_jumeau("a database without its format and partition count")
     })?;
     let mut verified = store.verify()?;
     let mut metas = Vec::new();
@@ -193,8 +193,8 @@ fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<St
         let beyond = store.outbox(partition, meta.next_output, 1).unwrap_or_default();
         if let Some((sequence, _)) = beyond.first() {
             verified.defect(format!(
-                "partition {partition}: expected outputs below {}, its next, found {sequence}; one of \
-                 them would be written over",
+                "partition {partition}: expected output numbers below {} (the next one), found \
+                 {sequence}; it would be overwritten",
                 meta.next_output
             ));
         }

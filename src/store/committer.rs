@@ -237,7 +237,7 @@ impl<F: FnOnce(Error)> Alarm<'_, F> {
 
 impl<F: FnOnce(Error)> Drop for Alarm<'_, F> {
     fn drop(&mut self) {
-        let detail = "a panic of the committer, which is a defect of jumeau".to_owned();
+        let detail = "the committer panicked: this is a bug in jumeau, please report it".to_owned();
         self.raise(Error::Write { detail });
     }
 }

@@ -34,7 +34,7 @@ impl DiskMonitor {
         match rustix::fs::statvfs(&self.path) {
             Ok(found) => self.take(found.f_bavail.saturating_mul(found.f_frsize)),
             Err(error) => {
-                tracing::debug!(%error, "the disk does not tell how much is free");
+                tracing::debug!(%error, "cannot read the free space of the disk");
                 None
             }
         }

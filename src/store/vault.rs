@@ -230,7 +230,7 @@ impl KeyVault {
         };
         let naming = unwrap_bytes(&cipher, NAMING, &naming).ok_or_else(|| {
             let found = format!(
-                "another in {}, by which those in {} cannot be opened",
+                "another key in {}, which cannot unwrap those in {}",
                 named(master),
                 folder.display()
             );
@@ -253,7 +253,7 @@ impl KeyVault {
         if let Access::Change { upto } | Access::Look { upto } = access
             && number < upto
         {
-            return Err(refused(format!("those of an earlier time: {number} changes, not {upto}")));
+            return Err(refused(format!("an older copy: {number} changes instead of {upto}")));
         }
         if let Access::Change { upto } = access
             && number > upto

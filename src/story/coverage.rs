@@ -146,8 +146,10 @@ pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
             }
             let known = heard.iter().filter(|(other, _)| *other == kind).map(|(_, name)| *name);
             if let Some(near) = nearest(detail, known) {
-                let message =
-                    format!("nothing answers to `{kind}:{detail}`; did you mean `{kind}:{near}`?");
+                let message = format!(
+                    "nothing in the policy reacts to `{kind}:{detail}`; did you mean \
+                     `{kind}:{near}`?"
+                );
                 let place = &step.place;
                 found.push(Mistake::on_line(place.file(), content, place.line(), message));
             }
@@ -163,8 +165,8 @@ pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
         let names = names.filter(|name| !heard.contains(&(kind, name)));
         if let Some(near) = nearest(detail, names) {
             let message = format!(
-                "no story has `{kind}:{detail}`, and nothing answers to `{kind}:{near}`, which one \
-                 has; is one of them a slip?"
+                "the policy reacts to `{kind}:{detail}`, which no story sends; a story sends \
+                 `{kind}:{near}`, which nothing reacts to; is one of them a typo?"
             );
             let files = policy.files.iter();
             let content = files.filter(|(name, _)| *name == place.file()).map(|(_, text)| text);

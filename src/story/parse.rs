@@ -61,7 +61,9 @@ fn read(table: TomlTable<'_>, policy: &Policy) -> Option<Story> {
         .filter_map(|item| reading.never(item))
         .collect();
     if !table.has("expect") && !table.has("never") {
-        table.wrong("expected at least one [[expect]] or [[never]]: the story proves nothing");
+        table.wrong(
+            "expected at least one [[expect]] or [[never]]; without one the story tests nothing",
+        );
     }
     let lasts = table.get("lasts").and_then(TomlItem::span);
     let place = table.place();

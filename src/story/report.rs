@@ -59,7 +59,7 @@ impl StoryReport<'_> {
             };
             match (refusal, step.refused) {
                 (Some(rejection), false) => Some((turn, format!("refused: {rejection}"))),
-                (None, true) => Some((turn, "taken in, though it should be refused".to_owned())),
+                (None, true) => Some((turn, "accepted, but should be refused".to_owned())),
                 _ => None,
             }
         })
@@ -91,7 +91,7 @@ impl fmt::Display for StoryReport<'_> {
         if self.is_cut() {
             writeln!(
                 out,
-                "    {BAD}✗ the story goes on for too long: a timer that never rests?{BAD:#}"
+                "    {BAD}✗ the story has too many inputs: does a timer repeat for ever?{BAD:#}"
             )?;
         }
         Ok(())
@@ -187,7 +187,7 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
             Effect::Forget { seen } => {
                 writeln!(out, "{INDENT}{OUT}forgets the customer, last seen {seen}{OUT:#}")?;
             }
-            Effect::LetGo => writeln!(out, "{INDENT}{DIM}lets go of its past{DIM:#}")?,
+            Effect::LetGo => writeln!(out, "{INDENT}{DIM}deletes its history{DIM:#}")?,
             Effect::Record(_) | Effect::Observe(_) | Effect::Try(_) | Effect::Journal { .. } => {}
         }
     }
@@ -231,7 +231,7 @@ fn escalated(out: &mut fmt::Formatter<'_>, told: &Escalation) -> fmt::Result {
         EscalationState::Claimed => "claimed",
         EscalationState::HandedBack => "handed back",
         EscalationState::Resolved => "resolved",
-        EscalationState::Expired => "nobody came in time",
+        EscalationState::Expired => "the deadline was missed",
     };
     writeln!(out, "{INDENT}{OUT}▸ {queue}, {topic}: {state}{by}{OUT:#}")
 }

@@ -396,7 +396,7 @@ broken.toml:4:1: unknown key `ends`; there are story, start, steps, expect, neve
  4 | ends = "never"
    | ^^^^
 
-broken.toml:7:7: expected a span of time such as 30m, 36h or 7d, found `soon`
+broken.toml:7:7: expected a duration such as 30m, 36h or 7d, found `soon`
  7 | at = "soon"
    |       ^^^^
 
@@ -432,7 +432,7 @@ broken.toml:34:12: the policy has no channel `apq`; did you mean `app`?
  34 | channel = "apq"
     |            ^^^
 
-broken.toml:35:7: expected a span of time such as 30m, 36h or 7d, found `1 hoer`
+broken.toml:35:7: expected a duration such as 30m, 36h or 7d, found `1 hoer`
  35 | by = "1 hoer"
     |       ^^^^^^
 
@@ -461,7 +461,7 @@ broken.toml:49:1: expected an action, a recall, an escalation, an issue, a need 
 #[test]
 fn a_story_that_proves_nothing_is_a_mistake() {
     let mistakes = parse("idle.toml", STEPS, &policy()).unwrap_err().to_string();
-    assert!(mistakes.contains("the story proves nothing"), "{mistakes}");
+    assert!(mistakes.contains("without one the story tests nothing"), "{mistakes}");
     assert!(parse("empty.toml", "", &policy()).is_err());
 }
 

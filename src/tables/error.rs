@@ -8,8 +8,8 @@ use crate::codec;
 pub enum Error {
     /// Another process has the database open.
     #[error(
-        "expected to be the only one at {}, found it held by another process; stop that one, or \
-         choose another `store.path`", path.display()
+        "expected to be the only process with the store at {}, found it open in another; stop that \
+         process, or choose another `store.path`", path.display()
     )]
     InUse {
         /// The path of the database.
@@ -88,8 +88,8 @@ pub enum Error {
     },
     /// The target of a restore is not empty.
     #[error(
-        "expected nothing at {}, found a folder that is not empty; a backup is never written over \
-         another store: move it away, or choose another `store.path`", path.display()
+        "expected no store at {}, found a folder that is not empty; restoring never overwrites a \
+         store: move it away, or choose another `store.path`", path.display()
     )]
     Occupied {
         /// The path of the store.
@@ -97,8 +97,8 @@ pub enum Error {
     },
     /// The master key is missing, or is not that of the store.
     #[error(
-        "expected the master key of the store, found {found}; let `store.master-key` name the file, \
-         or `env:` and the variable, that holds it: without it no customer's row can be read"
+        "expected the master key of the store, found {found}; set `store.master-key` to its file or \
+         `env:VARIABLE`: without it no customer data can be read"
     )]
     MasterKey {
         /// What was found instead.
@@ -106,8 +106,9 @@ pub enum Error {
     },
     /// A store in clear cannot be opened with a master key.
     #[error(
-        "expected a sealed store at {}, because there is a master key, found one in clear; what is \
-         sealed is sealed from the start: unset `store.master-key`, or choose another `store.path`",
+        "expected a sealed store at {}, because `store.master-key` is set, found one in clear; a \
+         store can only be sealed when it is created: unset `store.master-key`, or choose another \
+         `store.path`",
         path.display()
     )]
     InClear {
@@ -116,8 +117,8 @@ pub enum Error {
     },
     /// The customers' keys of a sealed store are missing, or are those of another.
     #[error(
-        "expected the customers' keys of the store in {}, found {found}; put them back as they were, \
-         or move the store away and restore a backup: without its key no customer's row can be read",
+        "expected the customer keys of the store in {}, found {found}; restore them, or move the \
+         store away and restore a backup: without their key, a customer's data cannot be read",
         path.display()
     )]
     Keys {
@@ -128,7 +129,7 @@ pub enum Error {
     },
     /// A backup is damaged.
     #[error(
-        "expected a sound backup at {}, found {defects} damaged rows, the first: {first}; take \
+        "expected an undamaged backup at {}, found {defects} damaged rows, the first: {first}; use \
          another backup", path.display()
     )]
     Unsound {
@@ -151,8 +152,8 @@ pub enum Error {
     },
     /// A key does not have the layout of its table.
     #[error(
-        "table {}, key {key}: expected the layout of this table's keys, found another; \
-         the database was changed by something else: restore it from a backup", table.name()
+        "table {}, key {key}: expected the layout of this table's keys, found another; another \
+         program has changed the database: restore it from a backup", table.name()
     )]
     Key {
         /// The table.
@@ -168,15 +169,17 @@ pub enum Error {
     },
     /// A write failed. It is unknown how much of it is on disk, so the store accepts no further writes.
     #[error(
-        "expected to write a commit, found: {detail}; nothing more is written until a restart has \
-         read back what is on the disk: check the disk and its free space, then start again"
+        "expected to write a commit, found: {detail}; the store accepts no further writes until a \
+         restart: check the disk and its free space, then restart"
     )]
     Write {
         /// The error of the engine.
         detail: String,
     },
     /// An earlier write failed.
-    #[error("expected a store without a failed write, found one; start again to write more")]
+    #[error(
+        "expected a store without a failed write, found one; restart the service to write again"
+    )]
     Poisoned,
 }
 

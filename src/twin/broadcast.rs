@@ -94,8 +94,8 @@ fn bad(source: &str, error: &CompileError) -> Rejection {
     Rejection::new(
         Reason::BadData,
         format!(
-            "expected in `where` an expression that tells whom the broadcast concerns; found at \
-             character {character}: {}",
+            "expected in `where` an expression that selects customers; found at character \
+             {character}: {}",
             error.message
         ),
     )
@@ -152,8 +152,8 @@ impl Broadcasts {
                 return Err(Rejection::new(
                     Reason::Refused,
                     format!(
-                        "expected at most {} broadcasts that live at once, found one more; end \
-                         one, or give them a shorter `ttl`",
+                        "expected at most {} active broadcasts, found one more; end one, or use a \
+                         shorter `ttl`",
                         limits::BROADCASTS
                     ),
                 ));

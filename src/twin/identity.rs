@@ -324,7 +324,7 @@ fn known_because(twin: &Twin, policy: &Policy) -> Option<&'static str> {
     if twin.known || !twin.identifiers.is_empty() {
         Some("to whom another identifier was linked")
     } else if policy.identity.is_known_by(&twin.profile.traits) {
-        Some("of whom an `identify` told")
+        Some("who was identified")
     } else {
         None
     }
@@ -362,8 +362,8 @@ fn leave(
     }
     if twin.identifiers.iter().any(|known| known.customer == to) {
         return Err(refused(format!(
-            "expected a link to another customer, found `{to}`, which is an identifier of this \
-             one: a circle; unlink it first if that is wrong"
+            "expected a link to another customer, found `{to}`, which is already an identifier of \
+             this customer: a cycle; unlink it first if that is wrong"
         )));
     }
     let known = known_because(twin, policy);
@@ -371,9 +371,9 @@ fn leave(
         && let Some(why) = known
     {
         return Err(refused(format!(
-            "expected a link of an identifier that is nobody's yet, found `{}`, a known customer \
-             {why}; if both are one customer, say so with `\"merge\": true`, from a channel that \
-             the setting `service.merging-channels` names",
+            "expected a link of an identifier that belongs to no customer yet, found `{}`, a known \
+             customer {why}; if both are the same customer, send `\"merge\": true` from a channel \
+             listed in `service.merging-channels`",
             twin.customer
         )));
     }
@@ -458,8 +458,8 @@ fn replace(
 
 fn too_many(to: &Customer, found: usize) -> Rejection {
     refused(format!(
-        "expected at most {} identifiers linked to `{to}`, found {found}; is it one that many \
-         people share? its memory stays where it was",
+        "expected at most {} identifiers linked to `{to}`, found {found}; is this identifier shared \
+         by many people? Its memory stays where it was",
         limits::IDENTIFIERS
     ))
 }

@@ -54,8 +54,8 @@ impl RelinkCounter {
         }
         if usize::from(self.count) >= limits::LINKS_A_MINUTE {
             return Err(refused(format!(
-                "expected at most {} links of one identifier to others within a minute, found one more \
-                 of `{identifier}`; a device has one identifier, which nobody else uses",
+                "expected at most {} changes of the link of `{identifier}` within a minute, found \
+                 one more; give each device its own identifier",
                 limits::LINKS_A_MINUTE
             )));
         }
@@ -130,8 +130,8 @@ pub(super) fn change_hands(
     let to = target(twin, told)?;
     if twin.known && twin.linked_to.as_ref() != Some(&to) {
         return Err(refused(format!(
-            "expected a link of an identifier that is nobody's yet, found `{}`, a known customer who \
-             was merged with another; `unlink` it there first",
+            "expected a link of an identifier that belongs to no customer yet, found `{}`, a known \
+             customer who was merged with another; `unlink` it there first",
             twin.customer
         )));
     }

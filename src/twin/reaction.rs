@@ -55,17 +55,19 @@ impl fmt::Display for Note {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Note::Limit(name) => write!(out, "the limit {name} was reached"),
-            Note::Circle => out.write_str("identifiers were linked in a circle, which was broken"),
+            Note::Circle => {
+                out.write_str("identifiers were linked in a cycle; the cycle was broken")
+            }
             Note::Policy(place, why) => write!(out, "{place}: {why}"),
-            Note::Zone(zone) => write!(out, "the time zone `{zone}` is not understood"),
+            Note::Zone(zone) => write!(out, "unknown time zone `{zone}`"),
             Note::Unknown(what, name) => {
-                write!(out, "the policy has no {what} that is called `{name}`")
+                write!(out, "the policy has no {what} named `{name}`")
             }
             Note::Late(what) => {
-                write!(out, "`{what}` comes late: what is known of it was said later, and stays")
+                write!(out, "`{what}` is older than the known value, which is kept")
             }
             Note::Time(channel, time) => {
-                write!(out, "`{channel}` gives the time {time}, which no clock can have meant")
+                write!(out, "`{channel}` sent the impossible time {time}")
             }
             Note::Exceeded(exceeded) => write!(out, "{exceeded}"),
         }

@@ -383,7 +383,10 @@ impl RuleRun<'_, '_> {
             RuleStep::Prefer { key, value } => match self.read(value, Expression::value)? {
                 Value::Null => {}
                 _ if self.made_of([value.paths()].into_iter()).is_some() => {
-                    self.notes.policy(&self.rule.place, "a sensitive fact makes no preference");
+                    self.notes.policy(
+                        &self.rule.place,
+                        "a preference cannot be inferred from a sensitive fact",
+                    );
                 }
                 value => {
                     // The current input is the newest entry.
@@ -397,7 +400,10 @@ impl RuleRun<'_, '_> {
             RuleStep::Declare { key, value } => match self.read(value, Expression::value)? {
                 Value::Null => {}
                 _ if self.made_of([value.paths()].into_iter()).is_some() => {
-                    self.notes.policy(&self.rule.place, "a sensitive fact makes no preference");
+                    self.notes.policy(
+                        &self.rule.place,
+                        "a preference cannot be inferred from a sensitive fact",
+                    );
                 }
                 value => {
                     let rule = policy.preferences.get(key);

@@ -45,10 +45,10 @@ impl<'a> View<'a> {
         }
         let Some(place) = used.place else { return true };
         let why = if used.discreet {
-            format!("{path} is sensitive, and nothing sensitive is said here")
+            format!("{path} is sensitive and cannot be used in a discreet text")
         } else {
             format!(
-                "{path} is sensitive and given for {given}, not for {}",
+                "{path} is sensitive and may be used for {given}, not for {}",
                 used.uses.join(" and ")
             )
         };

@@ -205,7 +205,7 @@ async fn a_stream_that_lost_what_was_taken_in_is_refused() {
     world.publish_events(0, 5, 5).await;
     let resume = ResumePoint { floor: 2, highest: 9, ..ResumePoint::default() };
     let error = Intake::open(&world.bus, 16, resume).await.unwrap_err();
-    insta::assert_snapshot!(error, @"stream JUMEAU_EVENTS: expected at least sequence 9, which is already taken in, found 5 to be the last; new events would be mistaken for old ones. Restore the stream, or restore the store of that time, or run `jumeau adopt` to go on with the stream as it is");
+    insta::assert_snapshot!(error, @"stream JUMEAU_EVENTS: expected at least sequence 9, up to which the store has processed events, found 5 to be the last; new events would be taken for old ones. Restore the stream, or restore a store backup of that time, or run `jumeau adopt` to continue with the stream as it is");
 }
 
 #[tokio::test(flavor = "multi_thread")]

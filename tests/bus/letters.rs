@@ -74,5 +74,5 @@ async fn the_dead_letter_of_the_largest_event_is_cut_to_fit() {
     assert_eq!(letter.truncated, Some(payload.len() as u64));
     assert!(letter.original.payload.len() > payload.len() - 1_000);
     let error = world.bus.retry_dead_letter(letter.sequence).await.unwrap_err();
-    insta::assert_snapshot!(error, @"dead letter 1 cannot be retried: only the beginning of it was kept");
+    insta::assert_snapshot!(error, @"dead letter 1 cannot be retried: only its beginning was stored");
 }

@@ -35,8 +35,8 @@ async fn a_second_service_is_refused_while_the_first_serves_and_not_once_it_has_
     let said = refused.to_string();
     assert!(
         said.starts_with(
-            "expected to be the only service under `jumeau`, found another that serves since \
-             2023-11-14T22:13:20Z, on "
+            "expected to be the only service under `jumeau`, found another that has been running \
+             since 2023-11-14T22:13:20Z, on "
         ),
         "{said}"
     );

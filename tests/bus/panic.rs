@@ -16,7 +16,7 @@ fn a_partition_that_panics_says_that_the_service_has_to_stop() {
         // A commit that nobody made cannot become durable: what the partition believes is wrong.
         partition.do_send(Durable(vec![77]));
         let FatalError(why) = timeout(PATIENCE, heard.recv()).await.expect("in time").unwrap();
-        insta::assert_snapshot!(why, @"partition 7 panicked, which is a defect of jumeau; what was not durable is taken in again after the next start");
+        insta::assert_snapshot!(why, @"partition 7 panicked: this is a bug in jumeau, please report it; uncommitted events are processed again after the restart");
     });
 }
 

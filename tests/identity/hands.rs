@@ -157,9 +157,9 @@ fn two_known_customers_become_one_by_a_merge_and_never_by_a_link() {
     assert_eq!((town.forwards("alice"), town.forwards("carl")), (None, None));
     let said: Vec<&str> = town.refusals.iter().map(|refusal| &*refusal.detail).collect();
     insta::assert_snapshot!(said.join("\n"), @r#"
-    expected a link of an identifier that is nobody's yet, found `carl`, a known customer to whom another identifier was linked; if both are one customer, say so with `"merge": true`, from a channel that the setting `service.merging-channels` names
-    expected a link of an identifier that is nobody's yet, found `carl`, a known customer to whom another identifier was linked; if both are one customer, say so with `"merge": true`, from a channel that the setting `service.merging-channels` names
-    expected a link of an identifier that is nobody's yet, found `alice`, a known customer of whom an `identify` told; if both are one customer, say so with `"merge": true`, from a channel that the setting `service.merging-channels` names
+    expected a link of an identifier that belongs to no customer yet, found `carl`, a known customer to whom another identifier was linked; if both are the same customer, send `"merge": true` from a channel listed in `service.merging-channels`
+    expected a link of an identifier that belongs to no customer yet, found `carl`, a known customer to whom another identifier was linked; if both are the same customer, send `"merge": true` from a channel listed in `service.merging-channels`
+    expected a link of an identifier that belongs to no customer yet, found `alice`, a known customer who was identified; if both are the same customer, send `"merge": true` from a channel listed in `service.merging-channels`
     "#);
 
     town.merge("alice", "bob");
@@ -177,7 +177,7 @@ fn a_customer_who_was_merged_with_another_is_taken_away_by_no_link() {
     traits(&mut town, "robert", "Robert");
     town.merge("bob", "robert");
     town.link("bob", "mallory");
-    insta::assert_snapshot!(town.refusals[0].detail, @"expected a link of an identifier that is nobody's yet, found `bob`, a known customer who was merged with another; `unlink` it there first");
+    insta::assert_snapshot!(town.refusals[0].detail, @"expected a link of an identifier that belongs to no customer yet, found `bob`, a known customer who was merged with another; `unlink` it there first");
     assert_eq!(town.forwards("bob"), Some("robert"));
     // Who signs in with it once more says nothing new.
     town.link("bob", "robert");
@@ -203,7 +203,7 @@ fn an_identifier_that_is_linked_to_and_fro_without_end_stays_where_it_is_for_the
     // Who signs in once more where they are changes nothing, and is no change too many.
     sign_in(&mut town, 1_001);
     sign_in(&mut town, 1_002);
-    insta::assert_snapshot!(town.refusals[0].detail, @"expected at most 100 links of one identifier to others within a minute, found one more of `tablet`; a device has one identifier, which nobody else uses");
+    insta::assert_snapshot!(town.refusals[0].detail, @"expected at most 100 changes of the link of `tablet` within a minute, found one more; give each device its own identifier");
     assert_eq!((town.forwards("tablet"), town.refusals.len()), (Some("bob"), 1));
     town.now = town.now + Duration::from_secs(60);
     sign_in(&mut town, 1_004);
@@ -219,7 +219,7 @@ fn an_identifier_that_is_nobodys_is_neither_a_customer_nor_linked_to() {
     assert_eq!(town.forwards("cookie"), None);
     let reasons: Vec<Reason> = town.refusals.iter().map(|refusal| refusal.reason).collect();
     assert_eq!(reasons, [Reason::BadCustomer; 2]);
-    insta::assert_snapshot!(town.refusals[0].detail, @"expected the identifier of one customer, found `undefined`, which programs write where they know none; send the event under an identifier of the device, or name it in the policy's `[identity]` under `customers` if it is one");
+    insta::assert_snapshot!(town.refusals[0].detail, @"expected the identifier of one customer, found `undefined`, a placeholder that programs send when they know no customer; use an identifier of the device, or list it in the policy's `[identity]` under `customers` if it is a real customer");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_link_to_itself_and_one_that_closes_a_circle_are_refused() {
     let said: Vec<&str> = town.refusals.iter().map(|refusal| &*refusal.detail).collect();
     insta::assert_snapshot!(said.join("\n"), @r"
     expected a link to another identifier, found `cookie` itself; link the anonymous identifier to the known one
-    expected a link to another customer, found `cookie`, which is an identifier of this one: a circle; unlink it first if that is wrong
+    expected a link to another customer, found `cookie`, which is already an identifier of this customer: a cycle; unlink it first if that is wrong
     ");
     assert_eq!(town.forwards("ann"), None);
     assert_eq!(town.colour("ann", "red"), 1);
@@ -138,7 +138,7 @@ fn an_identifier_too_many_keeps_its_memory_and_the_refusal_says_so() {
     assert_eq!(town.colour(&last, "red"), 1);
     assert_eq!(town.colour("ann", "red"), limits::IDENTIFIERS as u32);
     assert_eq!(town.refusals.len(), 1);
-    insta::assert_snapshot!(town.refusals[0].detail, @"expected at most 16 identifiers linked to `ann`, found 17; is it one that many people share? its memory stays where it was");
+    insta::assert_snapshot!(town.refusals[0].detail, @"expected at most 16 identifiers linked to `ann`, found 17; is this identifier shared by many people? Its memory stays where it was");
 }
 
 #[test]

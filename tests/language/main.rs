@@ -526,10 +526,10 @@ color = blue
     de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, wholes, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, pictures, topics, spellings, classes, wishes, unless, threads, automatic, sentences, model
     de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `gut`
     de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
-    de/words.txt:5: expected what the number holds for; found nothing after it
+    de/words.txt:5: expected words after the number, found nothing
     de/words.txt:6: `guten-tag` is more than one word; put it into [phrases]
-    de/words.txt:7: `x` names no class of endings; expected one of [endings], above
-    de/words.txt:9: expected a word and how many words it negates after and before itself: `not 4 0`
+    de/words.txt:7: unknown class of endings `x`; expected one of [endings] above
+    de/words.txt:9: expected a word and how many words after and before it are negated: `not 4 0`
     de/words.txt:10: expected a reach of at most 8 words
     de/words.txt:11: expected `partner`, `idle`, `double` or nothing, found `ne`
     de/words.txt:13: expected a phrase that begins with a word or `#` and does not end with `...`, found `...`
@@ -540,7 +540,7 @@ color = blue
     de/words.txt:21: unknown setting `color`; expected `trigrams`
     ");
     let mistakes = Languages::new([("de/words.txt", file)]).unwrap_err().to_string();
-    insta::assert_snapshot!(mistakes, @"de/words.txt:1: expected a section such as `[words]` before the first line");
+    insta::assert_snapshot!(mistakes, @"de/words.txt:1: expected a section such as `[words]` before this line");
     let mistakes = Languages::new([("german/words.txt", "")]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"german/words.txt: in the folder's name: expected a language code of two or three letters, such as `en`; found `german`");
 }

@@ -70,6 +70,6 @@ async fn what_cannot_be_written_down_is_neither_shown_nor_done() {
     rig.settled().await;
     rig.stream.delete_stream("JUMEAU_AUDIT").await.unwrap();
     let refusal = rig.ask(verb::SHOW, &["ann"], Bytes::new()).await.unwrap_err().to_string();
-    assert!(refusal.contains("nothing is shown or done that is not written down"), "{refusal}");
+    assert!(refusal.contains("nothing is shown or done without an audit line"), "{refusal}");
     rig.ask(verb::STATS, &[], Bytes::new()).await.unwrap();
 }

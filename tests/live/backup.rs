@@ -84,7 +84,7 @@ async fn a_backup_made_under_load_goes_on_elsewhere_and_nothing_is_lost_or_doubl
     let made = rig.ask(verb::BACKUP, &[], asked.clone().into()).await.unwrap();
     let made: BackupReply = serde_json::from_slice(&made).unwrap();
     let twice = rig.ask(verb::BACKUP, &[], asked.into()).await.unwrap_err().to_string();
-    assert!(twice.contains("there is something of this name"), "{twice}");
+    assert!(twice.contains("this name is taken"), "{twice}");
     going_on.await.unwrap();
     rig.settled().await;
     let before = actions(&rig).await;

@@ -212,7 +212,7 @@ async fn whoever_names_a_queue_sees_and_does_what_is_of_that_one_and_in_the_own_
     let other = of(verb::ESCALATIONS_LIST, "care", json!({ "queue": "later" })).await;
     assert_eq!(other.unwrap_err(), "expected the queue of the subject, `care`, found `later`");
     let seen = of(verb::ESCALATIONS_SHOW, "care.bob", mine.clone()).await.unwrap_err();
-    assert_eq!(seen, "`bob` has no such escalation open in the queue `care`");
+    assert_eq!(seen, "`bob` has no open escalation of this id in the queue `care`");
     for verb in [verb::ESCALATIONS_CLAIM, verb::ESCALATIONS_NOTE, verb::ESCALATIONS_RESOLVE] {
         let refused = of(verb, "care.bob", mine.clone()).await.unwrap_err();
         assert!(refused.contains("of the queue `care`, found one of `later`"), "{refused}");

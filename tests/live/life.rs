@@ -52,7 +52,7 @@ async fn a_service_that_starts_before_its_broker_waits_for_it() {
     assert!(rig.terminate().await.success());
     rig.broker.kill().await.unwrap();
     rig.start_again();
-    rig.until("it says so", async || rig.log().contains("no broker answers; waiting for it")).await;
+    rig.until("it says so", async || rig.log().contains("no broker answers; retrying")).await;
     rig.broker.restart().await.unwrap();
     rig.event("app", "ann", "page", json!({ "name": "Home" })).await;
     rig.settled().await;

@@ -43,7 +43,7 @@ async fn the_log_names_no_customer_and_repeats_no_words() {
     .await;
     assert!(rig.terminate().await.success());
     let written = std::fs::read_to_string(&log).unwrap();
-    assert!(written.contains("twins are awake"), "it is the log: {written}");
+    assert!(written.contains("the service is ready"), "it is the log: {written}");
     for word in [WORDS, "ferdinand9", "cookie9"] {
         assert!(!written.contains(word), "{word} is in the log: {written}");
     }

@@ -23,7 +23,7 @@ async fn an_operator_publishes_looks_and_is_told_what_is_wrong() {
 
     let nobody = rig.twinctl(&["show", "nobody"]).await;
     assert_eq!(nobody.code, 1);
-    assert!(nobody.err.contains("nothing is known of customer `nobody`"), "{}", nobody.err);
+    assert!(nobody.err.contains("customer `nobody` is unknown"), "{}", nobody.err);
 
     let wrong = rig.twinctl(&["publish", "ann", "mesage", "text=x"]).await;
     assert_ne!(wrong.code, 0);

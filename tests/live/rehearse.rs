@@ -202,8 +202,8 @@ async fn a_rehearsal_without_a_service_says_what_it_lacks() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.contains("1 customer, 1 input"), "{}", ran.out);
     assert!(ran.out.contains("no service answers on this broker"), "{}", ran.out);
-    assert!(ran.out.contains("as it is on this disk"), "{}", ran.out);
-    assert!(ran.out.contains("believing all that claims to be"), "{}", ran.out);
+    assert!(ran.out.contains("from this disk as the live policy"), "{}", ran.out);
+    assert!(ran.out.contains("which internal messages are genuine"), "{}", ran.out);
     let ran = rig.run("jumeau", &[&arguments[..5], &["--with", "nonesuch"]].concat()).await;
     assert_ne!(ran.code, 0);
     assert!(ran.err.contains("nonesuch"), "{}", ran.err);

@@ -37,7 +37,7 @@ async fn stories_are_played_in_the_folder_that_is_named_if_nothing_has_happened_
     let complained = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{complained}");
     insta::assert_snapshot!(complained, @r#"
-    error: expected a folder without streams and a store, for stories begin with none, found here/nats; name another one with --folder, or leave it out: then they have one that is gone afterwards
+    error: expected an empty folder, because stories start without streams and a store, found here/nats; name another with --folder, or leave --folder out to use a temporary one
     "#);
 }
 

@@ -170,7 +170,12 @@ async fn while_events_of_a_channel_wait_the_time_of_events_is_refused() {
     store.sync().unwrap();
     drop(store);
     let said = rig.refused(&["service.time=event"]).await;
-    assert!(said.contains("found that those of shop do; start once more on stream time"), "{said}");
+    assert!(
+        said.contains(
+            "found events of shop in it; start once more with `service.time` on `stream`"
+        ),
+        "{said}"
+    );
     rig.restart().await;
     add(&rig, "anna", 1).await;
     rig.settled().await;

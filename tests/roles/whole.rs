@@ -104,9 +104,13 @@ async fn an_agent_of_several_queues_finds_whom_they_help_without_naming_the_queu
         ("agent-max", "show cy", Ok("cards/second")),
         ("agent-max", "claim dan", Ok("supervisors/call")),
         ("agent-max", "resolve dan --outcome done", Ok("resolved")),
-        ("agent-sam", "show dan", Err("found none in `care`, `cards`; --queue looks in another")),
+        (
+            "agent-sam",
+            "show dan",
+            Err("found none in `care`, `cards`; use --queue for another queue"),
+        ),
         ("agent-max", "show dan", Err("found none in `")),
-        ("agent-max", "claim nobody", Err("nothing is known of customer `nobody`")),
+        ("agent-max", "claim nobody", Err("customer `nobody` is unknown")),
     ] {
         let (done, said) = by(user, act).await;
         assert_eq!(done, wanted.is_ok(), "{user} {act}: {said}");
@@ -242,7 +246,7 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
 
     // What the broker refuses is said at once, with who may: nobody waits for an answer in vain.
     for (act, who) in [
-        ("escalations list --queue cards", "agents may in their queues"),
+        ("escalations list --queue cards", "agents may, in their queues"),
         ("escalations open ann call --queue care", "operators may"),
         ("escalations watch --queue cards", "agents of that queue may"),
         ("show ann", "operators may"),
@@ -254,7 +258,7 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
         let line = format!("--timeout 60 {act}");
         let (done, said) = in_time(twinctl(folder, "agent-lea", &line)).await;
         assert!(!done, "{act}: {said}");
-        let sentence = "the broker does not let `agent-lea` ";
+        let sentence = "the broker does not permit `agent-lea` to ";
         assert!(said.contains(sentence) && said.contains(who), "{act}: {said}");
     }
 

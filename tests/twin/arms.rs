@@ -122,9 +122,9 @@ fn mistakes_around_an_arm_say_what_to_do() {
            within = \"1d\"\n";
     let text = NOW.replace("policy = \"before\"", "policy = \"befor\"");
     insta::assert_snapshot!(both(&text, &nested).unwrap_err(), @r#"
-    arms/before/then.toml: no arm of an experiment lives under this policy: give one `policy = "before"`, or take the folder out
+    arms/before/then.toml: no experiment arm uses this policy: give an arm `policy = "before"`, or remove the folder
 
-    arms/before/then.toml:17:1: the experiments of the policy itself hold in the policy of an arm, too: take these out
+    arms/before/then.toml:17:1: an arm's policy cannot define experiments: those of the main policy apply to it; remove these
      17 | [experiments.more]
         | ^^^^^^^^^^^^^^^^^^
 

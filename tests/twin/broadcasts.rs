@@ -368,7 +368,7 @@ fn a_condition_with_a_mistake_is_refused_with_the_place_and_the_right_name() {
     let refusal = town
         .broadcast("fires", json!({ "value": 1, "where": "now > now && profle.region == 'NSW'" }))
         .unwrap_err();
-    insta::assert_snapshot!(refusal, @"bad-data: expected in `where` an expression that tells whom the broadcast concerns; found at character 14: unknown name `profle`; did you mean `profile`?");
+    insta::assert_snapshot!(refusal, @"bad-data: expected in `where` an expression that selects customers; found at character 14: unknown name `profle`; did you mean `profile`?");
     assert!(town.broadcasts.is_empty());
 }
 
@@ -561,7 +561,7 @@ fn a_condition_that_goes_through_too_much_concerns_nobody_and_is_told() {
     let deep = format!("profile.xs.exists(c, {condition})");
     let refused = town.broadcast("fires", json!({ "value": 1, "where": deep })).unwrap_err();
     assert!(
-        refused.detail.contains("found at character 51: expected at most 2 macros"),
+        refused.detail.contains("found at character 51: expected at most 2 nested list macros"),
         "{}",
         refused.detail
     );

@@ -130,10 +130,10 @@ fn each_stage_drops_by_its_own_question_and_says_where_it_stands_and_what_it_rea
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
     adults p.toml:8 eligibility | not for this customer: profile.age >= 18 | profile.age=17
-    rich p.toml:15 applicability | does not hold: profile.age > 90 | profile.age=17
-    calm p.toml:22 suitability | not good now: profile.age == 1 | profile.age=17
+    rich p.toml:15 applicability | condition not met: profile.age > 90 | profile.age=17
+    calm p.toml:22 suitability | not suitable now: profile.age == 1 | profile.age=17
     plain p.toml:36 treatment | chosen | 
-    odd p.toml:29 arbitration | nothing is known at profile.worth | profile.worth=null
+    odd p.toml:29 arbitration | no value at profile.worth | profile.worth=null
     ");
     assert_eq!((decision.considered, decision.dropped), (5, [0, 1, 1, 1, 0, 0, 1, 0]));
     assert_eq!((&*decision.by, decision.chosen.len()), ("track:Offer", 1));

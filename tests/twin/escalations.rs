@@ -264,7 +264,7 @@ fn of_two_agents_at_once_one_holds_it_and_the_other_is_told_who() {
     assert!(told[0].brief.is_some());
     let before = life.twin.clone();
     let second = life.handoff("claimed", json!({ "agent": "sam" }));
-    assert!(refused(&second).contains("held by `kim` since 2026-03-02T09:02:00Z"), "{second:?}");
+    assert!(refused(&second).contains("claimed by `kim` since 2026-03-02T09:02:00Z"), "{second:?}");
     for state in ["handed-back", "resolved", "noted"] {
         assert!(refused(&life.handoff(state, json!({ "agent": "sam" }))).contains("`kim`"));
         assert!(refused(&life.handoff(state, json!({}))).contains("`kim`"));

@@ -419,8 +419,8 @@ fn what_reads_an_event_of_the_night_is_noted_when_it_cannot_be_said_in_the_morni
     let notes = woken.iter().flat_map(|reaction| &reaction.notes).map(Note::to_string);
     let notes: Vec<String> = notes.collect();
     assert_eq!(notes.len(), 1, "{notes:?}");
-    let expected = "quiet hours held name_payment back, and now it cannot be said: it reads \
-                    event.properties.amount, and the event is over";
+    let expected = "quiet hours deferred name_payment, and it can no longer be sent: it reads \
+                    event.properties.amount, and the event is gone";
     assert!(notes[0].contains(expected), "{notes:?}");
 }
 

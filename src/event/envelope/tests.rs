@@ -18,7 +18,7 @@ fn an_event_is_about_the_customer_of_its_nats_subject() {
     assert!(of("ann", &[], r#"{"type":"page","data":{"name":"Home"}}"#).is_ok());
 
     let refused = of("ann", &[], &named("bob")).unwrap_err();
-    insta::assert_snapshot!(refused, @"bad-customer: expected an event about `ann`, whom its NATS subject names, found `subject` `bob`; publish it on the subject of the customer whom it is about");
+    insta::assert_snapshot!(refused, @"bad-customer: expected the attribute `subject` to be `ann`, as in the NATS subject, found `bob`; publish the event on the subject of its customer");
     let headers = [("ce-specversion", "1.0"), ("ce-type", "page"), ("ce-subject", "bob")];
     let refused = of("ann", &headers, "{}").unwrap_err();
     assert_eq!(refused.reason, Reason::BadCustomer);

@@ -32,7 +32,7 @@ impl<H: Host> Machine<H> {
                 .and_then(|shared| shared.map_or(Ok(None), |one| self.broadcasts.begin(one)));
             if let Err(rejection) = begun {
                 // Another version of jumeau accepted it, whose expressions have more functions.
-                tracing::error!(scope = %told.scope, %rejection, "a broadcast is passed over");
+                tracing::error!(scope = %told.scope, %rejection, "a broadcast is skipped");
             }
         }
         let mut scans = scans;

@@ -96,10 +96,10 @@ impl<H: Host> Machine<H> {
             ("decisions", traces.decisions),
             ("journalled inputs", traces.journal),
             ("unpublished outputs", traces.outputs.len() as u64),
-            ("answers to learn from", traces.observations.len() as u64),
+            ("observations", traces.observations.len() as u64),
             ("links", gone.identifiers.len() as u64),
         ]);
-        removed.push(("places in sweeps", self.forget_in_scans(&customer)));
+        removed.push(("scan positions", self.forget_in_scans(&customer)));
         let removed = removed.into_iter().filter(|(_, count)| *count > 0);
         let removed = removed.map(|(what, count)| Removed {
             place: "store".into(),

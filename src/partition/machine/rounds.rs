@@ -196,7 +196,7 @@ impl<H: Host> Machine<H> {
             tracing::error!(
                 partition = self.partition,
                 customer = self.tombstones.in_log(&customer),
-                "a twin's handler panicked; a dead letter says how"
+                "a twin's handler panicked; see the dead letter"
             );
             // The message may contain the customer's text.
             tracing::debug!(panic = message, "how it panicked");
@@ -204,7 +204,7 @@ impl<H: Host> Machine<H> {
                 culprit.order,
                 Rejection::new(
                     Reason::Panic,
-                    format!("the handler panicked: {message}; the twin is as it was before"),
+                    format!("the handler panicked: {message}; the twin is unchanged"),
                 ),
             );
             if !inputs.is_empty() {

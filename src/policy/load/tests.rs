@@ -180,8 +180,8 @@ value = 0.1
         ("twice.toml", "[needs]\na = 1\na = 2"),
     ]))
     .unwrap_err();
-    insta::assert_snapshot!(mistakes, @r##"
-bank.toml:4:27: `en` stands here twice
+    insta::assert_snapshot!(mistakes, @r#"
+bank.toml:4:27: `en` is listed twice
  4 | languages = ["en", "fr", "en"]
    |                           ^^
 
@@ -189,7 +189,7 @@ bank.toml:5:1: unknown key `colour`; there are name, languages
  5 | colour = "red"
    | ^^^^^^
 
-bank.toml:9:12: expected a span of time such as 30m, 36h or 7d, found `soon`
+bank.toml:9:12: expected a duration such as 30m, 36h or 7d, found `soon`
  9 | expires = "soon"
    |            ^^^^
 
@@ -217,7 +217,7 @@ bank.toml:21:1: unknown key `whne`; did you mean `when`?
  21 | whne = "true"
     | ^^^^
 
-bank.toml:24:1: the rule `one` stands here twice
+bank.toml:24:1: the rule `one` is defined twice
  24 | [[rules]]
     | ^^^^^^^^^
 
@@ -269,7 +269,7 @@ bank.toml:34:15: unknown preference `seatt`; did you mean `seat`?
  34 |   { prefer = "seatt", value = "1 +" },
     |               ^^^^^
 
-bank.toml:34:35: expected something behind `+`, but the expression ends there
+bank.toml:34:35: expected a value after `+`, but the expression ends
  34 |   { prefer = "seatt", value = "1 +" },
     |                                   ^
 
@@ -277,7 +277,7 @@ bank.toml:35:3: expected either `after` or `at`, found both
  35 |   { start = "later", after = "soonish", at = "now" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
+bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
  35 |   { start = "later", after = "soonish", at = "now" },
     |                               ^^^^^^^
 
@@ -285,7 +285,7 @@ bank.toml:36:3: expected `after` (such as "30m") or `at` (a time), found neither
  36 |   { start = "later" },
     |   ^^^^^^^^^^^^^^^^^^^
 
-bank.toml:37:45: expected a timer that rests at least 60 s between firings
+bank.toml:37:45: expected a timer with at least 60 s between firings
  37 |   { start = "later", after = "1h", every = "1s", catch_up = "rum" },
     |                                             ^^
 
@@ -305,7 +305,7 @@ bank.toml:39:54: expected 1 to 5, found 9
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                      ^
 
-bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
+bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                                                                 ^^^^^^^^
 
@@ -325,11 +325,11 @@ bank.toml:46:31: unknown field of the event `text`; there are agent, channel, de
  46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
     |                               ^^^^^^^^^^
 
-bank.toml:46:52: `need` is there only in actions
+bank.toml:46:52: `need` can be used only in actions
  46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
     |                                                    ^^^^^^^^^^^^^
 
-bank.toml:46:73: `needs.card_abroad` is a number, it has no parts
+bank.toml:46:73: `needs.card_abroad` is a number and has no fields
  46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
     |                                                                         ^^^^^^^^^^^^^^^^^^^
 
@@ -357,11 +357,11 @@ bank.toml:54:59: expected one of contacts.open_card_abroad.at, .outcome, .channe
  54 | when = "event.propertis.x == 1 && customer.name == 'x' && contacts.open_card_abroad == 1"
     |                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:55:13: expected a span of time such as 30m, 36h or 7d, found `7 dogs`
+bank.toml:55:13: expected a duration such as 30m, 36h or 7d, found `7 dogs`
  55 | cooldown = "7 dogs"
     |             ^^^^^^
 
-bank.toml:56:48: expected something behind `+`, but the expression ends there
+bank.toml:56:48: expected a value after `+`, but the expression ends
  56 | data = { destination = "event.properties.city +", "bad name" = "1" }
     |                                                ^
 
@@ -393,7 +393,7 @@ bank.toml:64:12: expected a text with {{ … }}, but: unexpected end of block
  64 | text.en = "Hello {% if %}"
     |            ^^^^^
 
-bank.toml:65:6: `de` is none of the policy's languages
+bank.toml:65:6: `de` is not a language of the policy
  65 | text.de = "Hallo {{ profil.first_name }}"
     |      ^^
 
@@ -401,15 +401,15 @@ bank.toml:65:21: unknown name `profil`; did you mean `profile`?
  65 | text.de = "Hallo {{ profil.first_name }}"
     |                     ^^^^^^^^^^^^^^^^^
 
-bank.toml:66:1: the treatment `app` stands here twice; give each a `name`
+bank.toml:66:1: the treatment `app` is defined twice; give each a `name`
  66 | [[actions.treatments]]
     | ^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:68:21: expected one thing of `profile`, such as `profile.name`, found all of it
+bank.toml:68:21: expected a field of `profile`, such as `profile.name`, found `profile` itself
  68 | text.en = "Hello {{ profile }}"
     |                     ^^^^^^^
 
-bank.toml:70:1: expected `serves` with the needs that `idle` serves, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where a channel may ask for it, found none: it would never be taken
+bank.toml:70:1: expected `serves` with the needs that `idle` serves, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where a channel may request it, found none: it could never be chosen
  70 | [[actions]]
     | ^^^^^^^^^^^
 
@@ -421,7 +421,7 @@ bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, prefere
  75 | [more]
     |  ^^^^
 
-other.toml:1:1: [policy] stands here again; it stands first in bank.toml:2
+other.toml:1:1: [policy] is defined twice; first in bank.toml:2
  1 | [policy]
    | ^^^^^^^^
 
@@ -429,16 +429,16 @@ torn.toml:2:25: expected TOML, but: invalid character in string: `\n`
  2 | describe = "never closed
    |                         ^
 
-twice.toml:3:1: `a` stands here twice; it stands first in line 2
+twice.toml:3:1: `a` is set twice; first in line 2
  3 | a = 2
    | ^
-"##);
+"#);
 }
 
 #[test]
 fn a_policy_without_a_head_or_without_files_is_a_mistake() {
     let mistakes = load(&Files::new([("a.toml", "")])).unwrap_err().to_string();
-    insta::assert_snapshot!(mistakes, @"a.toml: expected a table [policy] with name and languages in one of the files, found none");
+    insta::assert_snapshot!(mistakes, @"a.toml: expected a table [policy] with `name` and `languages` in one of the files, found none");
     assert!(load(&Files::default()).is_err());
 }
 
@@ -519,16 +519,16 @@ then = [{ set = "spends", to = "counters.intrest" }]
         .map(|mistake| mistake.to_string().lines().next().unwrap_or_default().to_owned())
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
-bank.toml:9:9: unknown way to keep `summ`; did you mean `sum`?
+bank.toml:9:9: unknown aggregate function `summ`; did you mean `sum`?
 bank.toml:13:7: unknown event type `trak`; did you mean `track`?
-bank.toml:14:9: expected more than no time at all
-bank.toml:16:1: expected a key `of` here, found none: the values of its inputs
+bank.toml:14:9: expected a duration above 0
+bank.toml:16:1: expected a key `of` with the value to aggregate, found none
 bank.toml:21:1: expected a key `half_life` here, found none
 bank.toml:23:1: unknown key `halflife`; did you mean `half_life`?
 bank.toml:24:7: unknown field of the event `propertys`; did you mean `properties`?
 bank.toml:29:9: unknown window `spnt`; did you mean `spent`?
 bank.toml:29:31: unknown counter `spent`
-bank.toml:29:53: `windows.spent` is one value, it has no parts
+bank.toml:29:53: `windows.spent` is a single value and has no fields
 bank.toml:30:33: unknown counter `intrest`; did you mean `interest`?
 ");
 }
@@ -551,7 +551,7 @@ treatments = [{ channel = "app", text = { en = "one", EN = "other" } }]
     let told: Vec<&str> = mistakes.lines().filter(|line| line.starts_with("p.toml")).collect();
     assert_eq!(
         told,
-        ["p.toml:4:21: `EN` stands here twice", "p.toml:11:55: the text in `EN` stands here twice",]
+        ["p.toml:4:21: `EN` is listed twice", "p.toml:11:55: the text in `EN` is defined twice",]
     );
 }
 
@@ -563,13 +563,13 @@ fn quotes_of_a_word_processor_are_told_with_line_and_cure() {
     };
     let lines = ["languages = [“fr”]", "needs.x.describe = ‘a lamp’", "“needs” = 1"];
     insta::assert_snapshot!(lines.map(mistakes).join("\n"), @r#"
-    test.toml:3:14: found the quote `“`; a text stands in straight quotes: "text"
+    test.toml:3:14: found the quote `“`; write text in straight quotes: "text"
      3 | languages = [“fr”]
        |              ^
-    test.toml:3:20: found the quote `‘`; a text stands in straight quotes: "text"
+    test.toml:3:20: found the quote `‘`; write text in straight quotes: "text"
      3 | needs.x.describe = ‘a lamp’
        |                    ^
-    test.toml:3:1: found the quote `“`; a text stands in straight quotes: "text"
+    test.toml:3:1: found the quote `“`; write text in straight quotes: "text"
      3 | “needs” = 1
        | ^
     "#);

@@ -510,14 +510,16 @@ impl<'a> Scoring<'a> {
         }
         scored.iter().find_map(|candidate| {
             let because = match &candidate.verdict {
-                CandidateVerdict::Unknown { because, .. } | CandidateVerdict::NoTreatment { because } => because,
+                CandidateVerdict::Unknown { because, .. }
+                | CandidateVerdict::NoTreatment { because } => because,
                 _ => return None,
             };
             let action = candidate.action;
-            let path = action.of_event().map(Path::to_string).find(|path| because.contains(path))?;
+            let path =
+                action.of_event().map(Path::to_string).find(|path| because.contains(path))?;
             let why = format!(
-                "quiet hours held {} back, and now it cannot be said: it reads {path}, and the event \
-                 is over; `set` a fact when the event comes, and read that",
+                "quiet hours deferred {}, and it can no longer be sent: it reads {path}, and the \
+                 event is gone; `set` a fact on the event, and read the fact",
                 action.name
             );
             Some((action.place.clone(), why))

@@ -287,17 +287,19 @@ impl fmt::Display for CandidateVerdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CandidateVerdict::Chosen => out.write_str("chosen"),
-            CandidateVerdict::Outscored => out.write_str("another one had the higher score"),
+            CandidateVerdict::Outscored => out.write_str("another action had a higher score"),
             CandidateVerdict::HeldByAgent => out.write_str("an agent holds the conversation"),
             CandidateVerdict::Restricted => {
-                out.write_str("the customer has their data kept, and not used")
+                out.write_str("the customer restricted the use of their data")
             }
             CandidateVerdict::NeedMet { need } => write!(out, "{need} is met"),
             CandidateVerdict::NotEligible { eligible } => {
                 write!(out, "not for this customer: {eligible}")
             }
-            CandidateVerdict::NotApplicable { when } => write!(out, "does not hold: {when}"),
-            CandidateVerdict::NotSuitable { suitable } => write!(out, "not good now: {suitable}"),
+            CandidateVerdict::NotApplicable { when } => write!(out, "condition not met: {when}"),
+            CandidateVerdict::NotSuitable { suitable } => {
+                write!(out, "not suitable now: {suitable}")
+            }
             CandidateVerdict::Distressed { by, is, limit } => {
                 let beyond = if is < limit { "below" } else { "above" };
                 write!(out, "the customer is in distress: {by} is {is:.2}, {beyond} {limit}")
@@ -305,29 +307,32 @@ impl fmt::Display for CandidateVerdict {
             CandidateVerdict::MatterOpen { what } => write!(out, "{what} is open"),
             CandidateVerdict::LimitReached { most, over_secs, until, .. } => {
                 let over = humantime::format_duration(Duration::from_secs(*over_secs));
-                write!(out, "no more than {most} in {over}; not before {until}")
+                write!(out, "limit of {most} in {over} reached; not before {until}")
             }
             CandidateVerdict::Paused { after, until } => {
-                write!(out, "unwanted {after} times in a row, rests until {until}")
+                write!(out, "unwanted {after} times in a row, paused until {until}")
             }
             CandidateVerdict::WantedLater { until } => {
-                write!(out, "wanted later, rests until {until}")
+                write!(out, "the customer asked for later, paused until {until}")
             }
             CandidateVerdict::QuietHours { until } => write!(out, "quiet hours until {until}"),
             CandidateVerdict::ZoneUnknown { zone } => {
-                write!(out, "the time zone `{zone}` is not understood, and it may be night there")
+                write!(out, "unknown time zone `{zone}`: it may be night there")
             }
             CandidateVerdict::OutOfReach { observations } => {
-                write!(out, "new, observed {observations} times, and not its turn to be tried")
+                write!(
+                    out,
+                    "too new ({observations} observations) and not selected for exploration"
+                )
             }
             CandidateVerdict::ControlGroup { experiment, arm } => {
-                write!(out, "in the arm {arm} of the experiment {experiment} nothing is done")
+                write!(out, "the arm {arm} of the experiment {experiment} is a control group")
             }
             CandidateVerdict::Unknown { because, .. } => out.write_str(because),
-            CandidateVerdict::CoolingDown { until } => write!(out, "rests until {until}"),
+            CandidateVerdict::CoolingDown { until } => write!(out, "cooling down until {until}"),
             CandidateVerdict::NoConsent { purpose } => write!(out, "no consent to {purpose}"),
             CandidateVerdict::NotGiven { purposes } => {
-                write!(out, "goes by something sensitive that was given for {purposes}")
+                write!(out, "uses sensitive data that may be used for {purposes} only")
             }
             CandidateVerdict::NoTreatment { because } => out.write_str(because),
         }

@@ -78,7 +78,7 @@ impl<'a> Scoring<'a> {
                 || treatment.placement.is_none()
                 || treatment.placement.as_deref() == place;
             if !is_made_for_it {
-                because = Some(format!("{} is made for another place", treatment.name).into());
+                because = Some(format!("{} is for another placement", treatment.name).into());
                 continue;
             }
             // Actions already chosen in this decision count, too.
@@ -92,8 +92,9 @@ impl<'a> Scoring<'a> {
             if let Some(when) = &treatment.when
                 && !matches!(when.test(&view), Truth::True)
             {
-                because =
-                    Some(format!("{} does not hold: {}", treatment.name, when.source()).into());
+                because = Some(
+                    format!("condition of {} not met: {}", treatment.name, when.source()).into(),
+                );
                 continue;
             }
             let Some((language, template)) = words(&treatment.texts, twin, context) else {
@@ -102,8 +103,11 @@ impl<'a> Scoring<'a> {
             };
             if let Some(key) = unsure(template, twin, context) {
                 because = Some(
-                    format!("{}: preferences.{key} is not sure enough to be said", treatment.name)
-                        .into(),
+                    format!(
+                        "{}: preferences.{key} is not certain enough to be mentioned",
+                        treatment.name
+                    )
+                    .into(),
                 );
                 continue;
             }

@@ -55,16 +55,16 @@ impl fmt::Display for TreatmentRejection<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TreatmentRejection::Elsewhere { channel } => {
-                write!(out, "somebody asks in another channel than {channel}")
+                write!(out, "the request came from another channel than {channel}")
             }
             TreatmentRejection::NoPlace { treatment } => {
-                write!(out, "nobody asks for {treatment}, which is made for a place")
+                write!(out, "{treatment} is for a placement, and no placement was requested")
             }
             TreatmentRejection::OtherCampaign { channel } => {
-                write!(out, "the campaign does not go by {channel}")
+                write!(out, "the campaign does not use {channel}")
             }
             TreatmentRejection::Unwanted { channel } => {
-                write!(out, "the customer does not want to hear of us in {channel}")
+                write!(out, "the customer does not want to be contacted in {channel}")
             }
             TreatmentRejection::NoConsent { purpose, channel } => {
                 write!(out, "no consent to {purpose} in {channel}")

@@ -135,7 +135,7 @@ fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection
     let is_settled = !known.is_open();
     if is_settled {
         return Err(refused(format!(
-            "expected an escalation that is open, found one that is {} since {}; open another if \
+            "expected an open escalation, found one that has been {} since {}; open a new one if \
              there is more to do",
             known.state.name(),
             known.touched
@@ -143,7 +143,8 @@ fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection
     }
     if let Some(queue) = told.queue.as_ref().filter(|queue| **queue != known.queue) {
         return Err(refused(format!(
-            "expected an escalation of the queue `{queue}`, found one of `{}`; leave it to its people",
+            "expected an escalation of the queue `{queue}`, found one of `{}`; only that queue may \
+             act on it",
             known.queue
         )));
     }
@@ -152,8 +153,8 @@ fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection
         return Ok(());
     }
     Err(refused(format!(
-        "expected an escalation that nobody else holds, found one that is {}; ask them to hand it \
-         back, or let an operator do it, with their name as `operator`",
+        "expected an escalation that no other agent has claimed, found one that is {}; ask them to \
+         hand it back, or let an operator do it, with their name as `operator`",
         known.held_by()
     )))
 }

@@ -138,8 +138,8 @@ impl EscalationRecord {
 
     /// Who has claimed it and since when, for an error message.
     fn held_by(&self) -> String {
-        let agent = self.agent.as_deref().unwrap_or("an agent who is not named");
-        format!("held by `{agent}` since {}", self.touched)
+        let agent = self.agent.as_deref().unwrap_or("an unnamed agent");
+        format!("claimed by `{agent}` since {}", self.touched)
     }
 }
 

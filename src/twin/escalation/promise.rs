@@ -91,7 +91,7 @@ fn go_on(twin: &mut Twin, at: usize, context: &ReactionContext<'_>) -> Effect {
     let Some(next) = next else {
         known.due = None;
         let changed = vec![
-            News::of("due", "nobody kept it"),
+            News::of("due", "the deadline was missed"),
             News::of("priority", known.priority.to_string()),
         ];
         let about = format!("{}/{}", known.id, known.level);

@@ -145,7 +145,9 @@ fn what_a_rule_makes_of_a_sensitive_signal_serves_its_purpose_and_no_other() {
     let Some(Effect::Act(action)) = reaction.effects.first() else { panic!("{reaction:?}") };
     assert_eq!(&*action.reason.because, "", "nothing sensitive goes with a discreet text");
     assert!(action.data.is_empty());
-    assert!(matches!(&reaction.notes[0], Note::Policy(_, why) if why.contains("given for care")));
+    assert!(
+        matches!(&reaction.notes[0], Note::Policy(_, why) if why.contains("may be used for care"))
+    );
     let care = Purposes::new(["care".into()]);
     assert_eq!(life.twin.guard(Derived::Fact, "illness"), Some(&care));
     assert_eq!(life.twin.guard(Derived::Need, "walk"), Some(&care));
@@ -216,8 +218,8 @@ fn an_action_that_reads_what_it_may_not_is_a_mistake_where_it_stands() {
         .map(|mistake| mistake.to_string().lines().next().unwrap_or_default().to_owned())
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
-    test.toml:57:25: `context.diagnosis` is sensitive and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
-    test.toml:77:23: `context.diagnosis` is sensitive, and nothing sensitive stands in a discreet text; say it in another treatment
+    test.toml:57:25: `context.diagnosis` is sensitive and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+    test.toml:77:23: `context.diagnosis` is sensitive and cannot be used in a discreet text; use another treatment
     ");
 }
 

@@ -476,9 +476,10 @@ mod tests {
 
     #[test]
     fn who_is_in_none_of_the_queues_is_told_which_were_looked_in() {
-        let in_queue = |queue| format!("`ann` has no such escalation open in the queue `{queue}`");
+        let in_queue =
+            |queue| format!("`ann` has no open escalation of this id in the queue `{queue}`");
         let queues = ["care".to_owned(), "cards".to_owned()];
-        let unknown = "nothing is known of customer `ann`".to_owned();
+        let unknown = "customer `ann` is unknown".to_owned();
         let said = [
             not_found("ann", &None, &queues, vec![in_queue("care"), in_queue("cards")]),
             not_found(
@@ -494,8 +495,8 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"), @r#"
         expected an escalation of `ann` that is open in one of your queues, found none in `care`, `cards`; --queue looks in another
         expected the escalation `e1` of `ann` that is open in one of your queues, found none in `care`, `cards`; --queue looks in another
-        `ann` has no such escalation open in the queue `care`
-        nothing is known of customer `ann`
+        `ann` has no open escalation of this id in the queue `care`
+        customer `ann` is unknown
         expected an escalation of `ann` that is open, found that nobody waits in any queue; --queue looks in one
         "#);
     }

@@ -307,7 +307,8 @@ async fn dead(service: &Service, command: Dead, out: Out) -> Result<(), Failure>
         }
         Dead::Retry { sequences, all, data } => {
             if data.is_some() && sequences.len() != 1 {
-                let sentence = "expected one dead letter whose event is mended, found several";
+                let sentence = "expected one dead letter to retry with corrected data, found \
+                                several";
                 return Err(Failure::Usage(sentence.into()));
             }
             let payload = data.map(|data| event::mended(&data)).transpose()?;

@@ -89,8 +89,8 @@ pub(crate) async fn replay(
     let mut notes = Vec::new();
     if by_now > 0 {
         notes.push(format!(
-            "{} went by versions of what was learned that are not kept any more: they \
-             go by what is known now",
+            "{} used model versions that are no longer kept; they are decided with the current \
+             model",
             many(by_now, "input")
         ));
     }

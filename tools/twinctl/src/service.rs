@@ -259,10 +259,10 @@ mod tests {
         });
         insta::assert_snapshot!(said.join("\n"), @r#"
         expected a broker at tls://localhost:4222, found: IO error: Connection refused (os error 111); start one with `jumeau dev`, or name another with --server or NATS_URL
-        expected a broker at tls://localhost:4222, found: IO error: invalid peer certificate: UnknownIssuer; where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` wrote; or name the certificate of the broker's authority with --ca or NATS_CA
-        expected a broker at tls://localhost:4222, found: IO error: invalid peer certificate: certificate not valid for name "127.0.0.1"; where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` wrote; or name the broker with --server as its certificate does
-        expected a broker at tls://localhost:4222, found: authorization violation: nats: authorization violation; where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` wrote; or say who asks with --nkey, --creds, or --user and --password
-        expected a broker at tls://localhost:4222, found: TLS error: No such file or directory (os error 2); where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` wrote; or name the certificate of the broker's authority with --ca or NATS_CA
+        expected a broker at tls://localhost:4222, found: IO error: invalid peer certificate: UnknownIssuer; if the broker has roles, load your keys first (`. FOLDER/NAME.env`, written by `jumeau keys`), or name the certificate of the broker's authority with --ca or NATS_CA
+        expected a broker at tls://localhost:4222, found: IO error: invalid peer certificate: certificate not valid for name "127.0.0.1"; if the broker has roles, load your keys first (`. FOLDER/NAME.env`, written by `jumeau keys`), or name the broker with --server as its certificate does
+        expected a broker at tls://localhost:4222, found: authorization violation: nats: authorization violation; if the broker has roles, load your keys first (`. FOLDER/NAME.env`, written by `jumeau keys`), or authenticate with --nkey, --creds, or --user and --password
+        expected a broker at tls://localhost:4222, found: TLS error: No such file or directory (os error 2); if the broker has roles, load your keys first (`. FOLDER/NAME.env`, written by `jumeau keys`), or name the certificate of the broker's authority with --ca or NATS_CA
         "#);
     }
 }

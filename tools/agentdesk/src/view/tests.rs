@@ -229,9 +229,9 @@ fn who_claims_what_somebody_else_holds_is_told_who() {
     desk.hear(&asks[0], story("bob", Some("bo")));
     let asks = press(&mut desk, KeyCode::Char('c'));
     assert_eq!(acts(&asks), [("bob", &Act::Claim)]);
-    let refusal = "expected an escalation that nobody else holds, found one that is held by `bo` \
-                   since 2026-11-22T09:31:00Z; ask them to hand it back, or let an operator do it, \
-                   with their name as `operator`";
+    let refusal = "expected an escalation that no other agent has claimed, found one that is \
+                   claimed by `bo` since 2026-11-22T09:31:00Z; ask them to hand it back, or let an \
+                   operator do it, with their name as `operator`";
     let asks = desk.hear(&asks[0], Err(refusal.to_owned()));
     assert_eq!(asks[0], Ask::List, "the list shows who");
     insta::assert_snapshot!(screen(&mut desk), @r"
@@ -255,9 +255,9 @@ fn who_claims_what_somebody_else_holds_is_told_who() {
     │  bad, getting worse, dissatisfaction 0.37                                    │
     │  2026-11-22 09:28  chat  -0.8  “angry” “terrible service” “help”             │
     └──────────────────────────────────────────────────────────────── PgDn: 6 more ┘
-    expected an escalation that nobody else holds, found one that is held by `bo`
-      since 2026-11-22T09:31:00Z; ask them to hand it back, or let an operator do
-      it, with their name as `operator`
+    expected an escalation that no other agent has claimed, found one that is
+      claimed by `bo` since 2026-11-22T09:31:00Z; ask them to hand it back, or let an
+      operator do it, with their name as `operator`
     ↑↓ choose  c claim  n next  s said  w write  b hand back  r resolve  q quit
     ");
 }
@@ -322,7 +322,7 @@ fn what_is_over_is_shown_no_more_and_nobody_complains_of_it() {
     let asks = press(&mut desk, KeyCode::Enter);
     assert_eq!(desk.hear(&asks[0], done("ada")), [Ask::List]);
     desk.hear(&Ask::List, list(vec![waiting("bob", 2, Value::Null, None)]));
-    let gone = "`ada` has no such escalation open in the queue `care`";
+    let gone = "`ada` has no open escalation of this id in the queue `care`";
     assert!(desk.hear(&shown, Err(gone.to_owned())).is_empty());
     assert!(screen(&mut desk).contains("ada is handed back: automation goes on"));
 }
