@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
 use crate::event::EventType;
+use crate::policy::Trigger;
 use crate::policy::{Due, RuleStep};
 
 const BANK: &str = r#"
