@@ -13,10 +13,13 @@ fn whoever_asks_for_json_is_told_what_went_wrong_as_one_object() {
         ("check --json --policy nowhere", 1, "expected a folder with a policy or one of"),
         ("check --json --set service.partitions=x", 1, "service.partitions"),
         ("test nowhere --json", 1, "expected a folder with a policy or one of"),
+        #[cfg(feature = "engine")]
         ("verify nowhere --json", 1, "nowhere"),
+        #[cfg(feature = "engine")]
         ("restore nowhere --json", 1, "nowhere"),
         ("keys made --channel _jumeau --json", 1, "expected the name of a channel"),
         ("limits --json --nope", 2, "unexpected argument '--nope'"),
+        #[cfg(feature = "engine")]
         ("serve --json", 2, "unexpected argument '--json'"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
