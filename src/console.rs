@@ -116,7 +116,7 @@ fn acted(action: &Action) {
 
 fn taken_back(told: &Recall) {
     println!(
-        "{DIM}{}{DIM:#}  {ACT}↶ {}{ACT:#} for {STRONG}{}{STRONG:#} in {} is taken back",
+        "{DIM}{}{DIM:#}  {ACT}↶ {}{ACT:#} for {STRONG}{}{STRONG:#} in {} is recalled",
         moment(told.at),
         told.action,
         told.customer,
@@ -219,7 +219,7 @@ pub(crate) fn remarks(remarks: &[Mistake]) {
     if remarks.is_empty() {
         return;
     }
-    println!("{WARN}!{WARN:#} {}, most likely not meant:", many(remarks.len(), "line"));
+    println!("{WARN}!{WARN:#} {}, probably a mistake:", many(remarks.len(), "line"));
     for remark in remarks {
         println!();
         // Several lines, with a mark under the word concerned.

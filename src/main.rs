@@ -55,22 +55,22 @@ enum Command {
     #[cfg(feature = "engine")]
     #[command(flatten)]
     Engine(engine::Command),
-    /// Check settings and policy, and say what they are and what of them is most likely not meant
+    /// Check settings and policy; report mistakes and warnings
     Check(Check),
-    /// Play a policy's stories on the pure core, or against a running service
+    /// Run a policy's stories, in-process or against a running service
     Test(Test),
-    /// Play the real past of a sample of customers under another policy, beside the live one
+    /// Replay real customers' history under another policy, beside the live one
     ///
-    /// The broker and who asks are found as by `twinctl`: NATS_URL, NATS_USER, NATS_PASSWORD and so on
+    /// Uses the same environment variables as `twinctl`: NATS_URL, NATS_USER, NATS_PASSWORD…
     Rehearse(Rehearse),
-    /// Make keys, a certificate and the broker's configuration, so that everybody sees only what is
-    /// theirs
+    /// Generate keys, a certificate and the broker's configuration, with least privileges for each
+    /// role
     Keys(Keys),
     /// Print every limit and its reason
     Limits(Limits),
 }
 
-/// Choices that are settings.
+/// Arguments that set settings.
 #[derive(Args)]
 struct Choices {
     /// The settings file [default: jumeau.toml, if there is one]
@@ -91,17 +91,17 @@ struct Choices {
 struct Check {
     #[command(flatten)]
     choices: Choices,
-    /// Fail, too, if something is most likely not meant
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args)]
 struct Limits {
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -113,7 +113,7 @@ struct Limits {
                         --config secure/jumeau.toml\n  . secure/operator-anna.env && twinctl stats"
 )]
 struct Keys {
-    /// The folder; keys that are in it are kept
+    /// The folder; existing keys in it are kept
     folder: PathBuf,
     /// A channel, which gets an integrator, too; may be repeated
     #[arg(long, value_name = "NAME", default_values = ["web", "app"])]
@@ -128,10 +128,10 @@ struct Keys {
     /// A program that broadcasts, and the scopes if not all; may be repeated
     #[arg(long, value_name = "NAME=SCOPE,…")]
     broadcaster: Vec<String>,
-    /// Somebody who works on escalations, and the queues if not all; may be repeated
+    /// An agent, with queues if not all (NAME=QUEUE,…); may be repeated
     #[arg(long, value_name = "NAME=QUEUE,…", default_value = "agent")]
     agent: Vec<String>,
-    /// Somebody who steers the service; may be repeated
+    /// An operator; may be repeated
     #[arg(long, value_name = "NAME", default_value = "operator")]
     operator: Vec<String>,
     /// A name or address of the broker's machine; the first is the one to connect to
@@ -149,7 +149,7 @@ struct Keys {
     /// What every subject starts with
     #[arg(long, default_value = "jumeau")]
     prefix: String,
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -161,13 +161,13 @@ struct Test {
     /// Play against the service on this broker, which must be fresh and run on event time
     #[arg(long, value_name = "URL")]
     live: Option<String>,
-    /// A folder with languages besides those that come along
+    /// A folder with further languages besides the built-in ones
     #[arg(long, value_name = "FOLDER")]
     languages: Option<PathBuf>,
-    /// Name everything that no story reaches
+    /// List everything that no story covers
     #[arg(long)]
     verbose: bool,
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -182,16 +182,16 @@ struct Rehearse {
     /// Customers, at most
     #[arg(long, default_value = "1000")]
     sample: usize,
-    /// By what was known then, each decision by the version that it went by; or by what is known now
+    /// Which model to use: `then` the version that each decision used, `now` the current one
     #[arg(long, value_enum, default_value_t = Models::Then)]
     models: Models,
-    /// The trait across which to look at fairness
+    /// The trait by which to compare groups of customers
     #[arg(long, value_name = "TRAIT")]
     across: Option<String>,
     /// Write the report as a page with charts, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

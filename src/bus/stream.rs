@@ -329,7 +329,7 @@ fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
             "the retention",
             format!("{:?}", wanted.retention).to_lowercase(),
             format!("{:?}", found.retention).to_lowercase(),
-            "delete the stream and let the service create it with this retention",
+            "recreate the stream with this retention",
         );
     }
     if wanted.duplicate_window.is_zero() && !found.duplicate_window.is_zero() {
@@ -338,7 +338,7 @@ fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
             "none, so that no channel can suppress another channel's event by reusing its id"
                 .into(),
             format!("{:?}", found.duplicate_window),
-            "delete the stream and let the service create it: this cannot be changed later",
+            "recreate the stream: this cannot be changed later",
         );
     }
     if found.no_ack || found.sealed {
@@ -346,7 +346,7 @@ fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
             "a stream that",
             "accepts and acknowledges messages".into(),
             if found.sealed { "a sealed one" } else { "one that does not confirm" }.into(),
-            "create the stream anew",
+            "recreate the stream",
         );
     }
     Ok(())

@@ -75,7 +75,7 @@ impl Console {
             (format!("timeline {customer}"), "what happened"),
             ("tail".to_owned(), "events and reactions as they come"),
             (format!("publish {customer} message text='hello' from=customer"), "an event"),
-            ("stats".to_owned(), "how the service is"),
+            ("stats".to_owned(), "rates, lag and health of the service"),
         ] {
             println!("  {tool}{server} {what}   {DIM}# {why}{DIM:#}");
         }
@@ -109,18 +109,18 @@ pub(crate) fn rewrapped(count: u64, to: &str) {
 /// Prints that the store continues with the current stream.
 pub(crate) fn adopted(adopted: &AdoptedStream) {
     let AdoptedStream { stream, before, now, until, last, given_up } = adopted;
-    mark(true, format!("the store goes on with {stream} as it is"));
-    println!("  it had taken in everything up to event {before}");
+    mark(true, format!("the store continues with {stream} as it is"));
+    println!("  it had processed every event up to {before}");
     if let Some(until) = until {
         println!("  the last of these was stored at {until}");
     }
     match last {
         None => println!("  there is no such stream; the next start makes it"),
-        Some(last) => println!("  the next start takes in events {} to {last}", now + 1),
+        Some(last) => println!("  the next start processes events {} to {last}", now + 1),
     }
     if !given_up.is_empty() {
         let channels = given_up.join(", ");
-        println!("  given up: what waited before that of channels that sent too much: {channels}");
+        println!("  lost: events of these channels that were still in the slow lane: {channels}");
     }
 }
 
@@ -149,13 +149,13 @@ pub(crate) fn examined(folder: &Path, examined: &StoreSummary) {
     );
     // The common floor may be ahead of the cursor of an idle partition.
     let (lowest, highest) = (lowest.max(*floor), highest.max(*floor));
-    println!("  taken in up to event {lowest} to {highest}");
+    println!("  processed up to event {lowest} to {highest}");
     for (table, rows) in verified.tables.iter().filter(|(_, rows)| *rows > 0) {
         println!("  {DIM}{:<12} {rows}{DIM:#}", table.name());
     }
     if *unreadable > 0 {
         let rows = counted(*unreadable, "row");
-        println!("  {rows} of customers who were erased since: their keys are gone");
+        println!("  {rows} of customers erased since then (their keys are destroyed)");
     }
     if !is_sound {
         let is = if verified.defects == 1 { "is" } else { "are" };

@@ -23,18 +23,18 @@ use crate::{Choices, checking, console, languages};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Start a broker of our own and the service on it, for development
+    /// Start a broker and the service on it, for development
     Dev(development::Dev),
-    /// Start the service on a broker that runs already
+    /// Start the service on a running broker
     Serve(Choices),
-    /// Read every row of a store that nobody has open, or of a backup, and say what is wrong with it
+    /// Verify every row of a closed store or a backup
     Verify(Verify),
-    /// Put a backup where the store is to be
+    /// Restore a backup to `store.path`
     Restore(Restore),
-    /// Wrap the customers' keys of a sealed store, which nobody has open, by another master key
+    /// Re-wrap the customer keys of a closed, sealed store with another master key
     Rewrap(Rewrap),
-    /// Go on with the stream of events as the broker has it, though it was put back to an earlier state
-    /// or made anew, or the store is empty; nobody may have the store open
+    /// Continue with the event stream as it is, after it was rolled back or recreated, or with an
+    /// empty store; the store must be closed
     Adopt(Adopt),
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Verify {
     choices: Choices,
     /// The store or backup [default: the store of the settings]
     folder: Option<PathBuf>,
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -53,9 +53,9 @@ pub(crate) struct Verify {
 pub(crate) struct Restore {
     #[command(flatten)]
     choices: Choices,
-    /// The backup; it goes to `store.path`, where nothing may be yet
+    /// The backup; `store.path` must not exist yet
     backup: PathBuf,
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Restore {
 pub(crate) struct Adopt {
     #[command(flatten)]
     choices: Choices,
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -76,7 +76,7 @@ pub(crate) struct Rewrap {
     /// The other master key, as `store.master-key` will name it: a file, or `env:` and a variable
     #[arg(long, value_name = "KEY")]
     to: String,
-    /// The answer as JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -107,8 +107,8 @@ async fn a_missing_nats_server_is_said_clearly() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_begun_without_roles_is_not_gone_on_with_under_roles_nor_the_other_way_round() {
     for (secure, streams, begun) in [
-        (["--secure"].as_slice(), "$G", "which was begun without --secure"),
-        (&[], "JUMEAU", "which was begun with --secure"),
+        (["--secure"].as_slice(), "$G", "which was created without --secure"),
+        (&[], "JUMEAU", "which was created with --secure"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("nats/jetstream").join(streams)).unwrap();

@@ -116,7 +116,7 @@ async fn what_cannot_be_answered_says_why() {
     let once = json!({ "channel": "web", "id": "r1" });
     assert!(rig.decide("ann", once.clone()).await.unwrap().offers.is_empty());
     let said = refused(once).await;
-    assert!(said.contains("answered before"), "{said}");
+    assert!(said.contains("already answered"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,7 +173,7 @@ async fn who_asks_what_if_hears_it_and_nothing_has_happened() {
     assert_eq!(after.0, before.0);
     assert_eq!((after.1.commits, after.1.actions), (before.1.commits, before.1.actions));
     let none = rig.ask(verb::WHY, &["ann"], "".into()).await.unwrap_err().to_string();
-    assert!(none.contains("nothing was decided"), "{none}");
+    assert!(none.contains("no decision for `ann` yet"), "{none}");
     let mut published = Vec::new();
     while let Ok(Some(message)) = timeout(Duration::ZERO, on_the_bus.next()).await {
         published.push(message.subject.to_string());

@@ -139,5 +139,5 @@ async fn a_store_is_not_taken_on_with_another_stream_of_the_same_name() {
     let serve = ["serve", "--server", &server, "--policy", "bank", "--set", &set];
     let serve = [&serve[..], &["--set", "service.partitions=4"]].concat();
     let (started, said) = jumeau(rig.folder.path(), &serve).await;
-    assert!(!started && said.contains("found another of this name, made at"), "{said}");
+    assert!(!started && said.contains("found another of this name, created at"), "{said}");
 }

@@ -89,13 +89,13 @@ async fn everybody_whom_a_campaign_concerns_decides_once_also_if_the_service_die
         ["campaign", "spring", "--where", "profile.city != 'Namur'", "--action", "offer_plan"];
     let campaign = [&campaign[..], &["--channel", "email"]].concat();
     let typo = twinctl(&rig, &["campaign", "spring", "--action", "offer_pla"]).await;
-    assert!(typo.contains("no policy of the service knows the action `offer_pla`"), "{typo}");
+    assert!(typo.contains("the service's policy has no action `offer_pla`"), "{typo}");
 
     let tried = twinctl(&rig, &[&campaign[..], &["--dry-run"]].concat()).await;
-    let expected = "300 customers looked at, 200 concerned, 200 decided";
+    let expected = "300 customers visited, 200 matched, 200 decided";
     assert!(tried.contains(expected), "{tried}");
     assert!(tried.contains("150  offer_plan in email"), "{tried}");
-    assert!(tried.contains("50  nothing: it is not good for them now"), "{tried}");
+    assert!(tried.contains("50  nothing: not suitable now"), "{tried}");
     assert_eq!(rig.stats().await.unwrap().total().actions, 0, "nothing is said");
 
     let begun = twinctl(&rig, &[&campaign[..], &["--rate", "100", "--no-wait"]].concat()).await;

@@ -114,7 +114,7 @@ async fn of_two_agents_who_claim_at_once_exactly_one_wins_and_the_other_is_told_
         assert_eq!(told.state, EscalationState::Claimed);
         assert!(told.brief.is_some());
         let agent = told.agent.unwrap();
-        assert!(loser.to_string().contains(&format!("held by `{agent}`")), "{loser}");
+        assert!(loser.to_string().contains(&format!("claimed by `{agent}`")), "{loser}");
     }
 }
 
@@ -220,10 +220,10 @@ async fn whoever_names_a_queue_sees_and_does_what_is_of_that_one_and_in_the_own_
     for name in ["agent", "operator"] {
         let told = json!({ "escalation": id, name: "kim" });
         let refused = of(verb::ESCALATIONS_CLAIM, "later.bob", told).await.unwrap_err();
-        assert!(refused.contains("an agent who acts in the own name"), "{refused}");
+        assert!(refused.contains("an agent acting in their own name"), "{refused}");
     }
     let next = of(verb::ESCALATIONS_NEXT, "later.bob", json!({})).await.unwrap_err();
-    assert!(next.contains("that you hold"), "{next}");
+    assert!(next.contains("that you have claimed"), "{next}");
 
     of(verb::ESCALATIONS_CLAIM, "later.bob", mine.clone()).await.unwrap();
     of(verb::ESCALATIONS_NEXT, "later.bob", json!({})).await.unwrap();

@@ -103,7 +103,7 @@ async fn the_past_gives_the_same_decisions_byte_for_byte() {
 
     let other = rig.policy("other", &POLICY.replace("facts.looks < 3", "facts.looks < 2"));
     let ran = rig.twinctl(&["replay", "ann", "--policy", &other]).await;
-    let said = "3 the same, 2 not said any more, 2 new";
+    let said = "3 unchanged, 2 removed, 2 new";
     assert!(ran.out.contains(said), "{}{}", ran.out, ran.err);
     assert_eq!(lived.actions.len(), 5);
 }
@@ -193,8 +193,11 @@ async fn what_was_learned_since_then_does_not_change_the_past() {
         ran.out + &ran.err
     };
     let told = replay(&[]).await;
-    assert!(told.contains("8 decisions that are kept came out the same, byte for byte"), "{told}");
-    assert!(told.contains("8 the same, 0 not said any more, 0 new"), "{told}");
+    assert!(
+        told.contains("8 decisions that are stored replayed identically, byte for byte"),
+        "{told}"
+    );
+    assert!(told.contains("8 unchanged, 0 removed, 0 new"), "{told}");
     let told = replay(&["--models", "now"]).await;
-    assert!(told.contains("of the decisions that are kept, 0 came out the same"), "{told}");
+    assert!(told.contains("of the stored decisions, 0 replayed identically"), "{told}");
 }

@@ -125,7 +125,7 @@ async fn what_is_live_is_what_the_service_goes_by() {
         "{}",
         ran.out
     );
-    assert!(ran.out.contains("is another version"), "{}", ran.out);
+    assert!(ran.out.contains("on this disk is version"), "{}", ran.out);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -78,11 +78,11 @@ async fn a_stream_that_was_put_back_is_refused_and_gone_on_with_if_that_is_wante
     add(&rig, "bob", 25).await;
     let said = rig.refused(&[]).await;
     assert!(said.contains("expected the message 30 that was stored at"), "{said}");
-    assert!(said.contains("run `jumeau adopt` to go on with the stream as it is"), "{said}");
+    assert!(said.contains("run `jumeau adopt` to continue with the stream as it is"), "{said}");
 
     let said = adopt(&rig).await;
-    assert!(said.contains("it had taken in everything up to event 30"), "{said}");
-    assert!(said.contains("the next start takes in events 11 to 35"), "{said}");
+    assert!(said.contains("it had processed every event up to 30"), "{said}");
+    assert!(said.contains("the next start processes events 11 to 35"), "{said}");
     rig.restart().await;
     rig.settled().await;
     assert_eq!(count(&rig, "bob").await, json!(25), "what came since is taken in");
@@ -97,7 +97,7 @@ async fn an_empty_store_is_refused_on_a_stream_that_another_has_taken_in() {
     assert!(rig.terminate().await.success());
     std::fs::remove_dir_all(rig.folder.path().join("store")).unwrap();
     let said = rig.refused(&[]).await;
-    assert!(said.contains("has taken it in up to sequence 10, found an empty one"), "{said}");
+    assert!(said.contains("has processed it up to sequence 10, found an empty one"), "{said}");
     let store = format!("store.path={}", rig.folder.path().join("store").display());
     let url = rig.broker.url();
     let ran = rig.run("jumeau", &["adopt", "--server", &url, "--set", &store, "--json"]).await;
@@ -120,7 +120,7 @@ async fn a_stream_that_is_deleted_ends_the_service_and_can_begin_anew() {
     let ended = tokio::time::timeout(super::rig::PATIENCE, rig.service.wait()).await;
     assert!(!ended.expect("it ends").unwrap().success());
     let said = rig.refused(&[]).await;
-    assert!(said.contains("taken in up to sequence 10, found none"), "{said}");
+    assert!(said.contains("processed up to sequence 10, found none"), "{said}");
     assert!(rig.stream.get_stream("JUMEAU_EVENTS").await.is_err(), "and none is made");
     let said = adopt(&rig).await;
     assert!(said.contains("there is no such stream; the next start makes it"), "{said}");

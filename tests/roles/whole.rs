@@ -158,7 +158,7 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
     assert!(said.contains("operator-anna") && !said.contains("operator-anna ?"), "{said}");
     let (done, said) =
         twinctl(folder, "operator-anna", "--timeout 60 --as operator-max stats").await;
-    assert!(!done && said.contains("who holds the key of `operator-max`"), "{said}");
+    assert!(!done && said.contains("the holder of the key of `operator-max`"), "{said}");
     let (done, said) = twinctl(folder, "channel-web", "--timeout 60 show ann").await;
     assert!(!done && !said.contains("Garage"), "{said}");
 

@@ -77,8 +77,8 @@ impl Typing {
         match self {
             Typing::Said => "what did you say?",
             Typing::Note => "what did you do?",
-            Typing::HandBack => "what should whoever goes on know?",
-            Typing::Resolve => "how was it settled, in a word?",
+            Typing::HandBack => "what should the next agent know?",
+            Typing::Resolve => "outcome, in one word?",
         }
     }
 
@@ -297,7 +297,7 @@ impl Desk {
             (Ask::Next(target), Ok(Answer::Offers(reply))) => {
                 self.scroll = 0;
                 if reply.offers.is_empty() {
-                    let nothing = "there is nothing to offer now".to_owned();
+                    let nothing = "nothing to offer now".to_owned();
                     self.notice = Some(Notice::Good(nothing));
                 }
                 self.offers = Some((target.clone(), reply.offers));
@@ -334,12 +334,12 @@ fn said(act: &Act, done: &ActReply) -> String {
     let customer = &done.customer;
     match act {
         Act::Claim => {
-            format!("{customer} is yours: automation keeps quiet until you hand them back")
+            format!("{customer} is yours: automation is paused until you hand them back")
         }
-        Act::Said(_) => format!("{customer}'s conversation has your words"),
+        Act::Said(_) => format!("your note was added to {customer}'s conversation"),
         Act::Note(_) => "noted".to_owned(),
         Act::Offered { answer, .. } => format!("noted: {}", answer.name()),
-        Act::HandBack(_) => format!("{customer} is handed back: automation goes on"),
-        Act::Resolve(_) => format!("{customer}'s matter is settled"),
+        Act::HandBack(_) => format!("{customer} is handed back: automation resumes"),
+        Act::Resolve(_) => format!("{customer}'s escalation is resolved"),
     }
 }

@@ -35,7 +35,7 @@ const NO_TERMINAL: u8 = 2;
 /// Maximum unprocessed key presses; further ones wait in the terminal.
 const KEYS: usize = 64;
 
-/// A desk for people who take over, in the terminal.
+/// Terminal user interface for agents who handle escalations.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -51,22 +51,22 @@ struct Arguments {
     /// Certificates of authorities to trust, as a PEM file.
     #[arg(long, env = "NATS_CA")]
     ca: Option<PathBuf>,
-    /// What the subjects start with on which answers come.
+    /// The inbox prefix for replies.
     #[arg(long, env = "NATS_INBOX_PREFIX", default_value = "_INBOX")]
     inbox_prefix: String,
-    /// The name to ask under, where the broker has roles (see `jumeau keys`); it is who you are then.
+    /// Your name at a broker with roles (see `jumeau keys`); replaces --agent.
     #[arg(long = "as", env = "JUMEAU_AS", value_name = "NAME")]
     name: Option<String>,
     /// The service's prefix.
     #[arg(long, env = "JUMEAU_NATS__PREFIX", default_value = "jumeau")]
     prefix: String,
-    /// Who you are.
+    /// Your name.
     #[arg(long, env = "USER", default_value = "agent")]
     agent: String,
-    /// A queue of yours, as often as there are some, or several with commas; without it all of them.
+    /// Your queue; may be repeated or comma-separated. Default: all queues.
     #[arg(long = "queue", env = "JUMEAU_QUEUES", value_delimiter = ',')]
     queues: Vec<String>,
-    /// The language in which you read; without it that of each queue.
+    /// Your language. Default: that of each queue.
     #[arg(long)]
     language: Option<String>,
 }
@@ -75,8 +75,8 @@ fn main() -> ExitCode {
     let arguments = parsed();
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         terminal::warn(
-            "agentdesk: expected a terminal to draw on and to read keys from, found none; run it in \
-             one, or use `twinctl escalations`, which needs none",
+            "agentdesk: expected a terminal, found none; run it in one, or use `twinctl \
+             escalations`, which needs none",
         );
         return ExitCode::from(NO_TERMINAL);
     }

@@ -41,7 +41,7 @@ impl Service {
     ) -> Result<Service, String> {
         let bus = Bus::visit(nats).await.map_err(|error| {
             let at = nats.shown_url();
-            format!("{}; --server names another than {at}", sentence(&error))
+            format!("{}; use --server for another broker than {at}", sentence(&error))
         })?;
         Ok(Service { bus, agent, queues, language: language.map(Into::into) })
     }
@@ -73,8 +73,8 @@ impl Service {
         match timeout(PATIENCE, self.answer(ask)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!(
-                "expected an answer of the service within {} seconds, found none; what you did may \
-                 still come about",
+                "expected an answer of the service within {} seconds, found none; your last action \
+                 may still take effect",
                 PATIENCE.as_secs()
             )),
         }

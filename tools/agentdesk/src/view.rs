@@ -80,10 +80,11 @@ fn list(frame: &mut Frame<'_>, desk: &Desk, area: Rect) {
     };
     let mut block = Block::bordered().title(format!(" {} · {queues} · {waits} ", desk.agent));
     if !desk.is_up {
-        block = block.title_bottom(Line::from(" the broker is gone; it is tried again ").red());
+        block =
+            block.title_bottom(Line::from(" disconnected from the broker; reconnecting ").red());
     }
     let Some(list) = desk.list.as_ref().filter(|list| !list.is_empty()) else {
-        let text = if desk.list.is_some() { "Nothing waits for people." } else { "" };
+        let text = if desk.list.is_some() { "No open escalations." } else { "" };
         return frame.render_widget(Paragraph::new(text).block(block), area);
     };
     let rows = list.iter().map(|one| row(desk, one));

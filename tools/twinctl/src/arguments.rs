@@ -1,4 +1,4 @@
-//! The command line.
+//! What an operator may type.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use jumeau::config::settings::{self, NatsSettings, TlsSettings};
 use jumeau::event::{EventType, Reason, Time};
 use jumeau::rehearsal::ModelSource;
 
-/// Shows and steers the twins of a running jumeau service.
+/// Inspects and operates the twins of a running jumeau service.
 #[derive(Debug, Parser)]
 #[command(
     name = "twinctl",
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     /// How to reach the service.
     #[command(flatten)]
     pub(crate) connection: Connection,
-    /// The answer as JSON; of what goes on without end, one object for each line.
+    /// Print JSON; endless output is one object per line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to do.
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// The broker; several are separated by commas.
-    // The variable may contain a password, which the help must not show.
+    // A password may stand in the variable, and is not for whoever reads the help.
     #[arg(
         short,
         long,
@@ -59,15 +59,15 @@ pub(crate) struct Connection {
     /// Certificates of authorities to trust, as a PEM file.
     #[arg(long, global = true, env = "NATS_CA", value_hint = ValueHint::FilePath)]
     pub(crate) ca: Option<std::path::PathBuf>,
-    /// What the subjects start with on which answers come.
+    /// The inbox prefix for replies.
     #[arg(long, global = true, env = "NATS_INBOX_PREFIX", default_value = "_INBOX")]
     pub(crate) inbox_prefix: String,
     /// The name to ask under, where the broker has roles (see `jumeau keys`).
-    // With an id of its own, because arguments with the same id would take each other's values.
+    // With an id of its own, because arguments of the same id would take each other's values.
     #[arg(id = "as", long = "as", global = true, env = "JUMEAU_AS", value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The queues of whoever asks, separated by commas: where an escalation is looked for that is named
-    /// without one; an agent without queues looks in all.
+    /// Your queues, comma-separated: where to look for an escalation given without its queue.
+    /// Default: all queues.
     #[arg(
         long,
         global = true,
@@ -85,7 +85,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// The connection settings for reading the streams.
+    /// Timeout in seconds for commands that read the streams.
     pub(crate) fn nats(&self) -> NatsSettings {
         let url = match (&self.user, &self.password) {
             (Some(user), Some(password)) => settings::with_login(&self.server, user, password),
@@ -107,27 +107,27 @@ impl Connection {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// All that is known of one customer.
+    /// Show the twin of one customer.
     Show {
         /// The customer, as the company writes the identifier.
         customer: String,
     },
-    /// What one customer's twin took in lately.
+    /// Show the recent inputs of one twin.
     Timeline {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The newest so many; without it all that the twin remembers.
+        /// Show only this many of the newest. Default: all that the twin keeps.
         #[arg(short = 'n', long)]
         limit: Option<usize>,
     },
-    /// What was decided for one customer, why, and what would have changed it. Changes nothing.
+    /// Explain a decision for one customer: what, why, and what would have changed it. Read-only.
     Why {
         /// The customer, as the company writes the identifier.
         customer: String,
         /// A decision, by its identifier; without it the last one.
         decision: Option<String>,
     },
-    /// What would be decided if an event happened. Nothing is stored, nothing is sent.
+    /// Show what would be decided if an event happened. Stores and sends nothing.
     #[command(
         name = "whatif",
         after_help = "Example:\n  twinctl whatif alice track name='Flight Booked' properties.to=LIS"
@@ -151,21 +151,20 @@ pub(crate) enum Command {
         #[arg(long, value_parser = time)]
         time: Option<Time>,
     },
-    /// The real past of one customer under another policy, side by side. Changes nothing.
+    /// Replay one customer's real history under another policy, side by side. Read-only.
     #[command(
         after_help = "Example:\n  twinctl replay alice --policy ./policies/next --from 2026-11-15T00:00:00Z"
     )]
     Replay {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The other policy: a folder, or the name of one that comes along.
+        /// The other policy: a folder, or the name of a built-in one.
         #[arg(long, value_hint = ValueHint::DirPath)]
         policy: String,
-        /// Compare only what was said from this moment on.
+        /// Compare only actions from this time on.
         #[arg(long, value_parser = time)]
         from: Option<Time>,
-        /// By what was known then, each decision by the version that it went by; or by what is known
-        /// now.
+        /// Which model to use: the version each decision used then, or the current one.
         #[arg(long, value_enum, default_value_t = Models::Then)]
         models: Models,
     },
@@ -174,25 +173,25 @@ pub(crate) enum Command {
     Erase {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// Do not ask whether that is meant.
+        /// Do not ask for confirmation.
         #[arg(long)]
         yes: bool,
-        /// Ask how far an erasure is that was begun before.
+        /// Show the progress of an erasure started before.
         #[arg(long, value_name = "ERASURE")]
         erasure: Option<String>,
         /// Write the receipt into this file, too.
         #[arg(short, long, value_hint = ValueHint::FilePath)]
         output: Option<std::path::PathBuf>,
-        /// Seconds to wait until nothing is left to do; it goes on without anybody who waits.
+        /// Seconds to wait for completion; the erasure continues in any case.
         #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds)]
         wait: Duration,
     },
-    /// Everything that is held of one customer, for a machine or for a person.
+    /// Export all data of one customer, as JSON or HTML.
     #[command(after_help = "Example:\n  twinctl export alice --html --output alice.html")]
     Export {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// As one page of HTML, for the customer to read.
+        /// Export one HTML page for the customer.
         #[arg(long)]
         html: bool,
         /// Write it into this file.
@@ -205,14 +204,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: OfReceipt,
     },
-    /// What waits for people, and what they do about it.
+    /// List and handle escalations.
     #[command(
         after_help = "Example:\n  twinctl escalations list --queue care\n  twinctl escalations claim \
                       ann --agent kim\n  twinctl escalations resolve ann --agent kim --outcome \
                       refunded"
     )]
     Escalations {
-        /// What to do; without it all that waits is listed.
+        /// What to do. Default: list open escalations.
         #[command(subcommand)]
         command: Option<crate::escalations::Escalations>,
     },
@@ -223,20 +222,20 @@ pub(crate) enum Command {
     Decide {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The context of this moment, as `path=value`; a value is JSON, or else a text.
+        /// Current context as `path=value`; the value is JSON, or text if it is not valid JSON.
         #[arg(value_name = "PATH=VALUE")]
         pairs: Vec<String>,
         /// The channel that asks.
         #[arg(long, env = "JUMEAU_CHANNEL")]
         channel: String,
-        /// Where there is room.
+        /// A placement to fill; may be repeated.
         #[arg(long = "place")]
         places: Vec<String>,
-        /// How many are wanted in each place.
+        /// How many actions per placement.
         #[arg(long, default_value = "1")]
         most: u8,
     },
-    /// Events and reactions, as they happen.
+    /// Follow events and reactions as they happen.
     Tail {
         /// Only of this customer.
         #[arg(short, long)]
@@ -247,11 +246,11 @@ pub(crate) enum Command {
         /// Only this action (and no events).
         #[arg(short, long)]
         action: Option<String>,
-        /// End after so many.
+        /// Stop after this many.
         #[arg(short = 'n', long)]
         count: Option<u64>,
     },
-    /// How the service is: rates, lag, memory, queues, dead letters.
+    /// Show rates, lag, memory, queues and dead letters of the service.
     Stats {
         /// Every second, until Ctrl-C.
         #[arg(short, long)]
@@ -260,13 +259,13 @@ pub(crate) enum Command {
         #[arg(short, long)]
         partitions: bool,
     },
-    /// Events that could not be used.
+    /// List, show and retry dead letters.
     Dead {
         /// What to do with them.
         #[command(subcommand)]
         command: Dead,
     },
-    /// Publishes one event.
+    /// Publish one event.
     #[command(
         after_help = "Examples:\n  twinctl publish alice track name='Flight Booked' properties.to=LIS\n  \
                       twinctl publish alice signal name=card_abroad value=blocked ttl=86400\n  \
@@ -297,7 +296,7 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Says something to all customers whom it concerns.
+    /// Publish a broadcast to all matching customers.
     #[command(
         after_help = "Examples:\n  twinctl broadcast fires value.level=3 where=\"profile.region in ['NSW', 'VIC']\" wake=true\n  \
                       twinctl broadcast outage value=true ttl=7200\n  \
@@ -315,27 +314,28 @@ pub(crate) enum Command {
         /// The broadcast's id; a new one by default.
         #[arg(long)]
         id: Option<String>,
-        /// When it was said; now by default.
+        /// When it was said. Default: now.
         #[arg(long, value_parser = time)]
         time: Option<Time>,
         /// Print the broadcast and check it, without sending it.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Broadcasts that live: whom they concern, and how many they have woken.
+    /// List active broadcasts: their condition and how many twins they have woken.
     Broadcasts,
-    /// Has all customers whom it concerns decide once, at a bounded rate; shows how far it is.
+    /// Run a campaign: all matching customers decide once, at a bounded rate; shows progress.
     #[command(
         after_help = "Examples:\n  twinctl campaign spring --where \"profile.city == 'Ghent'\" --action offer_travel_insurance --dry-run\n  \
                       twinctl campaign spring --where \"profile.city == 'Ghent'\" --issue sales --channel email --rate 200\n  \
                       twinctl broadcast spring ended=true\n\n\
-                      It goes on by itself, also after a restart of the service; the last example ends it."
+                      The campaign runs on its own, also across restarts of the service; the last example \
+                      ends it."
     )]
     Campaign {
         /// Its name: that of a shared fact.
         name: String,
-        /// Whom it concerns: an expression over profile, context, facts, preferences, consents, cases.
-        /// Left out: everybody.
+        /// Condition on customers: an expression over profile, context, facts, preferences,
+        /// consents, cases. Default: all customers.
         #[arg(long = "where", value_name = "EXPRESSION")]
         condition: Option<String>,
         /// An action that takes part; may be repeated. Left out: all.
@@ -353,23 +353,23 @@ pub(crate) enum Command {
         /// Customers looked at in a second, at most.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         rate: Option<u32>,
-        /// Days after which it is over at the latest.
+        /// Days after which it ends in any case.
         #[arg(long, default_value = "7", value_parser = clap::value_parser!(u32).range(1..=30))]
         days: u32,
-        /// Count whom it concerns, and try what would be said on a sample; say nothing.
+        /// Dry run: count matching customers and show the actions of a sample; sends nothing.
         #[arg(long)]
         dry_run: bool,
-        /// How many customers of a dry run decide.
+        /// Sample size of a dry run.
         #[arg(long, default_value = "1000")]
         sample: usize,
-        /// Begin it, and do not wait for its end.
+        /// Start it and do not wait for its end.
         #[arg(long)]
         no_wait: bool,
-        /// Begin it although it names neither whom it concerns nor what it may say.
+        /// Start it even without a condition and without actions.
         #[arg(long)]
         yes: bool,
     },
-    /// What experiments have shown, and how sure that is.
+    /// Show results of experiments, with confidence intervals.
     Experiments,
     /// Moves the clock of a service that runs on event time.
     Advance {
@@ -377,14 +377,14 @@ pub(crate) enum Command {
         #[arg(value_parser = time)]
         to: Time,
     },
-    /// Which policy is loaded, and what became of the last change.
+    /// Show the active policy and the outcome of the last change.
     Policy,
-    /// Makes a copy of the store while the service runs, on its own disk.
+    /// Make a backup of the running service's store, on its disk.
     Backup {
         /// The copy's name in the folder `store.backups`; the time by default.
         name: Option<String>,
     },
-    /// What people did: who, when, what, about whom.
+    /// Show the audit log: who did what, when, to whom.
     Audit {
         /// Only about this customer.
         #[arg(long)]
@@ -399,7 +399,7 @@ pub(crate) enum Command {
         #[arg(short = 'n', long, default_value = "20")]
         limit: usize,
     },
-    /// JSON Schemas of what goes in and what comes out.
+    /// Print JSON Schemas of input and output messages.
     Schema {
         /// One of them; without it their names.
         name: Option<String>,
@@ -411,7 +411,7 @@ pub(crate) enum Command {
     },
 }
 
-/// The model versions of a replay.
+/// Which model version a replay uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Models {
     Then,
@@ -430,7 +430,7 @@ impl Models {
 /// What to do with a receipt.
 #[derive(Debug, Subcommand)]
 pub(crate) enum OfReceipt {
-    /// Tells whether its words are those that were signed. Needs no service.
+    /// Verify its signature. Needs no service.
     Verify {
         /// The receipt.
         #[arg(value_hint = ValueHint::FilePath)]
@@ -444,30 +444,30 @@ pub(crate) enum OfReceipt {
 /// What to do with events that could not be used.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Dead {
-    /// The oldest of them first.
+    /// List them, oldest first.
     List {
         /// Only of this reason.
         #[arg(long, value_parser = reason)]
         reason: Option<Reason>,
-        /// Only those behind this one.
+        /// Only those after this number.
         #[arg(long, default_value = "0", hide_default_value = true)]
         after: u64,
-        /// So many.
+        /// At most this many.
         #[arg(short = 'n', long, default_value = "20")]
         limit: usize,
     },
-    /// One of them, with its bytes.
+    /// Show one with its payload.
     Show {
         /// Its number.
         #[arg(value_parser = sequence)]
         sequence: u64,
     },
-    /// Publishes some of them once more, or one of them mended.
+    /// Publish some again, or one with corrected data.
     #[command(
         after_help = "Examples:\n  twinctl dead retry 12 15\n  twinctl dead show 12 --json | jq -r .text \
                       > event.json; vi event.json\n  twinctl dead retry 12 --data event.json\n\n\
-                      A mended event keeps its subject, so its customer and channel, and its \
-                      headers, but for the `Nats-Msg-Id`; what still cannot be used is not \
+                      A corrected event keeps its subject (so its customer and channel) and its \
+                      headers, except `Nats-Msg-Id`; if it still cannot be used, it is not \
                       published."
     )]
     Retry {
@@ -477,8 +477,8 @@ pub(crate) enum Dead {
         /// All there are.
         #[arg(long, conflicts_with = "sequences")]
         all: bool,
-        /// The event of one of them, mended: a file with what `dead show` calls its payload; `-` reads
-        /// it from standard input.
+        /// Corrected data for one of them: a file with the payload as `dead show` prints it; `-`
+        /// reads standard input.
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "all")]
         data: Option<std::path::PathBuf>,
     },

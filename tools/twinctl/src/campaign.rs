@@ -60,7 +60,7 @@ impl CampaignArguments<'_> {
             whole.add(page);
             if let [first, ..] = &whole.unknown[..] {
                 return Err(Failure::Usage(format!(
-                    "no policy of the service knows the action `{first}`"
+                    "the service's policy has no action `{first}`"
                 )));
             }
             after = whole.last.take();
@@ -91,9 +91,7 @@ pub(crate) async fn check(
     let page: TryCampaignReply = service.ask(verb::TRY_CAMPAIGN, &question).await?;
     match &page.unknown[..] {
         [] => Ok(()),
-        [first, ..] => {
-            Err(Failure::Usage(format!("no policy of the service knows the action `{first}`")))
-        }
+        [first, ..] => Err(Failure::Usage(format!("the service's policy has no action `{first}`"))),
     }
 }
 
@@ -127,7 +125,7 @@ pub(crate) async fn watch(
                 bar.finish_and_clear();
                 return Err(Failure::Negative(format!("the campaign `{name}` has ended")));
             }
-            None => bar.set_message("waiting until it begins"),
+            None => bar.set_message("waiting for the start"),
         }
         bar.tick();
         tokio::time::sleep(LOOK_AGAIN).await;

@@ -1,4 +1,5 @@
-//! Erasure of a customer: confirms, waits for completion, and writes the receipt; also verifies receipts.
+//! Erasing a customer: asks whether that is meant, waits until nothing is left, hands out the
+//! receipt; and tells whether a receipt is to be believed.
 
 use std::fs::File;
 use std::io::{IsTerminal, Write as _};
@@ -13,21 +14,21 @@ use crate::out::Out;
 use crate::render;
 use crate::service::Service;
 
-/// The interval between two requests for the progress of an erasure.
+/// Between two questions how far an erasure is.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// The arguments of an erasure.
+/// What an operator typed.
 pub(crate) struct EraseArguments<'a> {
     pub(crate) customer: &'a str,
-    /// Skip the confirmation.
+    /// Do not ask for confirmation.
     pub(crate) yes: bool,
-    /// The id of an erasure in progress.
+    /// An erasure that was begun before.
     pub(crate) erasure: Option<String>,
-    /// The file for the receipt.
+    /// Where the receipt goes.
     pub(crate) output: Option<&'a Path>,
-    /// The output format.
+    /// How it is printed.
     pub(crate) out: Out,
-    /// How long to wait for completion.
+    /// Wait so long until nothing is left.
     pub(crate) wait: Duration,
 }
 
@@ -35,7 +36,7 @@ pub(crate) async fn erase(service: &Service, wanted: EraseArguments<'_>) -> Resu
     if !wanted.yes && wanted.erasure.is_none() && !is_meant(wanted.customer)? {
         return Err(Failure::Negative("nothing was erased".into()));
     }
-    // A receipt is issued once: its file is opened before.
+    // There is one receipt: where it goes is found out before it is made.
     let mut paper = wanted.output.map(paper).transpose()?;
     let begun = Instant::now();
     let mut question = EraseRequest { erasure: wanted.erasure.map(Into::into) };
@@ -47,7 +48,8 @@ pub(crate) async fn erase(service: &Service, wanted: EraseArguments<'_>) -> Resu
         }
         if begun.elapsed() > wanted.wait {
             return Err(Failure::Negative(format!(
-                "the erasure goes on, and nothing can stop it; ask again with --erasure {}",
+                "the erasure continues in the service and cannot be cancelled; check its progress \
+                 with --erasure {}",
                 reply.erasure
             )));
         }
@@ -55,7 +57,7 @@ pub(crate) async fn erase(service: &Service, wanted: EraseArguments<'_>) -> Resu
         tokio::time::sleep(ASK_AGAIN).await;
     };
     let text = serde_json::to_string_pretty(&receipt)
-        .map_err(|error| Failure::Unreachable(format!("a receipt that is no JSON: {error}")))?;
+        .map_err(|error| Failure::Unreachable(format!("the receipt is not JSON: {error}")))?;
     wanted.out.tell(&receipt, render::receipt)?;
     let (Some(path), Some(paper)) = (wanted.output, &mut paper) else { return Ok(()) };
     paper
@@ -64,7 +66,7 @@ pub(crate) async fn erase(service: &Service, wanted: EraseArguments<'_>) -> Resu
         .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
-/// The file for a receipt; its content stays until there is one.
+/// The file for a receipt; what it holds stays until there is one.
 fn paper(path: &Path) -> Result<File, Failure> {
     let opened = File::options().write(true).create(true).truncate(false).open(path);
     opened.map_err(|error| {
@@ -76,13 +78,11 @@ fn is_meant(customer: &str) -> Result<bool, Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return Err(Failure::Usage(
-            "expected somebody who confirms that, found no terminal; say --yes if it is meant"
-                .into(),
+            "expected a confirmation, found no terminal; use --yes to confirm".into(),
         ));
     }
     terminal::warn(format_args!(
-        "This erases everything that is known of `{customer}`, under all identifiers, and cannot \
-         be undone."
+        "This erases all data of `{customer}`, under all identifiers, and cannot be undone."
     ));
     terminal::ask("Type the identifier again to go on: ");
     let mut line = String::new();
@@ -92,7 +92,7 @@ fn is_meant(customer: &str) -> Result<bool, Failure> {
     Ok(line.trim_end_matches(['\n', '\r']) == customer)
 }
 
-/// Verifies a receipt.
+/// Tells whether a receipt is to be believed.
 pub(crate) fn verify(path: &Path, key: Option<&str>, out: Out) -> Result<(), Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
@@ -101,6 +101,6 @@ pub(crate) fn verify(path: &Path, key: Option<&str>, out: Out) -> Result<(), Fai
     })?;
     receipt.verify(key).map_err(|bad| Failure::Negative(bad.to_string()))?;
     out.tell(&receipt, render::receipt)?;
-    out.remark(format_args!("these are the words that {} signed", receipt.key));
+    out.remark(format_args!("valid: signed by {}", receipt.key));
     Ok(())
 }

@@ -52,7 +52,7 @@ pub(crate) enum Escalations {
         /// Only those of this queue.
         #[arg(long)]
         queue: Option<String>,
-        /// End after so many.
+        /// Stop after this many.
         #[arg(short = 'n', long)]
         count: Option<u64>,
     },
@@ -180,7 +180,7 @@ fn state(name: &str) -> Result<EscalationState, String> {
     match name {
         "open" => Ok(EscalationState::Open),
         "claimed" => Ok(EscalationState::Claimed),
-        _ => Err("expected `open` or `claimed`; what is settled waits no more".to_owned()),
+        _ => Err("expected `open` or `claimed`; resolved escalations are not listed".to_owned()),
     }
 }
 
@@ -372,14 +372,14 @@ fn not_found(
             };
             let queues: Vec<String> = queues.iter().map(|queue| format!("`{queue}`")).collect();
             format!(
-                "expected {what} of `{customer}` that is open in one of your queues, found none in {}; \
-                 --queue looks in another",
+                "expected {what} of `{customer}` that is open in one of your queues, found none in \
+                 {}; use --queue for another queue",
                 queues.join(", ")
             )
         }
         None => format!(
-            "expected an escalation of `{customer}` that is open, found that nobody waits in any queue; \
-             --queue looks in one"
+            "expected an open escalation of `{customer}`, found none in any queue; use --queue to \
+             name one"
         ),
     }
 }
@@ -493,11 +493,11 @@ mod tests {
             not_found("ann", &None, &[], Vec::new()),
         ];
         insta::assert_snapshot!(said.join("\n"), @r#"
-        expected an escalation of `ann` that is open in one of your queues, found none in `care`, `cards`; --queue looks in another
-        expected the escalation `e1` of `ann` that is open in one of your queues, found none in `care`, `cards`; --queue looks in another
+        expected an escalation of `ann` that is open in one of your queues, found none in `care`, `cards`; use --queue for another queue
+        expected the escalation `e1` of `ann` that is open in one of your queues, found none in `care`, `cards`; use --queue for another queue
         `ann` has no open escalation of this id in the queue `care`
         customer `ann` is unknown
-        expected an escalation of `ann` that is open, found that nobody waits in any queue; --queue looks in one
+        expected an open escalation of `ann`, found none in any queue; use --queue to name one
         "#);
     }
 }

@@ -53,7 +53,7 @@ pub(crate) async fn export(
     } else {
         serde_json::to_string_pretty(&export)
             .map(|text| text + "\n")
-            .map_err(|error| Failure::Unreachable(format!("an export that is no JSON: {error}")))?
+            .map_err(|error| Failure::Unreachable(format!("the export is not JSON: {error}")))?
     };
     match output {
         None if is_html => terminal::page(&text),

@@ -155,9 +155,10 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
                 || [&actions, &issues, &places].iter().any(|names| !names.is_empty());
             if !is_named && !dry_run && !yes {
                 return Err(Failure::Usage(format!(
-                    "expected whom `{name}` concerns (--where) or what it may say (--action, \
-                     --issue, --place), found neither: everybody would decide on everything. Say \
-                     --yes if that is meant; `twinctl broadcasts` shows how far a campaign is"
+                    "expected a condition (--where) or actions (--action, --issue, --place) for the \
+                     campaign `{name}`, found neither: every customer would decide among all \
+                     actions. Use --yes if that is intended; `twinctl broadcasts` shows the \
+                     progress of a campaign"
                 )));
             }
             let names = |all: Vec<String>| all.into_iter().map(Into::into).collect();
@@ -318,7 +319,7 @@ async fn dead(service: &Service, command: Dead, out: Out) -> Result<(), Failure>
             if reply.failed.is_empty() {
                 return Ok(());
             }
-            Err(Failure::Negative("not all could be published once more".into()))
+            Err(Failure::Negative("some dead letters could not be published again".into()))
         }
     }
 }

@@ -68,5 +68,5 @@ pub(crate) fn json(told: &impl Serialize) -> Result<String, Failure> {
 }
 
 fn unwritable(error: serde_json::Error) -> Failure {
-    Failure::Unreachable(format!("an answer that is no JSON: {error}"))
+    Failure::Unreachable(format!("the answer is not JSON: {error}"))
 }

@@ -54,7 +54,8 @@ pub(crate) async fn store(service: &Service, ready: Ready) -> Result<Stored, Fai
     headers.insert("Content-Type", "application/cloudevents+json");
     let unreachable = |error: jetstream::context::PublishError| {
         Failure::Unreachable(format!(
-            "expected a stream that stores `{subject}`: {error}; the service makes it when it starts"
+            "expected a stream that stores `{subject}`: {error}; the service creates it when it \
+             starts"
         ))
     };
     let sent = jetstream::new(service.client.clone())

@@ -66,7 +66,7 @@ pub(crate) async fn replay(
     recollect(&bus, &customer, &mut past).await.map_err(unanswered)?;
     if past.is_empty() {
         return Err(Failure::Negative(format!(
-            "the stream and the journal hold nothing of customer `{}`",
+            "neither the stream nor the journal has inputs of customer `{}`",
             customer.token()
         )));
     }
@@ -96,7 +96,9 @@ pub(crate) async fn replay(
     }
     notes.extend(compared(&service, wanted.customer, &lived, &policy).await?);
     if lived.is_cut {
-        notes.push("the past has more timers than are fired: it stops there".to_owned());
+        notes.push(
+            "the history has more timer firings than the limit; the replay stops there".to_owned(),
+        );
     }
     if let Some(linked) = lived.twin.as_ref().and_then(|twin| twin.linked_to.as_ref()) {
         notes.push(format!("the identifier was linked to {linked}: replay that customer, too"));
@@ -138,9 +140,8 @@ async fn compared(
     for known in last.known {
         let kept = ask(Some(known.id.clone())).await?.decision;
         let again = lived.decisions.iter().find(|one| one.id == known.id);
-        let decision: Decision = serde_json::from_str(kept.get()).map_err(|error| {
-            Failure::Unreachable(format!("a decision of another form: {error}"))
-        })?;
+        let decision: Decision = serde_json::from_str(kept.get())
+            .map_err(|error| Failure::Unreachable(format!("unreadable decision: {error}")))?;
         let text = again.and_then(|again| serde_json::to_string(again).ok());
         match text {
             Some(text) if text == kept.get() => same += 1,
@@ -153,11 +154,11 @@ async fn compared(
         (same, 0) => {
             let is = if same == 1 { "is" } else { "are" };
             let kept = many(same, "decision");
-            Some(format!("{kept} that {is} kept came out the same, byte for byte"))
+            Some(format!("{kept} that {is} stored replayed identically, byte for byte"))
         }
         (same, other) => Some(format!(
-            "of the decisions that are kept, {same} came out the same, byte for byte, and {other} \
-             did not: what moves by links is repeated at other moments"
+            "of the stored decisions, {same} replayed identically and {other} did not (memories \
+             moved by links arrive at other times in a replay)"
         )),
     })
 }

@@ -112,7 +112,7 @@ async fn an_operator_sees_a_dead_letter_and_tries_it_again() {
     let letter = said(&stage.run(&["dead", "show", "1"]).await);
     assert!(letter.contains(r#"{"type": "trakc"}"#), "{letter}");
     let retried = stage.run(&["dead", "retry", "--all"]).await;
-    assert_eq!(said(&retried), "published once more: 1\n");
+    assert_eq!(said(&retried), "published again: 1\n");
     // It is no better than before, so it dies again, as another letter.
     stage.until(&["dead", "show", "2"], |output| output.status.success()).await;
     let gone = stage.run(&["dead", "show", "1"]).await;

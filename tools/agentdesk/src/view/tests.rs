@@ -150,7 +150,7 @@ fn an_empty_desk_says_that_nobody_waits() {
     assert!(press(&mut desk, KeyCode::Char('c')).is_empty(), "there is nothing to claim");
     insta::assert_snapshot!(screen_of(&mut desk, 80, 10), @r"
     ┌ kim · care, billing · nobody waits ──────────────────────────────────────────┐
-    │Nothing waits for people.                                                     │
+    │No open escalations.                                                          │
     │                                                                              │
     └──────────────────────────────────────────────────────────────────────────────┘
     ┌──────────────────────────────────────────────────────────────────────────────┐
@@ -256,8 +256,8 @@ fn who_claims_what_somebody_else_holds_is_told_who() {
     │  2026-11-22 09:28  chat  -0.8  “angry” “terrible service” “help”             │
     └──────────────────────────────────────────────────────────────── PgDn: 6 more ┘
     expected an escalation that no other agent has claimed, found one that is
-      claimed by `bo` since 2026-11-22T09:31:00Z; ask them to hand it back, or let an
-      operator do it, with their name as `operator`
+      claimed by `bo` since 2026-11-22T09:31:00Z; ask them to hand it back, or let
+      an operator do it, with their name as `operator`
     ↑↓ choose  c claim  n next  s said  w write  b hand back  r resolve  q quit
     ");
 }
@@ -285,7 +285,7 @@ fn what_is_typed_is_about_the_one_it_was_begun_for_whatever_the_list_does_meanwh
     │Why people are asked                                                          │
     │  2026-11-22 09:30  the bot has failed 2 times; the last words: “No! Useless. │
     └─────────────────────────────────────────────────────────────── PgDn: 14 more ┘
-    ada: what should whoever goes on know? q: refunded▏
+    ada: what should the next agent know? q: refunded▏
     Enter done  Esc never mind
     ");
     let asks = press(&mut desk, KeyCode::Enter);
@@ -308,7 +308,7 @@ fn a_note_has_words_and_escape_forgets_them() {
     assert_eq!(acts(&asks), [("ada", &Act::Resolve(String::new()))], "settled, without a word");
     let asks = desk.hear(&asks[0], done("ada"));
     assert_eq!(asks[0], Ask::List);
-    assert!(screen(&mut desk).contains("ada's matter is settled"));
+    assert!(screen(&mut desk).contains("ada's escalation is resolved"));
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn what_is_over_is_shown_no_more_and_nobody_complains_of_it() {
     desk.hear(&Ask::List, list(vec![waiting("bob", 2, Value::Null, None)]));
     let gone = "`ada` has no open escalation of this id in the queue `care`";
     assert!(desk.hear(&shown, Err(gone.to_owned())).is_empty());
-    assert!(screen(&mut desk).contains("ada is handed back: automation goes on"));
+    assert!(screen(&mut desk).contains("ada is handed back: automation resumes"));
 }
 
 #[test]

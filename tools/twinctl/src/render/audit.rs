@@ -11,7 +11,7 @@ use super::style::{FAINT, Styled};
 pub(crate) fn audit(answer: &AuditReply, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if answer.records.is_empty() {
-        sheet.line("nothing of the kind was done");
+        sheet.line("no audit entries match");
         return sheet.finish();
     }
     sheet.table(
@@ -20,7 +20,7 @@ pub(crate) fn audit(answer: &AuditReply, width: u16) -> String {
         5,
     );
     if answer.records.iter().any(|record| !record.is_vouched) {
-        sheet.line(Styled(FAINT, "?  a name that the broker does not vouch for"));
+        sheet.line(Styled(FAINT, "?  a name that the broker has not verified"));
     }
     sheet.finish()
 }
@@ -90,8 +90,8 @@ mod tests {
          2025-11-22 09:48:00   operator-anna   show                           9f86d081884c7d659a2feaa0   done
          2025-11-22 09:48:00   max ?           dead.retry {"sequences":[3]}                              refused, 404
         ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        ?  a name that the broker does not vouch for
+        ?  a name that the broker has not verified
         "#);
-        insta::assert_snapshot!(plain(&audit(&AuditReply { records: vec![] }, 120)), @"nothing of the kind was done");
+        insta::assert_snapshot!(plain(&audit(&AuditReply { records: vec![] }, 120)), @"no audit entries match");
     }
 }

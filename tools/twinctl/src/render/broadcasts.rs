@@ -12,7 +12,7 @@ use super::style::{EVENT, FAINT, Styled, TITLE};
 pub(crate) fn broadcasts(answer: &LiveBroadcasts, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if answer.broadcasts.is_empty() {
-        sheet.line("no broadcast lives");
+        sheet.line("no active broadcast");
     }
     for (at, one) in answer.broadcasts.iter().enumerate() {
         if at > 0 {
@@ -36,12 +36,13 @@ fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
     ];
     if one.exceeded > 0 {
         let times = count(one.exceeded);
-        let why = format!("{times} times its condition went through more than it may: see limits");
+        let why =
+            format!("its condition exceeded the step limit {times} times (see `jumeau limits`)");
         rows.push(vec![Cell::new("too long"), Cell::new(why)]);
     }
     if let Some(campaign) = &one.campaign {
         let (told, silent) = (campaign.said, campaign.decided() - campaign.said);
-        let came_to = format!("{} told something, {} nothing", count(told), count(silent));
+        let came_to = format!("{} got an action, {} none", count(told), count(silent));
         rows.push(vec![Cell::new("campaign"), Cell::new(came_to)]);
     }
     sheet.rows(rows);
@@ -50,10 +51,10 @@ fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
 /// The progress of a waking scan.
 fn wakes(one: &Progress) -> String {
     if !one.wake {
-        return "nobody: each meets it with what happens to them next".into();
+        return "nobody: each twin receives it with its next input".into();
     }
-    let by = if one.by_index { ", by an index" } else { "" };
-    let so_far = format!("{} of {} looked at{by}", count(one.woken), count(one.looked_at));
+    let by = if one.by_index { ", using an index" } else { "" };
+    let so_far = format!("{} of {} visited{by}", count(one.woken), count(one.looked_at));
     if one.is_done() {
         return format!("{so_far}; done");
     }
@@ -103,19 +104,19 @@ mod tests {
         fires  since 10 min ago, ends in 47 hours
           value  severe
           where  profile.region in ['NSW', 'VIC']
-          wakes  21,500 of 64,000 looked at, 1,999/s; 3 of 16 partitions done
+          wakes  21,500 of 64,000 visited, 1,999/s; 3 of 16 partitions done
 
         floods  since 10 min ago, ends in 47 hours
           value  severe
           where  profile.region in ['NSW', 'VIC']
-          wakes  21,500 of 64,000 looked at, by an index; done
+          wakes  21,500 of 64,000 visited, using an index; done
 
         outage  since 10 min ago, ends in 47 hours
           value  severe
           where  everybody
-          wakes  nobody: each meets it with what happens to them next
+          wakes  nobody: each twin receives it with its next input
         ");
         let none = LiveBroadcasts { at, broadcasts: Vec::new() };
-        assert_eq!(plain(&broadcasts(&none, 120)), "no broadcast lives\n");
+        assert_eq!(plain(&broadcasts(&none, 120)), "no active broadcast\n");
     }
 }

@@ -12,7 +12,7 @@ pub(crate) fn campaign_line(one: &Progress) -> String {
     let decided = one.campaign.as_ref().map_or(0, CampaignCounts::decided);
     let said = one.campaign.as_ref().map_or(0, |campaign| campaign.said);
     format!(
-        "{} looked at, {}; {} decided, {} told something",
+        "{} visited, {}; {} decided, {} got an action",
         count(one.looked_at),
         rate(one.per_second),
         count(decided),
@@ -25,12 +25,12 @@ pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &CampaignCoun
     let mut text = String::new();
     let mut line = |line: std::fmt::Arguments<'_>| push_line(&mut text, line);
     line(format_args!(
-        "{} looked at, {} concerned, {} decided",
+        "{} visited, {} matched, {} decided",
         many(looked_at, "customer"),
         count(concerned),
         Styled(TITLE, count(campaign.decided())),
     ));
-    line(format_args!("  {:>9}  told something", Styled(ACTION, count(campaign.said))));
+    line(format_args!("  {:>9}  got an action", Styled(ACTION, count(campaign.said))));
     for (stage, silent) in &campaign.silent {
         line(format_args!("  {:>9}  nothing: {}", count(*silent), why(stage)));
     }
@@ -40,7 +40,7 @@ pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &CampaignCoun
 /// The result of a dry run.
 pub(crate) fn rehearsed(reply: &TryCampaignReply) -> String {
     let mut text = campaigned(reply.looked_at, reply.concerned, &reply.campaign);
-    push_line(&mut text, Styled(FAINT, "nothing is said, nothing is stored"));
+    push_line(&mut text, Styled(FAINT, "dry run: nothing sent, nothing stored"));
     for (what, customers) in &reply.said {
         push_line(&mut text, format_args!("  {:>9}  {what}", count(*customers)));
     }
@@ -50,14 +50,14 @@ pub(crate) fn rehearsed(reply: &TryCampaignReply) -> String {
 /// A stage in words.
 fn why(stage: &str) -> &str {
     match stage {
-        "candidate" => "no action came into question",
-        "eligibility" => "they may not have it",
-        "applicability" => "it makes no sense now",
-        "suitability" => "it is not good for them now",
-        "contact" => "they are not to be spoken to now",
-        "propensity" => "it is new, and not its turn to be tried",
-        "arbitration" => "they are in a control group",
-        "treatment" => "it cannot be said to them",
+        "candidate" => "no candidate action",
+        "eligibility" => "not eligible",
+        "applicability" => "not applicable now",
+        "suitability" => "not suitable now",
+        "contact" => "must not be contacted now",
+        "propensity" => "new, not selected for exploration",
+        "arbitration" => "in a control group",
+        "treatment" => "no treatment can be rendered",
         other => other,
     }
 }
@@ -82,11 +82,11 @@ mod tests {
         };
         withstands(&reply, rehearsed);
         insta::assert_snapshot!(plain(&rehearsed(&reply)), @r"
-        64,000 customers looked at, 21,500 concerned, 21,500 decided
-             20,250  told something
-              1,210  nothing: they are not to be spoken to now
-                 40  nothing: they may not have it
-        nothing is said, nothing is stored
+        64,000 customers visited, 21,500 matched, 21,500 decided
+             20,250  got an action
+              1,210  nothing: must not be contacted now
+                 40  nothing: not eligible
+        dry run: nothing sent, nothing stored
              20,250  offer_plan in email
         ");
     }

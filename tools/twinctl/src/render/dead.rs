@@ -69,7 +69,7 @@ pub(crate) fn letter(letter: &DeadLetterView, width: u16) -> String {
 /// The result of publishing dead letters again.
 pub(crate) fn retried(answer: &DeadRetryReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
-    sheet.line(format_args!("published once more: {}", count(answer.retried.len() as u64)));
+    sheet.line(format_args!("published again: {}", count(answer.retried.len() as u64)));
     for failed in &answer.failed {
         sheet.line(format_args!(
             "{} {}",

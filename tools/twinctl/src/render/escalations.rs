@@ -13,7 +13,7 @@ use super::style::{FAINT, Styled, TITLE};
 pub(crate) fn escalations(answer: &EscalationsReply, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if answer.found == 0 {
-        sheet.line("nothing waits for people");
+        sheet.line("no open escalations");
         return sheet.finish();
     }
     let rows = answer.escalations.iter().map(|one| row(one, answer.at));
@@ -73,7 +73,7 @@ pub(crate) fn escalation(answer: &EscalationReply) -> String {
 pub(crate) fn acted(answer: &ActReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     match &answer.escalation {
-        None => sheet.line("nothing about it is new: it is open already"),
+        None => sheet.line("unchanged: it is already open"),
         Some(told) => {
             let by = told.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
             let (id, queue, topic, state) = (&told.id, &told.queue, &told.topic, told.state.name());

@@ -35,8 +35,8 @@ fn experiment(one: &ExperimentShown, sheet: &mut Sheet) {
     let rows = one.arms.iter().enumerate().map(|(at, arm)| row(at, arm, one.is_valued));
     sheet.table(&header, rows.collect(), 1);
     if one.chance_of_shares < MISMATCH {
-        let warning = "not to be trusted: customers did not come into the arms by their shares, so \
-                       the experiment itself changes who comes in";
+        let warning = "sample ratio mismatch: the arms did not fill by their shares, so the results \
+                       cannot be trusted";
         sheet.line(Styled(WRONG, warning));
     } else {
         sheet.line(verdict(one));
@@ -84,7 +84,11 @@ fn verdict(one: &ExperimentShown) -> String {
     });
     let certain: Vec<String> = certain.collect();
     if certain.is_empty() {
-        return Styled(FAINT, "nothing is certain yet; look as often as you like").to_string();
+        return Styled(
+            FAINT,
+            "no significant difference yet (looking early does not distort the result)",
+        )
+        .to_string();
     }
     Styled(ACTION, certain.join("; ")).to_string()
 }
@@ -172,7 +176,7 @@ mod tests {
          nobody           10 %          40    7.5 %
          rest (random)    90 %         410   10.0 %   too few yet
         ──────────────────────────────────────────────────────────
-        nothing is certain yet; look as often as you like
+        no significant difference yet (looking early does not distort the result)
 
         holdout  no longer in the policy
         ──────────────────────────────────────────────────────────
@@ -181,7 +185,7 @@ mod tests {
          nobody           10 %          40    7.5 %
          rest (random)    90 %         410   10.0 %   too few yet
         ──────────────────────────────────────────────────────────
-        not to be trusted: customers did not come into the arms by their shares, so the experiment itself changes who comes in
+        sample ratio mismatch: the arms did not fill by their shares, so the results cannot be trusted
         ");
         let none = ExperimentsReply { at, experiments: Vec::new() };
         assert_eq!(plain(&experiments(&none, 110)), "the policy has no experiment\n");

@@ -23,7 +23,7 @@ pub(super) fn forecast(known: &Forecast, now: Time) -> Vec<Cell> {
         Cell::new(format!("{expected_28d:.1} in 28 days")),
         Cell::new(course),
         faint(format!(
-            "{times}×, last {}; the next in {} if not gone",
+            "{times}×, last {}; next expected in {} if still active",
             distance(now, *last),
             days(*next_days)
         )),

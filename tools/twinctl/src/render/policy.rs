@@ -24,7 +24,7 @@ pub(crate) fn policy(status: &PolicyStatus) -> String {
     sheet.line(Styled(FAINT, from));
     if let Some(refusal) = &status.refusal {
         sheet.line("");
-        let sentence = format!("a change was refused at {}", moment(refusal.at));
+        let sentence = format!("the last change was refused at {}", moment(refusal.at));
         sheet.line(Styled(WRONG, sentence));
         for mistake in &refusal.mistakes {
             match excerpt(mistake) {
@@ -83,7 +83,7 @@ mod tests {
         12 rules, 5 needs, 7 actions
         from policies/bank, loaded 2026-11-22 06:00:00
 
-        a change was refused at 2026-11-22 09:00:00
+        the last change was refused at 2026-11-22 09:00:00
           rules.toml:12:20: no need `card_abraod`; did you mean `card_abroad`?
            12 | then = [{ raise = "card_abraod" }]
               |                    ^^^^^^^^^^^

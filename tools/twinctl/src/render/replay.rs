@@ -94,12 +94,12 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
     }
     sheet.line("");
     if same + gone + new == 0 {
-        sheet.line("nothing was said, and nothing would be");
+        sheet.line("no actions, under either policy");
     } else {
         sheet.columns(&["", "", "was said", "would be said"], table);
         sheet.line("");
         sheet.line(format_args!(
-            "{} the same, {} not said any more, {} new",
+            "{} unchanged, {} removed, {} new",
             count(same),
             count(gone),
             count(new)
@@ -151,7 +151,7 @@ mod tests {
          2026-11-22 09:40:00  ≠  belts · plain in web  nothing
          2026-11-22 09:50:00  ≠  nothing               socks · plain in web
 
-        1 the same, 2 not said any more, 2 new
+        1 unchanged, 2 removed, 2 new
         note: the stream begins at 2026-11-15
         ");
     }

@@ -65,7 +65,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
     let reasons = named(&mut total.dead.iter().map(|(reason, times)| (reason.to_string(), *times)));
     let slowed = match &*now.slowed {
         [] => String::new(),
-        slowed => format!("waiting, so that others pass: {}", slowed.join(", ")),
+        slowed => format!("in the slow lane: {}", slowed.join(", ")),
     };
     let dead = number(of_dead(&total));
     let dead = if of_dead(&total) > 0 { dead.fg(Color::Red) } else { dead };
@@ -115,7 +115,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
         let answers = number(learning.answers);
         let forgotten = match learning.forgotten {
             0 => String::new(),
-            some => format!(", {} features left for want of room", count(some)),
+            some => format!(", {} features dropped (limit reached)", count(some)),
         };
         let known = format!("version {}, {} levels{forgotten}", learning.version, learning.levels);
         let known = faint(known);
@@ -137,11 +137,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
             ],
             vec![Cell::new("at rest"), number(total.resting_twins)],
             vec![Cell::new("woken"), number(counters.activations), pace(|p| p.activations)],
-            vec![
-                Cell::new("put to sleep"),
-                number(counters.passivations),
-                pace(|p| p.passivations),
-            ],
+            vec![Cell::new("passivated"), number(counters.passivations), pace(|p| p.passivations)],
             vec![Cell::new("timers near"), number(total.timers_near)],
         ],
     );
@@ -151,15 +147,12 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
         let mut rows = vec![vec![Cell::new("the same"), number(total.shadow_same)]];
         let shown = differences.into_iter().take(SHADOW_SHOWN);
         rows.extend(shown.map(|(what, times)| vec![Cell::new(what), number(*times)]));
-        sheet.section("the policy in the shadow", rows);
+        sheet.section("shadow policy", rows);
     }
     if let Some(sentence) = &total.last_policy_error {
         sheet.line("");
         let times = count(total.policy_errors);
-        sheet.line(Styled(
-            WRONG,
-            format_args!("the policy failed {times} times, last at {sentence}"),
-        ));
+        sheet.line(Styled(WRONG, format_args!("policy errors: {times}, last at {sentence}")));
     }
     let past = past_troubles(now, &total);
     sheet.section(
@@ -181,7 +174,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
             },
         )
     });
-    sheet.section("readers that are behind", readers.collect());
+    sheet.section("consumers that lag", readers.collect());
     let limits = total.limits.iter().filter(|(_, times)| **times > 0);
     sheet.section(
         "limits reached",
@@ -231,7 +224,8 @@ fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
     }
     if now.space.is_short {
         found.push(format!(
-            "the disk has {} left, less than the reserve of {}: nothing is taken in until it has more",
+            "the disk has {} free, less than the reserve of {}: processing is paused until space is \
+             free",
             bytes(now.space.free_bytes),
             bytes(now.space.reserve_bytes)
         ));
@@ -242,7 +236,8 @@ fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
     if now.clock.contradicts_broker() {
         let ahead = now.clock.ahead_of_broker_ms.unwrap_or(0);
         found.push(format!(
-            "the service's clock was {} {} the broker's at the start: set both by the same source",
+            "at the start the service's clock was {} {} the broker's: synchronise both from one \
+             time source",
             span(ahead.unsigned_abs()),
             if ahead < 0 { "behind" } else { "ahead of" }
         ));
@@ -250,7 +245,7 @@ fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
     found.extend(now.streams.iter().filter_map(|kept| kept.trouble.clone()));
     if now.clock.is_doubted {
         found.push(format!(
-            "the clock on the wall was set {}; going on as before until that is sure",
+            "the host clock jumped {}; ignored until it has been stable for a minute",
             set(now.clock.last_ms)
         ));
     }
@@ -267,37 +262,41 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
             publishing.outages.times,
             format!("{} in all", span(publishing.outages.ms)),
         ),
-        ("intake began anew", now.resets, String::new()),
+        ("intake restarts", now.resets, String::new()),
         (
             "events missed",
             now.missed,
-            "at most: they left the stream before they were taken in; keep them for longer"
+            "at most: they expired from the stream before they were processed; raise its retention"
                 .to_owned(),
         ),
         ("published again", relayed.retries, format!("{} copies", count(relayed.duplicates))),
         (
-            "streams made again",
+            "streams recreated",
             now.streams.iter().map(|kept| kept.made_again).sum(),
-            "somebody had deleted them; what they held is gone".to_owned(),
+            "they had been deleted; their messages are lost".to_owned(),
         ),
         ("too large to publish", relayed.unpublishable, String::new()),
         ("disk nearly full", now.space.times, format!("{} left now", bytes(now.space.free_bytes))),
-        ("circle of links", total.circles, "ended, and nothing lost".to_owned()),
-        ("said too late", total.late, "parts of events; something newer was known".to_owned()),
+        ("link cycles", total.circles, "broken, nothing lost".to_owned()),
         (
-            "time that cannot be",
+            "late statements",
+            total.late,
+            "parts of events ignored, because newer values were known".to_owned(),
+        ),
+        (
+            "impossible times",
             total.impossible_times,
             format!(
-                "last `{}`: such an event counts as said when it was stored",
+                "last `{}`: such an event gets the time at which it was stored",
                 total.last_impossible_time.as_deref().unwrap_or_default()
             ),
         ),
         ("clock set", now.clock.times, format!("last {}", set(now.clock.last_ms))),
         (
-            "time zone not understood",
+            "unknown time zones",
             total.unknown_zones,
             format!(
-                "last `{}`: where there are quiet hours, let alone around the clock",
+                "last `{}`: where there are quiet hours, not contacted at any hour",
                 total.last_unknown_zone.as_deref().unwrap_or_default()
             ),
         ),
@@ -305,7 +304,7 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
             "purpose or channel unknown",
             total.unknown_names,
             format!(
-                "last {}: the consent or wish is kept, and no action goes by it",
+                "last {}: the consent or preference is stored, but no action uses it",
                 total.last_unknown_name.as_deref().unwrap_or_default()
             ),
         ),
@@ -399,7 +398,7 @@ mod tests {
         let before = sample("2026-11-22T09:59:58Z", 1_000_000);
         let now = sample("2026-11-22T10:00:00Z", 1_050_000);
         withstands(&now, |now| stats(now, Some(&before), true, u16::MAX));
-        insta::assert_snapshot!(plain(&stats(&now, Some(&before), true, 120)), @r#"
+        insta::assert_snapshot!(plain(&stats(&now, Some(&before), true, 120)), @r"
         jumeau 0.1.0  up 4 hours · policy bank 3fa94c0011223344 · the stream's time
 
         in
@@ -408,7 +407,7 @@ mod tests {
           duplicates               4       0/s
           dead letters             4       0/s  bad-json 2, unknown-type 2
           timers fired            20       0/s
-          lag                     24            waiting, so that others pass: shop
+          lag                     24            in the slow lane: shop
           in flight            1,000
           delivered again          0       0/s
 
@@ -424,11 +423,11 @@ mod tests {
           outbox            80
 
         twins
-          in memory     50,000       114.4 MiB, 2.3 KiB each
-          at rest       40,000
-          woken         50,000  0/s
-          put to sleep       0  0/s
-          timers near    2,468
+          in memory    50,000       114.4 MiB, 2.3 KiB each
+          at rest      40,000
+          woken        50,000  0/s
+          passivated        0  0/s
+          timers near   2,468
 
         limits reached
           TRAITS  6
@@ -439,7 +438,7 @@ mod tests {
                  0   1,050,000         500   25,000   210,000       40    1,234      2   2,100,000
                  1   1,050,000         500   25,000   210,000       40    1,234      2   2,100,000
         ───────────────────────────────────────────────────────────────────────────────────────────
-        "#);
+        ");
     }
 
     #[test]
@@ -492,24 +491,24 @@ mod tests {
         let text = plain(&stats(&now, None, false, 120));
         let begin: Vec<&str> = text.lines().skip(1).take(4).collect();
         insta::assert_snapshot!(begin.join("\n"), @r#"
-        the disk has 100.0 MiB left, less than the reserve of 512.0 MiB: nothing is taken in until it has more
+        the disk has 100.0 MiB free, less than the reserve of 512.0 MiB: processing is paused until space is free
         80 outputs wait to be published: maximum bytes exceeded
-        the service's clock was 3 min behind the broker's at the start: set both by the same source
-        the clock on the wall was set 60 min back; going on as before until that is sure
+        at the start the service's clock was 3 min behind the broker's: synchronise both from one time source
+        the host clock jumped 60 min back; ignored until it has been stable for a minute
         "#);
         let rest = text.split("\n\n").skip_while(|part| !part.starts_with("trouble"));
-        insta::assert_snapshot!(rest.take(2).collect::<Vec<_>>().join("\n\n"), @r#"
+        insta::assert_snapshot!(rest.take(2).collect::<Vec<_>>().join("\n\n"), @r"
         trouble
           broker gone                 1  1 min in all
           published again             3  12 copies
           disk nearly full            2  100.0 MiB left now
-          time that cannot be         3  last `pos: 0001-01-01T00:00:00Z`: such an event counts as said when it was stored
+          impossible times            3  last `pos: 0001-01-01T00:00:00Z`: such an event gets the time at which it was stored
           clock set                   1  last 60 min back
-          time zone not understood    7  last `Mars/Phobos`: where there are quiet hours, let alone around the clock
-          purpose or channel unknown  4  last channel `e-mail`: the consent or wish is kept, and no action goes by it
+          unknown time zones          7  last `Mars/Phobos`: where there are quiet hours, not contacted at any hour
+          purpose or channel unknown  4  last channel `e-mail`: the consent or preference is stored, but no action uses it
 
-        readers that are behind
+        consumers that lag
           crm of JUMEAU_ACTIONS  12,000 waiting  missed 300
-        "#);
+        ");
     }
 }

@@ -157,7 +157,7 @@ fn of_event(kind: &EventKind) -> String {
         EventKind::Message(told) => format!("{}: “{}”", told.from.name(), told.text),
         EventKind::Preference(told) => match &told.value {
             Some(value) => format!("prefers {}={value}", told.key),
-            None => format!("prefers nothing about {} any more", told.key),
+            None => format!("withdraws the preference {}", told.key),
         },
         EventKind::Consent(told) => {
             let verb = if told.granted { "allows" } else { "forbids" };
@@ -194,7 +194,7 @@ fn of_action(action: &Action) -> (String, String) {
 }
 
 fn of_recall(recall: &Recall) -> (String, String) {
-    (format!("{} is taken back", recall.action), recall.because.to_string())
+    (format!("{} is recalled", recall.action), recall.because.to_string())
 }
 
 fn of_escalation(escalation: &Escalation) -> (String, String) {
@@ -303,17 +303,17 @@ mod tests {
             ),
             told("jumeau.something.else", &[], ""),
         ];
-        insta::assert_snapshot!(lines.concat(), @r#"
+        insta::assert_snapshot!(lines.concat(), @r"
         10:00:00.000  →  web           alice             Flight Booked to=LIS
         10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
         10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
-        10:00:00.000  ↶  email         alice             promo is taken back  because the case complaint is open
+        10:00:00.000  ↶  email         alice             promo is recalled  because the case complaint is open
         10:00:00.000  ▲  claims        bob               billing opened, priority 4  because the bot failed twice
         10:00:00.000  →  chat          bob               not usable  expected one of the types identify, link, unlink, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff, ask; found `mesage`; did you mean `message`?
         10:00:00.000  ✗  web           al.ice            bad-json  expected JSON, found: EOF
         10:00:00.000  ◂  fires         *                 3 for profile.region == 'NSW'
         nothing
-        "#);
+        ");
     }
 
     #[test]

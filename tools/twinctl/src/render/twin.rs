@@ -82,7 +82,7 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
     let now = *now;
     let mut sheet = Sheet::new(width);
     if let Some(asked) = asked.as_ref().filter(|asked| *asked != customer) {
-        let sentence = format!("{asked} passes everything on to");
+        let sentence = format!("{asked} is linked to");
         sheet.line(format_args!("{} {}", Styled(FAINT, sentence), Styled(CUSTOMER, customer)));
     }
     sheet.line(format_args!(
@@ -110,7 +110,7 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
     );
     if let Some(held) = twin.escalations.iter().find(|one| one.is_claimed()) {
         let agent = held.agent.as_deref().unwrap_or("an agent");
-        let sentence = format!("{agent} holds the conversation: automation keeps quiet");
+        let sentence = format!("{agent} has claimed the conversation: automation is paused");
         sheet.line(Styled(ESCALATION, sentence));
     }
     if let Some(dissatisfaction) = &reply.dissatisfaction {
@@ -177,7 +177,7 @@ fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     let row = |(name, held): (&str, &Value)| {
         let mut row = vec![Cell::new(name), Cell::new(value(held))];
         if name == ZONE && Zone::of(Some(held)).is_err() {
-            let what = "not understood as a time zone: where there are quiet hours, let alone";
+            let what = "unknown time zone: not contacted where quiet hours apply";
             row.push(Cell::new(what).fg(Color::Red));
         }
         row
@@ -257,7 +257,7 @@ fn evidence(one: &Preference, leading: &Choice, now: Time) -> String {
         let share = if all > 0.0 { 100.0 * weight / all } else { 0.0 };
         format!("{} {share:.0} % ({weight:.1})", value(&choice.value))
     });
-    said += &format!("; of what is left: {}", shares.collect::<Vec<_>>().join(", "));
+    said += &format!("; recent evidence: {}", shares.collect::<Vec<_>>().join(", "));
     let against = one.weight_against(leading, now);
     if against >= 0.05 {
         said += &format!("; {against:.1} against it");
@@ -358,7 +358,7 @@ fn world(sheet: &mut Sheet, twin: &TwinView, now: Time) {
         vec![
             Cell::new(&counter.name),
             Cell::new(format!("{:.2}", counter.read(now))),
-            faint(format!("half of it left after {}", span(counter.half_life))),
+            faint(format!("half-life {}", span(counter.half_life))),
         ]
     });
     sheet.section("counted", windows.chain(counters).collect());
@@ -567,7 +567,7 @@ mod tests {
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
         alice  1,042 inputs · partition 7 · awake
         known since 2026-01-05 08:00:00 · last seen 3 min ago
-        Bo holds the conversation: automation keeps quiet
+        Bo has claimed the conversation: automation is paused
 
         dissatisfaction
           index       ██████░░░░ 0.58  all of it together
@@ -577,8 +577,8 @@ mod tests {
           late        ░░░░░░░░░░ 0.00  answers that are late
 
         still there
-          orders  █████████░ 0.93  1.1 in 28 days  ↘ worth less of late  12×, last 7 days ago; the next in 17 days if
-                                                                         not gone
+          orders  █████████░ 0.93  1.1 in 28 days  ↘ worth less of late  12×, last 7 days ago; next expected in 17
+                                                                         days if still active
 
         profile
           city        Ghent
@@ -591,7 +591,7 @@ mod tests {
         preferences
           language  nl         declared                                24 hours ago
           meal      forgotten  not inferred until 2027-02-18 10:00:00  2 days ago
-          seat      aisle      inferred, confidence 0.61               chosen 3×, last 3 days ago; of what is left:
+          seat      aisle      inferred, confidence 0.61               chosen 3×, last 3 days ago; recent evidence:
                                                                        aisle 85 % (2.9), window 15 % (0.5); #4 #9 #12
 
         context
@@ -604,7 +604,7 @@ mod tests {
         counted
           logins_failed  2        count over 60 min
           last_shop      nothing  last over 24 hours
-          interest_suv   1.50     half of it left after 7 days
+          interest_suv   1.50     half-life 7 days
 
         needs
           card_abroad  ████████░░ 0.80  a flight to Lisbon in 3 days  ends in 3 days
@@ -669,7 +669,7 @@ mod tests {
             beneath: Box::default(),
         }];
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
-        cookie-7 passes everything on to alice
+        cookie-7 is linked to alice
         alice  1,042 inputs · partition 7 · awake
         known since 2026-11-22 10:00:00 · last seen just now
 
@@ -686,7 +686,7 @@ mod tests {
             shown.lines().find(|line| line.contains("timezone")).unwrap().trim().to_owned()
         };
         reply.twin.profile.traits.insert("timezone", "Mars/Phobos".into());
-        let said = "not understood as a time zone: where there are quiet hours, let alone";
+        let said = "unknown time zone: not contacted where quiet hours apply";
         assert_eq!(line(&reply), format!("timezone    Mars/Phobos  {said}"));
         reply.twin.profile.traits.insert("timezone", "asia/kolkata".into());
         assert!(line(&reply).ends_with("asia/kolkata"));

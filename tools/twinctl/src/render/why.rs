@@ -30,17 +30,17 @@ pub(crate) fn why(reply: &WhyReply) -> String {
         ),
     );
     line(&mut text, Styled(FAINT, format_args!("{id}, policy {policy}, model {model}")));
-    line(&mut text, format_args!("called for by {}", Styled(TITLE, by)));
+    line(&mut text, format_args!("triggered by {}", Styled(TITLE, by)));
     for ArmAssignment { experiment, arm } in &decision.arms {
         line(&mut text, format_args!("in the arm {} of {experiment}", Styled(TITLE, arm)));
     }
     if decision.is_plain {
-        line(&mut text, "without profiling: the customer refuses that");
+        line(&mut text, "without profiling: the customer refused it");
     }
     self::decision(decision, flips, &mut text);
     let others: Vec<_> = known.iter().filter(|other| other.id != *id).collect();
     if !others.is_empty() {
-        section("Other decisions that are known", &mut text);
+        section("Other stored decisions", &mut text);
         for other in others {
             let chosen = match &other.chosen[..] {
                 [] => "nothing".into(),
@@ -60,15 +60,12 @@ pub(crate) fn why(reply: &WhyReply) -> String {
 pub(crate) fn what_if(reply: &WhatIfReply) -> String {
     let mut text = String::new();
     let WhatIfReply { customer, is_known, at, verdict, .. } = reply;
-    let unknown = if *is_known { "" } else { ", of whom nothing is known" };
+    let unknown = if *is_known { "" } else { ", unknown customer" };
     line(
         &mut text,
         format_args!("{}{unknown}, if it happened at {}", Styled(CUSTOMER, customer), moment(*at)),
     );
-    line(
-        &mut text,
-        format_args!("the event would be {verdict}; nothing is stored, nothing is sent"),
-    );
+    line(&mut text, format_args!("the event would be {verdict}; nothing stored, nothing sent"));
     if !reply.needs.is_empty() {
         section("Needs", &mut text);
         for change in &reply.needs {
@@ -77,7 +74,7 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
         }
     }
     for action in &reply.actions {
-        section("It would say", &mut text);
+        section("Actions it would send", &mut text);
         line(
             &mut text,
             format_args!(
@@ -90,7 +87,7 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
         );
     }
     for opened in &reply.escalations {
-        section("It would hand to people", &mut text);
+        section("Escalations it would open", &mut text);
         let queue = Styled(ESCALATION, &opened.queue);
         line(&mut text, format_args!("  {queue}, priority {}: {}", opened.priority, opened.topic));
     }
@@ -104,7 +101,7 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
         Some(decision) => self::decision(decision, &reply.flips, &mut text),
         None => {
             text.push('\n');
-            line(&mut text, "no action comes into question");
+            line(&mut text, "no candidate action");
         }
     }
     for note in &reply.notes {
@@ -154,7 +151,7 @@ fn decision(decision: &Decision, flips: &[Counterfactual], text: &mut String) {
     }
     let unsaid = decision.considered as usize - decision.candidates.len();
     if unsaid > 0 {
-        line(text, Styled(FAINT, format_args!("  and {} with less", count(unsaid as u64))));
+        line(text, Styled(FAINT, format_args!("  and {} with lower scores", count(unsaid as u64))));
     }
 }
 
@@ -239,13 +236,13 @@ fn change(change: &CounterfactualChange) -> String {
         CounterfactualChange::Factor { factor, above, .. } => {
             format!("with a {} above {above:.2}", factor.name())
         }
-        CounterfactualChange::NoChance => "if nothing were left to chance".into(),
+        CounterfactualChange::NoChance => "without exploration".into(),
         CounterfactualChange::Value { path, with, .. } => match with {
             Value::Text(text) if *path.as_ref() != **text && text.starts_with("something") => {
-                format!("if {text} stood at {path}")
+                format!("if {path} had the value {text}")
             }
             Value::Text(text) => format!("if {path} were “{text}”"),
-            Value::Null => format!("if nothing stood at {path}"),
+            Value::Null => format!("if {path} had no value"),
             other => format!("if {path} were {other}"),
         },
         CounterfactualChange::After { until } => format!("after {}", moment(*until)),
@@ -424,7 +421,7 @@ mod tests {
         insta::assert_snapshot!(plain(&why(&reply)), @r"
         ann  12th decision, 2026-11-22 09:30:00
         d1, policy affda6d0eda1d4f0, model 7
-        called for by ask:hero
+        triggered by ask:hero
         in the arm gentle of tone
 
           candidates       300  ████████████████████████████████████████
@@ -449,19 +446,19 @@ mod tests {
               → would win with 60% more of one factor: propensity 0.40 or context 0.80 or value 0.80 or lever 1.60
           ✗ gloves · plain for look  shop.toml:95
               0.048 = propensity 0.100 (known 0.250) × context 0.50 × value 0.95
-              → would win if nothing were left to chance, or with 111% more of one factor: propensity 0.21 or context 1.05 or lever 2.11
+              → would win without exploration, or with 111% more of one factor: propensity 0.21 or context 1.05 or lever 2.11
           ✗ belts for look  shop.toml:40
-              contact: rests until 2026-11-29T09:30:00Z
+              contact: cooling down until 2026-11-29T09:30:00Z
               → would pass after 2026-11-29 09:30:00
           ✗ socks for look  shop.toml:30
-              contact: no more than 2 in 7days; not before 2026-11-29T09:30:00Z
+              contact: limit of 2 in 7days reached; not before 2026-11-29T09:30:00Z
               → would pass with one contact less in 7 days (at most 2: policy.toml:9)
           ✗ news for look  shop.toml:20
               eligibility: no consent to marketing
               → would pass with consent to marketing
-          and 293 with less
+          and 293 with lower scores
 
-        Other decisions that are known
+        Other stored decisions
           2026-11-21 19:00:00  track:Flight Booked  nothing  d0
         ");
     }
