@@ -57,10 +57,7 @@ async fn no_condition_of_a_broadcast_stops_the_service_and_one_that_is_too_long_
     let stats = rig.stats().await.unwrap().total();
     assert!(stats.limits.get("CONDITION_STEPS").is_some_and(|count| *count > 0), "{stats:?}");
     let dead = rig.twinctl(&["dead", "list"]).await.out;
-    assert!(
-        dead.contains("found at character 48: expected at most 2 nested list macros"),
-        "{dead}"
-    );
+    assert!(dead.contains("character 48: expected at most 2 nested list macros"), "{dead}");
 
     // Nor does it after a restart: what lives is stored.
     assert!(rig.terminate().await.success());
