@@ -4,11 +4,9 @@
 //! acknowledgement; produces ordered [`Delivery`](crate::event::Delivery)s, publish confirmations and
 //! errors.
 //!
-//! * [`Subjects`]: all names on the bus; a contract.
 //! * [`Bus`]: a connection and its streams.
 //! * [`Ownership`]: ensures one service per prefix.
 //! * [`Intake`]: reads events in order, each at least once, without gaps.
-//! * [`dead_letter`]: builds the dead letter of an unusable event.
 //! * [`Relay`]: publishes outputs in order until they are confirmed.
 //! * [`StreamMonitor`]: monitors streams and their consumers.
 //! * [`ApiService`]: the request/reply API.
