@@ -27,6 +27,8 @@ use tokio::time::timeout;
 
 /// Nothing here takes so long, unless it never ends.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// A live service answers within this time.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How often a condition is looked at while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// So many that nobody is spoken to more often within a second than a twin remembers.
@@ -165,8 +167,9 @@ fn said(actions: &[(String, Bytes)]) -> BTreeMap<String, Vec<String>> {
     found
 }
 
+/// None: no service is there, or the request went to one that was killed before it could answer.
 async fn stats(bus: &Bus) -> Option<Stats> {
-    let answer = timeout(PATIENCE, bus.ask(verb::STATS, &[], Bytes::new())).await.ok()?.ok()?;
+    let answer = timeout(ANSWER, bus.ask(verb::STATS, &[], Bytes::new())).await.ok()?.ok()?;
     serde_json::from_slice(&answer).ok()
 }
 
