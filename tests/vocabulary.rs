@@ -1,0 +1,110 @@
+//! One word names one thing: no type that a crate sees is declared twice, and nothing is declared by a word that the
+//! glossary has retired.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const GLOSSARY: &str = include_str!("../docs/glossary.md");
+
+/// What keywords declare, and which of these are types.
+const DECLARES: [(&str, bool); 6] = [
+    ("struct", true),
+    ("enum", true),
+    ("trait", true),
+    ("type", true),
+    ("fn", false),
+    ("mod", false),
+];
+
+/// Something that a source file declares.
+struct Declaration {
+    /// The file, from the root of the repository.
+    file: String,
+    name: String,
+    is_type: bool,
+    /// Whether the whole crate sees it.
+    is_visible: bool,
+}
+
+fn declarations() -> Vec<Declaration> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    gather(&root.join("src"), &mut files);
+    for tool in fs::read_dir(root.join("tools")).unwrap() {
+        gather(&tool.unwrap().path().join("src"), &mut files);
+    }
+    assert!(files.len() > 200, "the sources are where they were");
+    let mut found = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        // By convention the tests of a file are its last part.
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let file = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        found.extend(code.lines().filter_map(|line| declaration(&file, line)));
+    }
+    found
+}
+
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "rs")
+            && path.file_stem().is_some_and(|stem| stem != "tests")
+        {
+            files.push(path);
+        }
+    }
+}
+
+fn declaration(file: &str, line: &str) -> Option<Declaration> {
+    let mut words = line.trim_start().split(' ').filter(|word| !word.is_empty());
+    let mut word = words.next()?;
+    let is_visible = word == "pub" || word == "pub(crate)";
+    let modifiers = ["const", "async", "unsafe", "super::super)", "in"];
+    while word == "pub" || word.starts_with("pub(") || modifiers.contains(&word) {
+        word = words.next()?;
+    }
+    let (_, is_type) = DECLARES.into_iter().find(|(keyword, _)| *keyword == word)?;
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let name: String = words.next()?.chars().take_while(|c| is_word(*c)).collect();
+    Some(Declaration { file: file.to_owned(), name, is_type, is_visible })
+}
+
+#[test]
+fn each_type_that_a_crate_sees_has_a_name_of_its_own() {
+    let mut places: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for one in declarations() {
+        if one.is_type && one.is_visible && one.name != "Error" {
+            // Each program is a crate of its own.
+            let parts: Vec<&str> = one.file.split('/').collect();
+            let of = parts[..parts.iter().position(|part| *part == "src").unwrap()].join("/");
+            places.entry((of, one.name)).or_default().push(one.file);
+        }
+    }
+    places.retain(|_, files| files.len() > 1);
+    assert!(places.is_empty(), "one word names one thing, but these name several: {places:#?}");
+}
+
+#[test]
+fn nothing_is_declared_by_a_word_that_the_glossary_has_retired() {
+    let block = GLOSSARY.split("```retired\n").nth(1).unwrap().split("```").next().unwrap();
+    let all = declarations();
+    let mut found = Vec::new();
+    let mut words = 0;
+    for line in block.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (old, new) = line.split_once(" = ").unwrap_or_else(|| panic!("no word for {line:?}"));
+        let (new, scope) = new.split_once(" @").unwrap_or((new, ""));
+        words += 1;
+        for one in all.iter().filter(|one| one.name == old && one.file.starts_with(scope)) {
+            found.push(format!("{}: `{old}` is retired: say `{new}`", one.file));
+        }
+    }
+    assert!(words > 50, "the glossary lists the words that are retired, found {words}");
+    assert!(found.is_empty(), "{found:#?}");
+}
