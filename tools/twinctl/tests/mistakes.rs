@@ -18,7 +18,7 @@ fn whoever_asks_for_json_is_told_what_went_wrong_as_one_object() {
         ("publish ann trakc --json", 2, "did you mean `track`?"),
         ("publish ann track nme=x --json", 2, "missing field `name`"),
         ("receipt verify none.json --json", 2, "none.json"),
-        ("--json campaign spring", 2, "expected whom `spring` concerns"),
+        ("--json campaign spring", 2, "for the campaign `spring`, found neither"),
         ("nonsense --json", 2, "unrecognized subcommand 'nonsense'"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_twinctl"))
