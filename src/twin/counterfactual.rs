@@ -6,9 +6,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, CandidateVerdict, Decision, ScoreFactors};
 use crate::event::{Time, Value};
 use crate::policy::{Expression, Found, PROCESSING, Path, Root, Scope, StepBudget};
+use crate::twin::effect::{Candidate, CandidateVerdict, Decision, ScoreFactors};
 
 /// A counterfactual: one change with which a candidate would have won, or passed the stage that dropped
 /// it.

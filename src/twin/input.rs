@@ -1,8 +1,9 @@
+//! What reaches a twin: events, fired timers and broadcasts, each with its time.
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::recent::WINDOW;
 use crate::event::{
     Analysis, AskData, Channel, Customer, Event, EventKind, HandoffData, Time, fingerprint,
 };
@@ -320,3 +321,6 @@ impl Fired {
         fingerprint([&self.due.ms().to_le_bytes(), self.name.as_bytes()])
     }
 }
+
+/// The minimum time for which an id is kept, if there is room: longer than a channel retries publishing.
+pub const WINDOW: Duration = Duration::from_secs(20 * 60);

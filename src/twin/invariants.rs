@@ -1,9 +1,9 @@
 //! Invariants of every twin at all times: shared by tests and simulation.
 
-use super::{Choice, EscalationRecord, Twin};
 use crate::config::limits;
 use crate::event::InteractionState;
 use crate::policy::DUE_TIMER;
+use crate::twin::state::{Choice, EscalationRecord, Twin};
 
 /// The violated invariants of a twin; empty for a sound one.
 pub fn violations(twin: &Twin) -> Vec<String> {
@@ -99,7 +99,7 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     let due = twin.open_escalations().filter_map(|known| known.due).min();
     let is_timed = twin.timers.iter().any(|timer| *timer.name == *DUE_TIMER);
     if due.is_some() && !is_timed && twin.timers.len() < limits::TIMERS {
-        found.push("a promise about an escalation without a timer".to_owned());
+        found.push("a deadline of an escalation without a timer".to_owned());
     }
     let mut settled = twin.clone();
     settled.settle_guards();

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Attempt, AvoidedBecause, Brief, Felt, Mood};
 use crate::event::{Map, Time, Value};
 use crate::language::Languages;
+use crate::twin::effect::{Attempt, AvoidedBecause, Brief, Felt, Mood};
 
 /// From this level on a mood is good; below its negative it is bad.
 const NOTABLE: f64 = 0.2;
+
 /// From this urgency on it is urgent.
 const PRESSING: f64 = 0.5;
 

@@ -3,12 +3,12 @@
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::super::understand::ReactionContext;
-use super::super::{Contact, Twin, learn};
-use super::CandidateVerdict;
 use crate::config::limits;
 use crate::event::{OutcomeKind, Time, Zone, cut};
 use crate::policy::{self, ContactLimit, ContactPause, Issue, Per, Policy};
+use crate::twin::effect::CandidateVerdict;
+use crate::twin::moment::ReactionContext;
+use crate::twin::state::{Contact, Twin, place};
 
 /// The remaining contact budget at this time, computed once for all candidates. It is exact: a contact
 /// counts from the time of its decision until it is as old as the limit's period.
@@ -53,7 +53,10 @@ impl Rests<'_> {
 }
 
 impl<'a> ContactBudget<'a> {
-    pub(super) fn of(twin: &'a Twin, context: &'a ReactionContext<'_>) -> ContactBudget<'a> {
+    pub(in crate::twin) fn of(
+        twin: &'a Twin,
+        context: &'a ReactionContext<'_>,
+    ) -> ContactBudget<'a> {
         let (policy, now) = (context.policy, context.input.at);
         let rules = &policy.contact;
         let mut resting = SmallVec::new();
@@ -73,7 +76,7 @@ impl<'a> ContactBudget<'a> {
                 .collect(),
             limits: rules.limits.iter().map(|limit| spent(twin, limit, policy, now)).collect(),
             resting,
-            quiet: rules.quiet.and_then(|quiet| match learn::zone(twin) {
+            quiet: rules.quiet.and_then(|quiet| match place::zone(twin) {
                 Ok(zone) => {
                     let zone = zone.or(rules.timezone).unwrap_or(Zone::UTC);
                     quiet.until(now, &zone).map(|until| CandidateVerdict::QuietHours { until })
@@ -123,7 +126,12 @@ impl<'a> ContactBudget<'a> {
     }
 
     /// Records a contact that is decided now.
-    pub(super) fn spend(&mut self, action: &policy::ActionDefinition, channel: &str, now: Time) {
+    pub(in crate::twin) fn spend(
+        &mut self,
+        action: &policy::ActionDefinition,
+        channel: &str,
+        now: Time,
+    ) {
         for spent in &mut self.limits {
             let limit = spent.limit;
             let is_here = limit.channel.as_deref().is_none_or(|own| own == channel);

@@ -1,8 +1,9 @@
 //! Experiment arms in which something other than the best action is done.
 
-use super::{CandidateVerdict, ScoredCandidate, Scoring, Stage};
+use super::{ScoredCandidate, Scoring};
 use crate::models;
 use crate::policy::{Does, Experiment, ExperimentArm};
+use crate::twin::effect::{CandidateVerdict, Stage};
 
 impl<'a> Scoring<'a> {
     /// Drops the candidates that the customer's arms hold back.

@@ -13,52 +13,36 @@
 //! context, 0 to 10, is the strength of the need × the weight that the policy gives to the issue in this
 //! mood; the value, 0 to 1, and the lever, 0.1 to 10, come from the policy.
 
+mod checks;
 mod contact_budget;
 mod control;
-mod objection;
-mod record;
+mod recall;
 mod treatment;
 mod weighing;
 
-pub(super) use objection::unsuitable;
-pub use record::{Alternative, Candidate, CandidateVerdict, Decision, ScoreFactors, Stage};
-pub(super) use treatment::language;
-pub(super) use weighing::is_low;
+pub(super) use checks::unsuitable;
+pub(super) use recall::no_longer_fits;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::broadcast::takes_part;
-use super::deferred::DeferredDecision;
-use super::effect::{Action, ActionReason};
-use super::understand::{DecisionRequests, ReactionContext};
-use super::view::{ReadPurpose, View};
-use super::{ArmAssignment, Derived, Need, Timer, Twin, act, situation};
 use crate::config::limits;
 use crate::event::{AskData, Value, cut};
 use crate::models::{self, ArmScorer, Contender, Exposure};
 use crate::policy::{self, Experiment, Expression, Path, Scope, SourceLocation};
+use crate::twin::effect::{
+    Action, ActionReason, Alternative, Candidate, CandidateVerdict, Decision, ScoreFactors, Stage,
+    id,
+};
+use crate::twin::moment::matching::takes_part;
+use crate::twin::moment::{
+    Arbitration, Arms, DecisionRequests, ReactionContext, ReadPurpose, View, features,
+};
+use crate::twin::state::{ArmAssignment, DeferredDecision, Derived, Need, Timer, Twin, mood};
+use checks::{Objection, Occasion, Question, Suitability, is_limited};
 use contact_budget::ContactBudget;
 use treatment::{ChannelPreference, RenderedTreatment};
 use weighing::TreatmentOptions;
-
-/// The result of an arbitration.
-pub(super) struct Arbitration<'a> {
-    /// Its record, with the chosen actions.
-    pub(super) decision: Box<Decision>,
-    /// The features of each chosen action, if its outcome can be learned from.
-    pub(super) exposures: Vec<Option<Exposure>>,
-    /// The timer for deciding again: what would have been chosen must wait for the end of the quiet
-    /// hours.
-    pub(super) deferred: Option<Timer>,
-    /// A deferred candidate that needs the event and can no longer be sent: its location, and the reason.
-    pub(super) lost: Option<(SourceLocation, String)>,
-    /// The experiments that the decision concerns, and the customer's arms.
-    pub(super) entered: Arms<'a>,
-}
-
-/// Experiments, and the customer's arms in them.
-pub(super) type Arms<'a> = Vec<(&'a Experiment, &'a policy::ExperimentArm)>;
 
 /// The shared inputs for scoring all candidates of one decision.
 struct Scoring<'a> {
@@ -66,10 +50,7 @@ struct Scoring<'a> {
     context: &'a ReactionContext<'a>,
     requests: &'a DecisionRequests,
     asked: Option<&'a AskData>,
-    /// The evidence that the customer is in distress.
-    distress: Option<CandidateVerdict>,
-    /// The customer's open matter.
-    open: Option<CandidateVerdict>,
+    suitability: Suitability,
     /// Whether a gentle tone is needed.
     is_low: bool,
     budget: ContactBudget<'a>,
@@ -113,8 +94,7 @@ pub(super) fn decide<'a>(
     let is_drawn = context.is_personal
         && (policy.explore.is_some() || policy.features.is_some() || context.models.version() > 0);
     let features =
-        if is_drawn { situation::features(twin, context) } else { models::Features::new() };
-    let whole = View::whole(twin, context);
+        if is_drawn { features::features(twin, context) } else { models::Features::new() };
     let in_arm = |known: &'a Experiment| Some((known, twin.arm(known)?));
     // A customer who refuses profiling is in no arm.
     let all = policy.experiments.iter().filter(|_| context.is_personal);
@@ -124,9 +104,8 @@ pub(super) fn decide<'a>(
         context,
         requests,
         asked,
-        distress: objection::distress(twin, &whole),
-        open: objection::open_matter(twin, policy),
-        is_low: context.is_personal && weighing::is_low(twin, context.input.at),
+        suitability: Suitability::default(),
+        is_low: context.is_personal && mood::is_low(twin, context.input.at),
         budget: ContactBudget::of(twin, context),
         wanted: ChannelPreference::of(twin, context),
         arms: arms.clone(),
@@ -163,7 +142,7 @@ pub(super) fn decide<'a>(
         .map(|(known, arm)| ArmAssignment { experiment: known.name.clone(), arm: arm.name.clone() })
         .collect();
     entered.retain(|(known, _)| is_about(known));
-    let id = act::identifier('d', twin, context.input, "");
+    let id = id::identifier('d', twin, context.input, "");
     let chosen = said.into_iter().enumerate().map(|(rank, taken)| {
         let candidate = &scored[taken.at];
         // A decision's record does not reveal needs whose purpose does not cover it either.
@@ -174,7 +153,7 @@ pub(super) fn decide<'a>(
         let losers = losers.take(limits::CANDIDATES).map(ScoredCandidate::alternative);
         let id = match (asked, rank) {
             (None, _) => id.clone(),
-            (Some(_), rank) => act::identifier('d', twin, context.input, &rank.to_string()),
+            (Some(_), rank) => id::identifier('d', twin, context.input, &rank.to_string()),
         };
         let mut action = message(twin, context, candidate, id, taken, losers);
         action.reason.arms.clone_from(&under);
@@ -268,6 +247,17 @@ struct ChosenCandidate<'a> {
 }
 
 impl<'a> Scoring<'a> {
+    /// The first objection to an action.
+    fn objection(
+        &self,
+        action: &'a policy::ActionDefinition,
+        need: Option<&'a Need>,
+    ) -> Option<Objection<'a>> {
+        let Scoring { twin, context, requests, suitability, budget, .. } = self;
+        let occasion = Occasion::Decision(budget);
+        Question { twin, context, requests, suitability, action, need, occasion }.objection()
+    }
+
     fn weigh(&self, position: u32, need: Option<&'a Need>) -> ScoredCandidate<'a> {
         let (requests, policy) = (self.requests, self.context.policy);
         let action = &policy.actions[position as usize];
@@ -435,8 +425,7 @@ impl<'a> Scoring<'a> {
                 continue;
             }
             // Actions already chosen in this decision count, too.
-            if !action.vital
-                && !self.context.is_for_agent
+            if is_limited(action, self.context)
                 && let Some(objection) = self.budget.objection(action, None)
             {
                 (candidate.stage, candidate.verdict) = (Stage::Contact, objection);

@@ -1,18 +1,16 @@
 //! Selects and renders the treatment of an action.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use smallvec::SmallVec;
-
-use super::super::understand::ReactionContext;
-use super::super::view::{ReadPurpose, View};
-use super::super::{Need, Twin, learn};
 use super::Scoring;
+use super::checks::is_limited;
 use super::weighing::{TreatmentOption, TreatmentOptions};
-use crate::event::{Map, Value, is_same_name, language_tag};
-use crate::language::Language;
+use crate::event::{Map, Value, is_same_name};
 use crate::policy::{self, Root, Template, Treatment, Truth};
+use crate::twin::moment::language::{languages, usable};
+use crate::twin::moment::{ReactionContext, ReadPurpose, View};
+use crate::twin::state::preference::CHANNEL;
+use crate::twin::state::{Need, Twin};
 
 /// The rendered treatment of an action.
 pub(super) struct RenderedTreatment<'a> {
@@ -35,7 +33,7 @@ impl ChannelPreference<'_> {
         twin: &'a Twin,
         context: &'a ReactionContext<'_>,
     ) -> ChannelPreference<'a> {
-        match usable(twin, context, learn::CHANNEL) {
+        match usable(twin, context, CHANNEL) {
             Some(Value::List(channels)) => ChannelPreference::Only(channels),
             other => ChannelPreference::Rather(other.and_then(Value::as_text)),
         }
@@ -82,8 +80,7 @@ impl<'a> Scoring<'a> {
                 continue;
             }
             // Actions already chosen in this decision count, too.
-            if !action.vital
-                && !context.is_for_agent
+            if is_limited(action, context)
                 && let Some(objection) = self.budget.objection(action, Some(&treatment.channel))
             {
                 because = Some(format!("{}: {objection}", treatment.channel).into());
@@ -164,45 +161,6 @@ fn words_in<'a>(
             None => tag = tag.rsplit_once('-')?.0,
         }
     }
-}
-
-/// The customer's language, if known, whether or not the policy supports it.
-pub(in super::super) fn language<'a>(
-    twin: &'a Twin,
-    context: &ReactionContext<'_>,
-) -> Option<Cow<'a, str>> {
-    languages(twin, context).next()
-}
-
-/// The customer's languages, best first: the preferred one, then those of the traits, each of which may
-/// be a list. If there are none, the language of their last message; if that is none of the policy's, it
-/// may be a guess among these.
-fn languages<'a>(
-    twin: &'a Twin,
-    context: &ReactionContext<'_>,
-) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
-    let of_trait = |name| twin.profile.traits.get(name);
-    let told = [usable(twin, context, "language"), of_trait("language"), of_trait("locale")];
-    let told = told.into_iter().flatten().flat_map(|value| match value {
-        Value::List(all) => &all[..],
-        one => std::slice::from_ref(one),
-    });
-    let is_language = |tag: &str| {
-        tag.parse::<Language>().is_ok() || context.policy.languages.iter().any(|own| **own == *tag)
-    };
-    let named = told.filter_map(Value::as_text).map(language_tag);
-    let mut named: SmallVec<[_; 3]> = named.filter(|tag| is_language(tag)).collect();
-    if named.is_empty() {
-        let written = twin.sentiment.as_ref().and_then(|known| known.language.as_ref());
-        named.extend(written.map(|language| Cow::Borrowed(language.as_str())));
-    }
-    named.into_iter()
-}
-
-fn usable<'a>(twin: &'a Twin, context: &ReactionContext<'_>, key: &str) -> Option<&'a Value> {
-    // An inferred preference is used only if the customer allows it.
-    let rule = context.policy.preferences.get(key).filter(|_| context.is_personal);
-    twin.profile.preference(key)?.usable(rule, context.input.at)
 }
 
 /// A preference that the text mentions, and that is certain enough for decisions but not for a text.

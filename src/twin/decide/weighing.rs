@@ -4,21 +4,22 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use super::super::Need;
-use super::super::view::{ReadPurpose, View};
-use super::{CandidateVerdict, ScoreFactors, Scoring};
+use super::Scoring;
+use super::checks::{is_here, is_limited};
 use crate::models::{self, Belief, Prior};
 use crate::policy::{self, EvalError, IssueWeights, Treatment, Worth};
+use crate::twin::effect::{CandidateVerdict, ScoreFactors};
+use crate::twin::moment::{ReadPurpose, View};
+use crate::twin::state::Need;
 
 /// The prior propensity without any data.
 const UNKNOWN: f64 = 0.5;
+
 /// The strength of the reason of an action that only fills a placement.
 const ROOM: f64 = 0.5;
+
 /// From this strength on a need allows a plain tone.
 const STRONG: f64 = 0.9;
-/// Below this level, or this trend, the tone is gentle.
-const LOW: f64 = -0.15;
-const FALLING: f64 = -0.2;
 
 /// One permitted treatment of an action, with its propensity.
 #[derive(Clone, Copy)]
@@ -168,12 +169,12 @@ impl<'a> Scoring<'a> {
         {
             return Err(TreatmentRejection::NoConsent { purpose, channel });
         }
-        if !action.vital && !is_for_agent {
+        if is_limited(action, self.context) {
             if let Some(objection) = self.budget.objection(action, Some(channel)) {
                 return Err(TreatmentRejection::Limit { channel, objection });
             }
             if let Some(why) = &self.budget.quiet
-                && !self.is_here(channel)
+                && !is_here(channel, self.context)
             {
                 return Err(TreatmentRejection::Quiet { channel, why: why.clone() });
             }
@@ -264,13 +265,6 @@ impl<'a> Scoring<'a> {
 pub(super) fn prior(action: &policy::ActionDefinition) -> Prior {
     let said = action.propensity.map(|prior| Prior::new(prior.expected, prior.weight));
     said.unwrap_or_default()
-}
-
-/// Whether a gentle tone is needed.
-pub(in super::super) fn is_low(twin: &super::Twin, now: crate::event::Time) -> bool {
-    twin.sentiment.as_ref().is_some_and(|sentiment| {
-        sentiment.overall.level(now) < LOW || sentiment.overall.trend(now) < FALLING
-    })
 }
 
 /// The random seed of one decision.

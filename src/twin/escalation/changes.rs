@@ -1,30 +1,11 @@
 //! Messages about changes of an escalation.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::super::understand::ReactionContext;
-use super::super::{Brief, Cause, Effect, Escalation, Input, Twin, act};
-use super::{EscalationRecord, EscalationState};
 use crate::config::limits;
-use crate::event::{EventKind, EventType, Speaker, cut};
-
-/// One change since the last message about an escalation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct News {
-    /// What has changed: `evidence`, `priority`, `note`, `due`, `queue`, or the type of an event of the
-    /// customer.
-    pub what: Box<str>,
-    /// The new value, in short.
-    pub text: Box<str>,
-}
-
-impl News {
-    pub(super) fn of(what: &str, text: impl AsRef<str>) -> News {
-        let text = cut(text.as_ref(), limits::TRANSCRIPT_LINE_BYTES);
-        News { what: what.into(), text: text.into() }
-    }
-}
+use crate::event::{EventKind, EventType, Speaker};
+use crate::twin::effect::{Brief, Effect, Escalation, News, id};
+use crate::twin::input::{Cause, Input};
+use crate::twin::moment::ReactionContext;
+use crate::twin::state::{EscalationRecord, EscalationState, Twin};
 
 /// The message that it opens, with the whole brief; `id` distinguishes this message.
 pub(super) fn opened(
@@ -48,7 +29,7 @@ pub(super) fn changed(
     context: &ReactionContext<'_>,
 ) -> Effect {
     let known = &twin.escalations[position];
-    let id = act::identifier(prefix, twin, context.input, about);
+    let id = id::identifier(prefix, twin, context.input, about);
     let mut told = said(twin, known, id, context.input);
     told.changed = changed;
     told.changed.truncate(limits::ESCALATION_CHANGES);
@@ -64,7 +45,7 @@ pub(super) fn handed_over(
     context: &ReactionContext<'_>,
 ) -> Effect {
     let known = &twin.escalations[position];
-    let id = act::identifier('h', twin, context.input, &known.id);
+    let id = id::identifier('h', twin, context.input, &known.id);
     let mut told = said(twin, known, id, context.input);
     told.changed = what;
     if known.is_claimed() && told.changed.is_empty() {
@@ -76,26 +57,26 @@ pub(super) fn handed_over(
 /// The message that it was joined with another one, because both customers turned out to be one.
 pub(super) fn joined(twin: &Twin, position: usize, input: &Input) -> Effect {
     let known = &twin.escalations[position];
-    let id = act::identifier('j', twin, input, &known.id);
+    let id = id::identifier('j', twin, input, &known.id);
     Effect::Escalate(Box::new(said(twin, known, id, input)))
 }
 
 /// The message that a deadline was missed in its previous queue.
-pub(super) fn expired(twin: &Twin, position: usize, context: &ReactionContext<'_>) -> Effect {
+pub(in crate::twin) fn expired(
+    twin: &Twin,
+    position: usize,
+    context: &ReactionContext<'_>,
+) -> Effect {
     let known = &twin.escalations[position];
     let about = format!("{}/{}", known.id, known.level);
-    let id = act::identifier('x', twin, context.input, &about);
+    let id = id::identifier('x', twin, context.input, &about);
     let mut told = said(twin, known, id, context.input);
     told.state = EscalationState::Expired;
     Effect::Escalate(Box::new(told))
 }
 
 /// While an agent holds the conversation, reports to them everything that happens to the customer.
-pub(in super::super) fn tell(
-    twin: &Twin,
-    context: &ReactionContext<'_>,
-    effects: &mut Vec<Effect>,
-) {
+pub(in crate::twin) fn tell(twin: &Twin, context: &ReactionContext<'_>, effects: &mut Vec<Effect>) {
     if !twin.is_held_by_agent() {
         return;
     }

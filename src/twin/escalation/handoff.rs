@@ -1,23 +1,25 @@
 //! The acts of agents, and of operators in their place, on an escalation.
 
-use super::super::reaction::Notes;
-use super::super::understand::ReactionContext;
-use super::super::{Effect, Input, Twin, World, resume};
-use super::changes::{self, News};
-use super::{EscalationState, NewEscalation, Remark, keep};
+use super::{NewEscalation, changes, keep};
 use crate::config::limits;
 use crate::event::{
     Channel, HandoffData, HandoffState, MessageData, OutcomeData, Reason, Rejection, Speaker, Time,
     cut,
 };
 use crate::policy::EscalationTarget;
+use crate::twin::effect::{Effect, News};
+use crate::twin::fold::deadline;
+use crate::twin::input::Input;
+use crate::twin::moment::{ReactionContext, World, resume};
+use crate::twin::note::Notes;
+use crate::twin::state::{EscalationState, Remark, Twin};
 
 /// Applies an agent's act.
 ///
 /// # Errors
 /// If there is no such escalation, or if another agent has claimed it: otherwise the agent would wrongly
 /// believe to have claimed it. Nothing has changed then.
-pub(in super::super) fn hand_over(
+pub(in crate::twin) fn hand_over(
     twin: &mut Twin,
     told: &HandoffData,
     channel: &Channel,
@@ -84,7 +86,7 @@ pub(in super::super) fn hand_over(
     if told.state == HandoffState::Claimed {
         resume::offered(twin, &context, None);
     }
-    super::wait_for_promises(twin, now, effects, notes);
+    deadline::start_timer(twin, now, effects, notes);
     Ok(())
 }
 

@@ -1,22 +1,23 @@
 //! Opens an escalation, or adds evidence to an open one.
 
-use super::super::reaction::Notes;
-use super::super::understand::ReactionContext;
-use super::super::view::View;
-use super::super::{Cause, Effect, Twin, act, decide};
-use super::changes::{self, News};
-use super::{EscalationRecord, EscalationState, Remark, keep};
+use super::{changes, keep};
 use crate::config::limits;
 use crate::event::{EventKind, cut};
 use crate::policy::{EscalationTarget, Policy, Truth};
+use crate::twin::effect::{Effect, News, id};
+use crate::twin::fold::deadline;
+use crate::twin::input::Cause;
+use crate::twin::moment::{ReactionContext, View, language};
+use crate::twin::note::Notes;
+use crate::twin::state::{EscalationRecord, EscalationState, Remark, Twin};
 
 /// A new escalation.
 #[derive(Clone, Copy)]
-pub(in super::super) struct NewEscalation<'a> {
-    pub(in super::super) to: &'a EscalationTarget,
-    pub(in super::super) topic: &'a str,
-    pub(in super::super) priority: u8,
-    pub(in super::super) because: &'a str,
+pub(in crate::twin) struct NewEscalation<'a> {
+    pub(in crate::twin) to: &'a EscalationTarget,
+    pub(in crate::twin) topic: &'a str,
+    pub(in crate::twin) priority: u8,
+    pub(in crate::twin) because: &'a str,
 }
 
 /// The queue of an escalation if a policy defines no queues.
@@ -24,7 +25,7 @@ const ANY_QUEUE: &str = "care";
 
 /// The queue of an escalation: of several that fit, the first in the policy. If processing is restricted,
 /// a queue's conditions on the customer are not evaluated, so only a queue without conditions fits.
-pub(in super::super) fn route<'a>(
+pub(in crate::twin) fn route<'a>(
     twin: &Twin,
     to: &'a EscalationTarget,
     context: &'a ReactionContext<'_>,
@@ -35,7 +36,7 @@ pub(in super::super) fn route<'a>(
         EscalationTarget::Skill(skill) => Some(skill),
         EscalationTarget::Anybody => None,
     };
-    let language = decide::language(twin, context);
+    let language = language::language(twin, context);
     let view = View::whole(twin, context);
     let able = || queues.iter().filter(|queue| skill.is_none_or(|s| queue.skills.contains(s)));
     let is_for = |when: &crate::policy::Expression| {
@@ -51,7 +52,7 @@ pub(in super::super) fn route<'a>(
 
 /// Opens an escalation. If one is open about the same conversation, or in the same queue about the same
 /// topic, new evidence is added to that one instead.
-pub(in super::super) fn escalate(
+pub(in crate::twin) fn escalate(
     twin: &mut Twin,
     opening: &NewEscalation<'_>,
     context: &ReactionContext<'_>,
@@ -63,7 +64,7 @@ pub(in super::super) fn escalate(
     let queue = route(twin, to, context);
     let thread = thread(twin, context);
     let about = format!("{queue}/{topic}");
-    let id = act::identifier('e', twin, context.input, &about);
+    let id = id::identifier('e', twin, context.input, &about);
     let respond = context.policy.queue(queue).and_then(|queue| queue.respond);
     let opened = EscalationRecord {
         id: id.clone(),
@@ -85,7 +86,7 @@ pub(in super::super) fn escalate(
         due: respond.map(|span| now + span),
         level: 0,
         outcome: None,
-        language: decide::language(twin, context).map(Into::into),
+        language: language::language(twin, context).map(Into::into),
     };
     let same = |known: &EscalationRecord| {
         known.is_open()
@@ -100,7 +101,7 @@ pub(in super::super) fn escalate(
     twin.escalations.push(opened);
     let position = twin.escalations.len() - 1;
     effects.push(changes::opened(twin, position, id, context));
-    super::wait_for_promises(twin, now, effects, notes);
+    deadline::start_timer(twin, now, effects, notes);
 }
 
 /// Whether the new escalation was opened before and has moved on to a later queue since. Only escalations

@@ -1,15 +1,16 @@
 //! Triggers of automatic escalations: the customer asks for a person, a bot fails, dissatisfaction
 //! reaches the alarm threshold.
 
-use super::super::reaction::Notes;
-use super::super::sentiment::MessageContent;
-use super::super::understand::ReactionContext;
-use super::super::view::View;
-use super::super::{Cause, Effect, Interaction, TranscriptLine, Twin};
-use super::{NewEscalation, escalate};
+use super::NewEscalation;
+use super::opening::escalate;
 use crate::event::{EventKind, Speaker, cut};
 use crate::language::{AUTOMATIC, Language, is_alike};
 use crate::policy::{AutoEscalation, DENIAL, PERSON};
+use crate::twin::effect::Effect;
+use crate::twin::input::Cause;
+use crate::twin::moment::{MessageContent, ReactionContext, View};
+use crate::twin::note::Notes;
+use crate::twin::state::{Interaction, TranscriptLine, Twin};
 
 /// A message whose valence is lower than that of the previous one by this much counts as worse.
 const WORSE: f32 = 0.2;
@@ -19,7 +20,7 @@ const QUOTED_BYTES: usize = 200;
 
 /// Opens the escalations that a message of the customer triggers. If processing is restricted, a wish
 /// still counts, but the bot's answers are not evaluated.
-pub(in super::super) fn signs(
+pub(in crate::twin) fn signs(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
@@ -51,7 +52,7 @@ pub(in super::super) fn signs(
 }
 
 /// Opens the escalation for alarming dissatisfaction, unless processing is restricted.
-pub(in super::super) fn alarm(
+pub(in crate::twin) fn alarm(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,

@@ -1,10 +1,11 @@
+//! Escalations that wait for agents, as rows of a list.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::Twin;
-use super::{EscalationRecord, EscalationState};
 use crate::config::limits;
 use crate::event::{Time, cut};
+use crate::twin::state::{EscalationRecord, EscalationState, Twin};
 
 /// An open escalation, as lists show it. Stored, so that lists need not load any twin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,0 +1,36 @@
+//! Statements about cases.
+
+use crate::config::limits;
+use crate::event::{self, Time};
+use crate::twin::note::Notes;
+use crate::twin::state::{Case, Dates, Twin};
+
+impl Twin {
+    /// Updates a case with a channel's statement made at `at`.
+    pub(in crate::twin) fn move_case(
+        &mut self,
+        told: &event::CaseData,
+        at: Time,
+        notes: &mut Notes,
+    ) {
+        if let Some(known) = self.cases.iter_mut().find(|known| known.id == told.id) {
+            known.hear(told, at, notes);
+            return;
+        }
+        if self.cases.len() == limits::CASES {
+            let least = (0..self.cases.len())
+                .min_by_key(|at| (self.cases[*at].is_open(), self.cases[*at].touched));
+            least.map(|at| self.cases.remove(at));
+            notes.limit("CASES");
+        }
+        self.cases.push(Case {
+            id: told.id.clone(),
+            state: told.state.clone(),
+            topic: told.topic.clone(),
+            opened: told.opened,
+            due: told.due,
+            touched: at,
+            older: Dates::default(),
+        });
+    }
+}

@@ -1,0 +1,102 @@
+//! Outcomes of actions: reported by channels, or inferred when none arrives.
+
+use super::inferred;
+use crate::event::{self, OutcomeKind, Time};
+use crate::policy::{CatchUp, IGNORED_TIMER, Policy};
+use crate::twin::effect::Effect;
+use crate::twin::input::{Cause, Input};
+use crate::twin::note::Notes;
+use crate::twin::state::{Contact, ContactOutcome, Timer, Twin};
+
+/// The rank of an outcome: one of a lower rank is late and changes nothing.
+fn rank(kind: OutcomeKind) -> u8 {
+    match kind {
+        OutcomeKind::Offered => 0,
+        OutcomeKind::Delivered => 1,
+        // It may have reached the customer's device already, and be removed before they see it.
+        OutcomeKind::Recalled => 2,
+        OutcomeKind::Seen | OutcomeKind::Ignored => 3,
+        OutcomeKind::Clicked => 4,
+        OutcomeKind::Accepted
+        | OutcomeKind::Rejected
+        | OutcomeKind::Dismissed
+        | OutcomeKind::Later => 5,
+    }
+}
+
+impl Twin {
+    /// Applies the outcome of a decision. If the contact is no longer in the list, the outcome is too
+    /// late to matter and is skipped.
+    pub(in crate::twin) fn hear_outcome(
+        &mut self,
+        told: &event::OutcomeData,
+        policy: &Policy,
+        at: Time,
+        effects: &mut Vec<Effect>,
+        notes: &mut Notes,
+    ) {
+        inferred::from_outcome(self, told, policy, at, notes);
+        let customer = &self.customer;
+        let known = self.contacts.iter_mut().rev().find(|known| known.decision == told.decision);
+        if let Some(contact) = known
+            && contact.outcome.is_none_or(|before| rank(told.outcome) >= rank(before.kind))
+        {
+            contact.outcome = Some(ContactOutcome { kind: told.outcome, at });
+            effects.extend(contact.observe(told.outcome, at, customer));
+        }
+    }
+
+    /// Starts the timer for the next contact that will count as ignored.
+    pub(in crate::twin) fn watch_for_silence(
+        &mut self,
+        policy: &Policy,
+        now: Time,
+        effects: &mut Vec<Effect>,
+        notes: &mut Notes,
+    ) {
+        let first = self.contacts.iter().filter_map(|contact| contact.ignored_at(policy)).min();
+        if let Some(due) = first {
+            // Two with the same time are handled one after the other.
+            let due = due.max(now + std::time::Duration::from_millis(1));
+            let name = IGNORED_TIMER.into();
+            let timer = Timer { name, due, every: None, catch_up: CatchUp::Run };
+            self.start_timer(timer, effects, notes);
+        }
+    }
+
+    /// Marks one contact as ignored; `false` if there is none to mark.
+    pub(in crate::twin) fn notice_silence(
+        &mut self,
+        policy: &Policy,
+        now: Time,
+        effects: &mut Vec<Effect>,
+        notes: &mut Notes,
+    ) -> bool {
+        let overdue = self.contacts.iter().filter_map(|contact| {
+            contact.ignored_at(policy).filter(|at| *at <= now).map(|at| (at, contact))
+        });
+        let first = overdue.min_by_key(|(at, _)| *at).map(|(_, contact)| contact.decision.clone());
+        if let Some(decision) = &first {
+            let told =
+                event::OutcomeData { decision: decision.clone(), outcome: OutcomeKind::Ignored };
+            self.hear_outcome(&told, policy, now, effects, notes);
+        }
+        self.watch_for_silence(policy, now, effects, notes);
+        first.is_some()
+    }
+
+    /// The contact whose outcome the current input reports, or whose silence the twin has detected.
+    pub(in crate::twin) fn contact_at_hand(&self, input: &Input) -> Option<&Contact> {
+        match &input.cause {
+            Cause::Event(event) => match &event.kind {
+                event::EventKind::Outcome(told) => self.contact_of(&told.decision),
+                _ => None,
+            },
+            Cause::Timer(fired) if *fired.name == *IGNORED_TIMER => {
+                let now = ContactOutcome { kind: OutcomeKind::Ignored, at: input.at };
+                self.contacts.iter().rev().find(|contact| contact.outcome == Some(now))
+            }
+            Cause::Timer(_) | Cause::Broadcast(_) => None,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! One customer, several identifiers: a `link` moves an identifier's memory into another twin, and an
+//! `unlink` moves it back.
+//!
+//! Invariants, for any links in any order and any concurrency:
+//! * **A memory is in one twin or in one message.** The commit that removes it from a twin writes the
+//!   message; each message is processed by one twin or becomes one other message.
+//! * **Every message arrives.** A message is forwarded at most [`limits::PASSES`] times; then the
+//!   identifier that holds it is unlinked and processes it.
+//! * **Cycles are broken.** A message lists the links it came by. If a link repeats, there is a cycle:
+//!   its bytewise smallest identifier is unlinked and processes the message. Every twin that detects the
+//!   cycle picks the same identifier.
+//! * **A link has a number**, the [`epoch`](Twin::epoch) of its identifier. Messages about an ended link
+//!   (a returned memory, a lost identifier) do not affect the current link.
+//! * **Two known customers are joined only by a `merge`.** A customer is known once another identifier
+//!   was linked to it, or once an `identify` has set a trait (one of those that the policy names, if it
+//!   names any).
+//!
+//! The rules:
+//! * A linked identifier keeps only its target and the ids of recent inputs; it forwards later inputs.
+//!   The one linked *to* survives.
+//! * A linked identifier that is linked to another customer changes owner: its earlier memory stays with
+//!   the first, later inputs go to the second. Both are notified.
+//! * The latest statement about the owner wins, in any order of arrival: see [`OwnershipRecord`]. An
+//!   older `link` or `unlink` changes nothing. Ownership has no history: an event that arrives after the
+//!   change goes to the new owner, even if it happened before.
+//! * The `link` event itself is forwarded with the memory; rules on `link` run where the memory arrives.
+//! * A link of an identifier to itself is rejected, and so is a link that would close a cycle, as far as
+//!   that can be detected, and a link of a known customer without `merge`.
+//! * A customer has at most [`limits::IDENTIFIERS`] other identifiers. A memory beyond that limit is
+//!   returned; events in between stay where they were processed. If it cannot be returned, because the
+//!   identifier has changed owner, it stays at its target.
+//! * `unlink` returns what came from an identifier, and from those that were linked to it, as far as it
+//!   is unchanged. Changes and inputs since then stay. Evidence of choices is counts, which are returned
+//!   as far as they still exist.
+//! * A duplicate event is recognised by the identifier to which it was published, wherever that
+//!   identifier's memory is now.
+
+mod erase;
+mod ownership;
+mod transfer;
+
+pub use erase::{ErasedTwin, behind};
+
+use crate::config::limits;
+use crate::event::{
+    Customer, Event, EventKind, Forwarding, Reason, Rejection, TransferKind, fingerprint,
+};
+use crate::policy::Policy;
+use crate::twin::effect::{Effect, InputResult};
+use crate::twin::input::Input;
+use crate::twin::note::Notes;
+use crate::twin::state::{OwnershipRecord, Twin};
+use ownership::{change_hands, come_late, is_behind, lose};
+use transfer::{arrive, leave, message, part, rest, return_home};
+
+/// The result of handling an event that may concern links.
+pub(super) enum IdentityResult {
+    /// Process it as a normal event.
+    Own,
+    /// Already handled.
+    Done(InputResult),
+}
+
+/// Whether an event was processed here before.
+pub(super) fn is_copy(twin: &Twin, event: &Event) -> bool {
+    let is_known = |identity| twin.timeline.knows(identity) || twin.recent.knows(identity);
+    is_known(event.fingerprint) || twin.recent.knows(seen_here(event))
+}
+
+/// Records, in an identifier that forwards an event, that the event was here. This does not mean that it
+/// was processed here: it may return through a cycle, and must not be dropped then.
+fn seen_here(event: &Event) -> u64 {
+    match &event.passed {
+        Some(passed) => passed.message,
+        None => fingerprint([b"seen", &event.fingerprint.to_le_bytes()]),
+    }
+}
+
+/// The record, kept for a while by a customer, that an identifier which was theirs by the link of this
+/// number has been unlinked.
+pub(super) fn parting(identifier: &Customer, link: u64) -> u64 {
+    fingerprint([b"parted", identifier.as_str().as_bytes(), &link.to_le_bytes()])
+}
+
+/// Whether an event is more than an ordinary one of this twin.
+fn concerns(twin: &Twin, event: &Event) -> bool {
+    twin.linked_to.is_some()
+        || event.passed.is_some()
+        || matches!(event.kind, EventKind::Link(_) | EventKind::Unlink(_))
+}
+
+/// Forwards, moves, receives or returns what an event concerns; the result, if nothing is left to process
+/// as a normal event.
+pub(super) fn take_in(
+    twin: &mut Twin,
+    event: &Event,
+    input: &Input,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Option<InputResult> {
+    if !concerns(twin, event) {
+        return None;
+    }
+    let carried = event.passed.as_deref().and_then(|passed| passed.carried.as_ref());
+    let outcome = match carried {
+        Some(carried) if carried.sense == TransferKind::Returns => {
+            return_home(twin, event, carried, input, policy, effects, notes)
+        }
+        _ if twin.linked_to.is_some() => take_in_linked(twin, event, input, policy, effects, notes),
+        _ => take_in_free(twin, event, input, policy, effects, notes),
+    };
+    match outcome {
+        Ok(IdentityResult::Own) => None,
+        Ok(IdentityResult::Done(result)) => Some(result),
+        Err(rejection) => Some(InputResult::Refused(rejection)),
+    }
+}
+
+/// Handles an event for an identifier that is linked to another customer.
+fn take_in_linked(
+    twin: &mut Twin,
+    event: &Event,
+    input: &Input,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<IdentityResult, Rejection> {
+    let passed = event.passed.as_deref();
+    if let (None, EventKind::Link(told)) = (passed, &event.kind) {
+        if is_behind(twin, told, input) {
+            return Ok(come_late(twin, "to", input, policy, notes));
+        }
+        if !told.merge {
+            return change_hands(twin, event, told, input, effects, notes);
+        }
+    }
+    if passed.is_some_and(|passed| is_end_of_circle(twin, passed)) {
+        notes.circle();
+    } else if let Some(met) = pass_on(twin, event, input, effects, notes)? {
+        if matches!((passed, &event.kind), (None, EventKind::Link(_))) {
+            // It was linked to the same customer as before, by a new statement.
+            twin.hand = Some(OwnershipRecord::linked(input.said));
+        }
+        return Ok(met);
+    } else {
+        notes.limit("PASSES");
+    }
+    let carried = passed.and_then(|passed| passed.carried.as_ref());
+    if carried.is_some_and(|carried| !carried.is_memory()) {
+        // A mere statement loses nothing if it is dropped.
+        return Ok(IdentityResult::Done(InputResult::Untouched));
+    }
+    twin.linked_to = None;
+    twin.hand = None;
+    twin.epoch += 1;
+    take_in_free(twin, event, input, policy, effects, notes)
+}
+
+/// Handles an event for an identifier that is not linked.
+fn take_in_free(
+    twin: &mut Twin,
+    event: &Event,
+    input: &Input,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<IdentityResult, Rejection> {
+    let passed = event.passed.as_deref();
+    match (passed, passed.and_then(|passed| passed.carried.as_ref()), &event.kind) {
+        (Some(passed), Some(carried), _) if carried.sense == TransferKind::Leaves => {
+            Ok(lose(twin, &passed.from, carried))
+        }
+        (Some(passed), Some(carried), _) if carried.sense == TransferKind::Rests => {
+            rest(twin, passed, carried, input, policy, effects, notes)
+        }
+        (Some(passed), Some(carried), _) => {
+            arrive(twin, event, passed, carried, input, effects, notes)
+        }
+        (_, None, EventKind::Link(told)) => leave(twin, event, told, input, policy, effects, notes),
+        (_, None, EventKind::Unlink(told)) => {
+            part(twin, event, &told.from, input, policy, effects, notes)
+        }
+        _ => Ok(IdentityResult::Own),
+    }
+}
+
+/// Whether a message has made a whole cycle through this twin, and ends here.
+fn is_end_of_circle(twin: &Twin, passed: &Forwarding) -> bool {
+    let Some(at) = passed.via.iter().position(|known| *known == twin.customer) else {
+        return false;
+    };
+    // By another link it would be another route.
+    passed.links.get(at) == Some(&twin.epoch)
+        && passed.via[at..].iter().min() == Some(&twin.customer)
+}
+
+/// Forwards an event to the customer whom the identifier is linked to; none, if it has reached the limit
+/// of hops.
+fn pass_on(
+    twin: &mut Twin,
+    event: &Event,
+    input: &Input,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<Option<IdentityResult>, Rejection> {
+    let Some(to) = twin.linked_to.clone() else { return Ok(None) };
+    let mut passed = match event.passed.as_deref() {
+        Some(before) => before.clone(),
+        None => Forwarding {
+            from: twin.customer.clone(),
+            via: Vec::new(),
+            links: Vec::new(),
+            hops: 0,
+            carried: None,
+            at: None,
+            message: 0,
+        },
+    };
+    // Each identifier once: after the position where a message has been before follow all members of the
+    // cycle.
+    if let Some(at) = passed.via.iter().position(|known| *known == twin.customer) {
+        passed.via.remove(at);
+        passed.links.remove(at);
+    }
+    if passed.hops as usize >= limits::PASSES || passed.via.len() >= limits::PASSES {
+        return Ok(None);
+    }
+    passed.hops += 1;
+    passed.via.push(twin.customer.clone());
+    passed.links.push(twin.epoch);
+    let message = message(event, &passed, event.fingerprint, &to, input.at)?;
+    if message.payload.len() > limits::PASSED_BYTES {
+        return Ok(None);
+    }
+    effects.push(Effect::Forward(Box::new(message)));
+    // The caller of a request is redirected and does not return here unless that was in vain.
+    if input.is_remembered() {
+        twin.recent.remember(seen_here(event), input.stored, notes);
+    }
+    Ok(Some(IdentityResult::Done(InputResult::PassedOn)))
+}

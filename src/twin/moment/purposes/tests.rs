@@ -1,0 +1,260 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{self, Customer, Raw, Time};
+use crate::policy::{Files, Policy, load};
+use crate::twin::state::Guard;
+use crate::twin::state::guard::merge_guards;
+use crate::twin::{Effect, Input, Note, Reaction, World, invariants, react};
+
+const POLICY: &str = r#"
+[policy]
+name = "test"
+languages = ["en"]
+
+[context.diagnosis]
+sensitivity = "sensitive"
+purpose = ["care"]
+
+[queues.nurses]
+purpose = "care"
+
+[needs.walk]
+describe = "should walk more"
+
+[[rules]]
+name = "illness means a need"
+on = ["track:Look", "signal:diagnosis"]
+when = 'context.diagnosis == "diabetes"'
+then = [
+  { raise = "walk", because = "has {{ context.diagnosis }}" },
+  { set = "illness", to = "context.diagnosis" },
+]
+
+[[rules]]
+name = "so that only the guards can tell"
+on = "track:Guess"
+then = [{ set = "illness", to = "event.name" }, { raise = "walk" }]
+
+[[rules]]
+name = "copied once more"
+on = "track:Copy"
+then = [{ set = "copy", to = "facts.illness + '!'" }, { set = "other", to = "1" }]
+
+[[rules]]
+name = "people are asked"
+on = "track:Ask"
+then = [
+  { escalate = "nurses", topic = "t", because = "has {{ facts.illness }}" },
+  { escalate = "sellers", topic = "t", because = "has {{ facts.illness }}" },
+]
+
+[[rules]]
+name = "something is said"
+on = ["track:Copy", "track:Say"]
+then = [{ act = "care" }, { act = "sell" }]
+
+[[actions]]
+name = "sell"
+serves = ["walk"]
+issue = "sales"
+value = 0.9
+cooldown = "0s"
+[[actions.treatments]]
+name = "naming"
+channel = "app"
+text.en = "Shoes for {{ facts.copy }}"
+[[actions.treatments]]
+name = "plain"
+channel = "app"
+when = "event.name == 'Say'"
+text.en = "Shoes"
+
+[[actions]]
+name = "care"
+serves = ["walk"]
+issue = "service"
+purpose = "care"
+value = 0.5
+cooldown = "0s"
+data = { illness = "facts.illness" }
+[[actions.treatments]]
+name = "push"
+channel = "push"
+discreet = true
+when = "event.type == 'signal'"
+text.en = "News"
+[[actions.treatments]]
+name = "naming"
+channel = "app"
+text.en = "Walk, with your {{ facts.illness }}"
+
+[queues.sellers]
+"#;
+
+struct Life {
+    twin: Twin,
+    policy: Policy,
+    inputs: u64,
+}
+
+impl Life {
+    fn new() -> Life {
+        let policy = load(&Files::new([("test.toml", POLICY)]))
+            .unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
+        let twin = Twin::new(Customer::new("ada").unwrap(), Time::from_ms(0));
+        let mut life = Life { twin, policy, inputs: 0 };
+        life.at(r#"{"type": "consent", "data": {"purpose": "care", "granted": true}}"#);
+        life
+    }
+
+    fn at(&mut self, json: &str) -> Reaction {
+        self.inputs += 1;
+        let payload = json.as_bytes();
+        let sequence = self.inputs;
+        let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
+        let now = Time::from_ms(1_760_000_000_000 + self.inputs as i64);
+        let reaction = {
+            let input = Input::event(event::parse(&raw).unwrap(), now);
+            react(&mut self.twin, &input, &World::of(&self.policy))
+        };
+        assert_eq!(invariants::violations(&self.twin), Vec::<String>::new());
+        reaction
+    }
+
+    fn track(&mut self, name: &str) -> Reaction {
+        self.at(&format!(r#"{{"type": "track", "data": {{"name": "{name}"}}}}"#))
+    }
+
+    fn ill(&mut self) -> Reaction {
+        self.at(r#"{"type": "signal", "data": {"name": "diagnosis", "value": "diabetes"}}"#)
+    }
+}
+
+fn said(reaction: &Reaction) -> Vec<(&str, &str)> {
+    let actions = reaction.effects.iter().filter_map(|effect| match effect {
+        Effect::Act(action) => Some((&*action.action, &*action.text)),
+        _ => None,
+    });
+    actions.collect()
+}
+
+#[test]
+fn what_a_rule_makes_of_a_sensitive_signal_serves_its_purpose_and_no_other() {
+    let mut life = Life::new();
+    let reaction = life.ill();
+    assert_eq!(said(&reaction), [("care", "News")], "though selling has the higher score");
+    let Some(Effect::Act(action)) = reaction.effects.first() else { panic!("{reaction:?}") };
+    assert_eq!(&*action.reason.because, "", "nothing sensitive goes with a discreet text");
+    assert!(action.data.is_empty());
+    assert!(
+        matches!(&reaction.notes[0], Note::Policy(_, why) if why.contains("may be used for care"))
+    );
+    let care = Purposes::new(["care".into()]);
+    assert_eq!(life.twin.guard(Derived::Fact, "illness"), Some(&care));
+    assert_eq!(life.twin.guard(Derived::Need, "walk"), Some(&care));
+    assert_eq!(said(&life.track("Look")), [("care", "Walk, with your diabetes")]);
+}
+
+#[test]
+fn a_fact_made_of_a_sensitive_fact_is_sensitive_and_any_other_is_not() {
+    let mut life = Life::new();
+    life.ill();
+    life.track("Copy");
+    assert!(life.twin.guard(Derived::Fact, "copy").is_some());
+    assert!(life.twin.guard(Derived::Fact, "other").is_none());
+}
+
+#[test]
+fn a_text_that_names_what_it_may_not_is_not_said() {
+    let mut life = Life::new();
+    life.ill();
+    life.track("Copy");
+    life.twin.needs.clear();
+    life.policy.actions[1].value = crate::policy::Worth::Fixed(0.1);
+    assert_eq!(said(&life.track("Say")), [("sell", "Shoes")]);
+}
+
+#[test]
+fn people_read_what_fits_the_purpose_of_their_queue() {
+    let mut life = Life::new();
+    life.ill();
+    let reaction = life.track("Ask");
+    let told: Vec<(&str, &str, usize)> = reaction
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Escalate(told) => Some((
+                &*told.queue,
+                &*told.because,
+                told.brief.as_ref().map_or(0, |b| b.needs.len()),
+            )),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [("nurses", "has diabetes", 1), ("sellers", "", 0)]);
+    for entry in life.twin.timeline.iter() {
+        assert!(!entry.text.contains("diabetes"), "{}", entry.text);
+    }
+}
+
+#[test]
+fn the_guard_goes_with_what_it_guards() {
+    let mut life = Life::new();
+    life.ill();
+    life.at(r#"{"type": "signal", "data": {"name": "diagnosis", "value": null}}"#);
+    life.twin.needs.clear();
+    life.track("Anything");
+    assert!(life.twin.guard(Derived::Need, "walk").is_none());
+    assert!(life.twin.guard(Derived::Fact, "illness").is_some(), "the fact is still there");
+}
+
+#[test]
+fn an_action_that_reads_what_it_may_not_is_a_mistake_where_it_stands() {
+    let text = POLICY
+        .replace("Shoes for {{ facts.copy }}", "Shoes for {{ context.diagnosis }}")
+        .replace("text.en = \"News\"", "text.en = \"News of {{ context.diagnosis }}\"");
+    let mistakes = load(&Files::new([("test.toml", &*text)])).unwrap_err();
+    let told: Vec<String> = mistakes
+        .iter()
+        .map(|mistake| mistake.to_string().lines().next().unwrap_or_default().to_owned())
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    test.toml:57:25: `context.diagnosis` is sensitive and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+    test.toml:77:23: `context.diagnosis` is sensitive and cannot be used in a discreet text; use another treatment
+    ");
+}
+
+fn guards() -> impl Strategy<Value = Vec<Guard>> {
+    let of = [Derived::Fact, Derived::Need, Derived::Window];
+    let guard = (prop::sample::select(of.to_vec()), 0u8..3, prop::collection::vec(0u8..3, 0..3));
+    prop::collection::vec(
+        guard.prop_map(|(of, name, purposes)| Guard {
+            of,
+            name: name.to_string().into(),
+            purposes: Purposes::new(purposes.iter().map(|purpose| purpose.to_string().into())),
+        }),
+        0..6,
+    )
+}
+
+proptest! {
+    #[test]
+    fn guards_merge_to_the_same_whichever_comes_first_and_never_allow_more(
+        one in guards(), other in guards(), used in 0u8..3,
+    ) {
+        let mut left = Twin::new(Customer::new("ada").unwrap(), Time::from_ms(0));
+        let mut right = left.clone();
+        merge_guards(&mut left.guards, one.clone());
+        merge_guards(&mut left.guards, other.clone());
+        merge_guards(&mut right.guards, other.clone());
+        merge_guards(&mut right.guards, one.clone());
+        prop_assert_eq!(&left.guards, &right.guards);
+        let uses = [Box::<str>::from(used.to_string())];
+        for guard in one.iter().chain(&other) {
+            let merged = left.guard(guard.of, &guard.name);
+            let allowed = merged.is_some_and(|merged| merged.allow(&uses));
+            prop_assert!(!allowed || guard.purposes.allow(&uses));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Counts the inputs that are goals of experiments.
+
+use crate::policy::Truth;
+use crate::twin::effect::Effect;
+use crate::twin::moment::{ReactionContext, View};
+use crate::twin::note::Notes;
+use crate::twin::state::{Trial, TrialUpdate, Twin};
+
+/// Counts an input that is a goal of experiments, in those that the customer has entered.
+pub(in crate::twin) fn hope(
+    twin: &mut Twin,
+    context: &ReactionContext<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    if twin.trials.is_empty() || !context.is_personal {
+        return;
+    }
+    let (trigger, detail) = context.input.trigger();
+    let now = context.input.at;
+    for experiment in context.policy.experiments.hoped_for(trigger, detail, context.besides()) {
+        let is_it = |trial: &Trial| trial.experiment == experiment.name;
+        let Some(position) = twin.trials.iter().position(is_it) else { continue };
+        if now >= twin.trials[position].since + experiment.within {
+            continue;
+        }
+        let view = View::whole(twin, context);
+        let holds = experiment.when.as_ref().map(|when| when.test(&view));
+        if !matches!(holds, None | Some(Truth::True)) {
+            continue;
+        }
+        let value = match experiment.value.as_ref().map(|value| value.number(&view)) {
+            None => 0.0,
+            Some(Ok(value)) if value.is_finite() => value,
+            Some(Ok(value)) => {
+                notes.policy(&experiment.place, format!("expected a number, found {value}"));
+                continue;
+            }
+            Some(Err(error)) => {
+                notes.policy(&experiment.place, error);
+                continue;
+            }
+        };
+        let trial = &mut twin.trials[position];
+        let (before, after) = (trial.value, trial.value + value);
+        let is_first = !std::mem::replace(&mut trial.reached, true);
+        trial.value = after;
+        if is_first || value != 0.0 {
+            effects.push(Effect::Try(Box::new(TrialUpdate {
+                experiment: trial.experiment.clone(),
+                arm: trial.arm.clone(),
+                entered: false,
+                reached: is_first,
+                value,
+                squares: after * after - before * before,
+            })));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Analyses the customer's own messages.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use crate::event::{AnalysedWords, Analysis, Channel, MessageData, Speaker, Value, language_tag};
+use crate::language::{Cue, DetectedLanguage, Language, LanguagePrior, Reading};
+use crate::policy::Policy;
+use crate::twin::fold::timeline::is_programs;
+use crate::twin::moment::{MessageContent, ReactionContext, language};
+use crate::twin::state::{HeardMessage, Twin};
+
+/// The language of a shorter message cannot be detected: it is read in the one of earlier messages.
+const TELLING_BYTES: usize = 24;
+
+/// The reading from an external analyser's answer.
+fn analysed(analysis: &Analysis, language: Language) -> Reading {
+    let cue = |words: &AnalysedWords| Cue { text: words.text.clone(), weight: words.weight };
+    Reading {
+        language,
+        valence: analysis.valence,
+        confidence: analysis.confidence,
+        urgency: analysis.urgency,
+        words: analysis.words.iter().map(cue).collect(),
+        pressing: SmallVec::new(),
+    }
+}
+
+impl Twin {
+    /// Analyses a customer's own message and updates their sentiment.
+    pub(in crate::twin) fn listen(
+        &mut self,
+        told: &MessageData,
+        channel: &Channel,
+        context: &ReactionContext<'_>,
+    ) -> Option<MessageContent> {
+        if told.from != Speaker::Customer {
+            return None;
+        }
+        let speech = &context.policy.speech;
+        let text = speech.languages.own_words(&told.text);
+        let own = language::language(self, context);
+        let DetectedLanguage { language, is_sure } =
+            self.spoken(told, &text, context.policy, own.as_deref())?;
+        let is_automatic = is_programs(told, &text, &speech.languages);
+        let reading = match &told.analysis {
+            // The text is empty, or all of it is quoted.
+            _ if is_automatic || text.is_empty() && !told.text.is_empty() => None,
+            Some(analysis) => Some(analysed(analysis, language)),
+            None => speech.languages.read(&text, language),
+        };
+        let topics =
+            if is_automatic { SmallVec::new() } else { speech.topics.find(&text, language) };
+        let said = MessageContent {
+            topics: Value::List(topics.iter().map(|topic| topic.name.into()).collect()),
+            words: topics.iter().map(|topic| (topic.name, Value::from(&*topic.words))).collect(),
+            language,
+            reading: reading.clone(),
+            own: match &text {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(own) => Some(own.as_str().into()),
+            },
+            is_automatic,
+        };
+        let Some(reading) = reading else { return Some(said) };
+        // The current input is the newest entry.
+        let number = self.timeline.total().saturating_sub(1);
+        let sentiment = self.sentiment.get_or_insert_default();
+        // Of short messages, the first with a detectable language is better than none.
+        if text.len() >= TELLING_BYTES || is_sure && sentiment.language.is_none() {
+            sentiment.language = Some(language);
+        }
+        let at = context.input.at;
+        sentiment.hear(HeardMessage { at, channel: channel.clone(), number, reading });
+        Some(said)
+    }
+
+    /// The language of a message: the one that the channel gives, or else the detected one, with the
+    /// customer's own as the most probable. None if none of the policy's languages is loaded.
+    fn spoken(
+        &self,
+        told: &MessageData,
+        text: &str,
+        policy: &Policy,
+        own: Option<&str>,
+    ) -> Option<DetectedLanguage> {
+        let speech = &policy.speech;
+        let analysed = told.analysis.as_ref().and_then(|analysis| analysis.language.as_deref());
+        let named = analysed.or(told.language.as_deref());
+        if let Some(language) = named.and_then(|tag| language_tag(tag).parse().ok()) {
+            return Some(DetectedLanguage { language, is_sure: true });
+        }
+        let known = |tag: &str| tag.parse().ok().filter(|tag| speech.spoken.contains(tag));
+        let before = self.sentiment.as_ref().and_then(|sentiment| sentiment.language);
+        let prior = match own.and_then(known).or(before) {
+            Some(own) => LanguagePrior::Own(own),
+            None => LanguagePrior::Likely(speech.spoken.first().copied()?),
+        };
+        Some(speech.languages.detect(text, &speech.spoken, prior))
+    }
+}

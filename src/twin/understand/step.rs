@@ -1,0 +1,228 @@
+//! Runs the steps of a rule.
+
+use crate::config::limits;
+use crate::event::Value;
+use crate::policy::{
+    Due, EvalError, Expression, Path, Purposes, Rule, RuleStep, SourceLocation, Template,
+};
+use crate::twin::effect::Effect;
+use crate::twin::escalation::{self, NewEscalation};
+use crate::twin::moment::{DecisionRequests, ReactionContext, ReadPurpose, View};
+use crate::twin::note::Notes;
+use crate::twin::state::guard::both;
+use crate::twin::state::{Derived, Evidence, PreferenceSign, Timer, Twin, profile};
+
+/// The run of one rule on one twin.
+pub(super) struct RuleRun<'a, 'b> {
+    pub(super) twin: &'a mut Twin,
+    pub(super) context: &'a ReactionContext<'b>,
+    pub(super) rule: &'a Rule,
+    pub(super) effects: &'a mut Vec<Effect>,
+    pub(super) notes: &'a mut Notes,
+    pub(super) requests: &'a mut DecisionRequests,
+    /// The purposes of what the rule has read; none: unrestricted.
+    pub(super) made_of: Option<Purposes>,
+}
+
+impl RuleRun<'_, '_> {
+    /// Runs one step. A step whose expressions fail is skipped and noted, so that the other steps and the
+    /// event are not affected.
+    pub(super) fn take(&mut self, step: &RuleStep) {
+        let read = match step {
+            RuleStep::Raise { strength, .. } => strength.paths(),
+            RuleStep::Strengthen { by, .. } => by.paths(),
+            RuleStep::Set { value, .. }
+            | RuleStep::Prefer { value, .. }
+            | RuleStep::Declare { value, .. } => value.paths(),
+            _ => &[],
+        };
+        if self.context.goes_by_what_is_late(read) {
+            return;
+        }
+        if let Err(error) = self.try_take(step) {
+            self.notes.policy(&self.rule.place, error);
+        }
+    }
+
+    fn try_take(&mut self, step: &RuleStep) -> Result<(), EvalError> {
+        let now = self.context.input.at;
+        let policy = self.context.policy;
+        match step {
+            RuleStep::Raise { need, strength, until, because } => {
+                let read = [Some(strength.paths()), until.as_ref().map(Expression::paths)];
+                let words = because.as_ref().map(Template::paths);
+                let made_of = self.made_of(read.into_iter().chain([words]).flatten());
+                let strength = self.read(strength, Expression::number)?;
+                let until = match until {
+                    Some(until) => Some(self.read(until, Expression::time)?),
+                    None => None,
+                };
+                let evidence = self.say(because.as_ref());
+                let need = &policy.needs[*need];
+                let lives = self.twin.raise(need, strength, until, &evidence, now, self.notes);
+                if lives {
+                    self.twin.add_guard(Derived::Need, &need.name, made_of);
+                }
+                self.requests.needs_moved |= lives;
+            }
+            RuleStep::Strengthen { need, by } => {
+                let made_of = self.made_of([by.paths()].into_iter());
+                let by = self.read(by, Expression::number)?;
+                let need = &policy.needs[*need];
+                let lives = self.twin.strengthen(need, by, now);
+                if lives {
+                    self.twin.add_guard(Derived::Need, &need.name, made_of);
+                }
+                self.requests.needs_moved |= lives;
+            }
+            RuleStep::Satisfy { need: position } => {
+                let need = &policy.needs[*position];
+                self.requests.met.push(*position);
+                self.twin.satisfy(need);
+                self.unguard(Derived::Need, &need.name);
+            }
+            RuleStep::Set { fact, value } => match self.read(value, Expression::value)? {
+                Value::Null => {
+                    self.twin.facts.remove(fact);
+                    self.twin.fact_dates.clear(fact);
+                    self.unguard(Derived::Fact, fact);
+                }
+                new => {
+                    let made_of = self.made_of([value.paths()].into_iter());
+                    self.keep_fact(fact, &new, made_of);
+                }
+            },
+            RuleStep::Problem { topic } => {
+                let topic = self.say(Some(topic));
+                self.twin.note_problem(&topic, None, self.context, self.notes);
+            }
+            RuleStep::Prefer { .. } if !self.context.is_personal => {}
+            RuleStep::Prefer { key, value } => match self.read(value, Expression::value)? {
+                Value::Null => {}
+                _ if self.made_of([value.paths()].into_iter()).is_some() => {
+                    self.notes.policy(
+                        &self.rule.place,
+                        "a preference cannot be inferred from a sensitive fact",
+                    );
+                }
+                value => {
+                    // The current input is the newest entry.
+                    let number = self.twin.timeline.total().saturating_sub(1);
+                    let speaks = PreferenceSign::For(1.0);
+                    let evidence = Evidence { key, value: &value, speaks, number, at: now };
+                    let rule = &policy.preferences[key];
+                    self.twin.profile.prefer_shown(&evidence, rule, self.notes);
+                }
+            },
+            RuleStep::Declare { key, value } => match self.read(value, Expression::value)? {
+                Value::Null => {}
+                _ if self.made_of([value.paths()].into_iter()).is_some() => {
+                    self.notes.policy(
+                        &self.rule.place,
+                        "a preference cannot be inferred from a sensitive fact",
+                    );
+                }
+                value => {
+                    let rule = policy.preferences.get(key);
+                    let said = self.context.input.said;
+                    self.twin.profile.declare(key, &value, rule, said, self.notes);
+                }
+            },
+            RuleStep::Start { timer, due, every, catch_up } => {
+                let due = match due {
+                    Due::After(span) => now + self.read(span, Expression::span)?,
+                    Due::At(time) => self.read(time, Expression::time)?,
+                };
+                let timer = Timer { name: timer.clone(), due, every: *every, catch_up: *catch_up };
+                self.twin.start_timer(timer, self.effects, self.notes);
+            }
+            RuleStep::Cancel { timer } => self.twin.cancel_timer(timer, self.effects),
+            // If processing is restricted, a wish in the current message is still heard.
+            RuleStep::Escalate { .. } if self.context.is_restricted && !self.is_of_the_words() => {}
+            RuleStep::Escalate { to, topic, priority, because } => {
+                let queue = escalation::route(self.twin, to, self.context);
+                let uses = policy.uses_of_queue(queue);
+                let because = self.say_to(because.as_ref(), Some(&uses));
+                let opening = NewEscalation { to, topic, priority: *priority, because: &because };
+                let (effects, notes) = (&mut *self.effects, &mut *self.notes);
+                escalation::escalate(self.twin, &opening, self.context, effects, notes);
+            }
+            RuleStep::Act { action } => {
+                let known = self.requests.proposed.iter_mut().find(|(known, _)| known == action);
+                match (known, &self.made_of) {
+                    // One reason without restrictions is enough.
+                    (Some((_, made_of)), None) => *made_of = None,
+                    (Some(_), Some(_)) => {}
+                    (None, made_of) => self.requests.proposed.push((*action, made_of.clone())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the rule reads only the customer's current message.
+    fn is_of_the_words(&self) -> bool {
+        self.rule.when.is_none() && self.context.said.is_some()
+    }
+
+    fn read<T>(
+        &self,
+        expression: &Expression,
+        how: impl FnOnce(&Expression, &dyn crate::policy::Scope) -> Result<T, EvalError>,
+    ) -> Result<T, EvalError> {
+        how(expression, &View::whole(self.twin, self.context))
+    }
+
+    /// A text for people; none if one of its placeholders has no value.
+    fn say(&mut self, template: Option<&Template>) -> String {
+        self.say_to(template, None)
+    }
+
+    /// A text for people who use it for these purposes.
+    fn say_to(&mut self, template: Option<&Template>, uses: Option<&[Box<str>]>) -> String {
+        let Some(template) = template else { return String::new() };
+        let place = Some(&self.rule.place);
+        let used = uses.map(|uses| ReadPurpose { uses, discreet: false, place });
+        let view = View { used, ..View::whole(self.twin, self.context) };
+        if self.context.is_guarded && template.paths().iter().any(|path| view.is_withheld(path)) {
+            return String::new();
+        }
+        match template.render(&view) {
+            Ok(words) => words,
+            Err(error) => {
+                let place: &SourceLocation = &self.rule.place;
+                self.notes.policy(place, error);
+                String::new()
+            }
+        }
+    }
+
+    /// The purposes of what a step derives from these paths; none: unrestricted.
+    fn made_of<'p>(&self, read: impl Iterator<Item = &'p [Path]>) -> Option<Purposes> {
+        if !self.context.is_guarded {
+            return None;
+        }
+        read.fold(self.made_of.clone(), |all, paths| {
+            both(all, self.twin.purposes_at_all(paths, self.context))
+        })
+    }
+
+    fn unguard(&mut self, of: Derived, name: &str) {
+        if self.context.is_guarded {
+            self.twin.set_guard(of, name, None);
+        }
+    }
+
+    fn keep_fact(&mut self, fact: &str, value: &Value, made_of: Option<Purposes>) {
+        let facts = &mut self.twin.facts;
+        if facts.len() == limits::FACTS && facts.get(fact).is_none() {
+            self.notes.limit("FACTS");
+        } else if let Some(value) = profile::kept(value, self.notes) {
+            facts.insert(fact, value);
+            self.twin.fact_dates.set(fact, self.context.input.at);
+            if self.context.is_guarded {
+                self.twin.set_guard(Derived::Fact, fact, made_of);
+            }
+        }
+    }
+}
