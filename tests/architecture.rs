@@ -1,8 +1,10 @@
 //! The layers: a room uses only the rooms above it, some libraries have one room only, and the
 //! pure rooms have no clock and no IO.
 
+mod sources;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The rooms from the pure to the outer, as the map in ARCHITECTURE.md has them.
 const ROOMS: [&str; 24] = [
@@ -90,34 +92,13 @@ struct Source {
 }
 
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    gather(&root, &root, &mut found);
-    assert!(found.len() > 50, "the sources are where they were");
-    found
-}
-
-fn gather(root: &Path, folder: &Path, found: &mut Vec<Source>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            gather(root, &path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            let within = path.strip_prefix(root).unwrap();
-            let first = within.components().next().unwrap().as_os_str().to_string_lossy();
-            let room = first.trim_end_matches(".rs").to_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            // By convention the tests of a file are its last part.
-            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-            let code = code
-                .lines()
-                .enumerate()
-                .filter(|(_, line)| !line.trim_start().starts_with("//"))
-                .map(|(number, line)| (number + 1, line.to_owned()))
-                .collect();
-            found.push(Source { room, path: within.to_owned(), code });
-        }
-    }
+    let source = |file: sources::SourceFile| {
+        let first = file.path.components().next().unwrap().as_os_str().to_string_lossy();
+        let room = first.trim_end_matches(".rs").to_owned();
+        let code = file.lines().map(|(number, line)| (number, line.to_owned())).collect();
+        Source { room, path: file.path, code }
+    };
+    sources::of_the_crate().into_iter().map(source).collect()
 }
 
 /// Whether `line` names the word `name` as a whole.
@@ -216,8 +197,7 @@ fn json_that_others_wrote_has_one_door() {
 
 #[test]
 fn the_page_on_architecture_names_every_room() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let page = fs::read_to_string(sources::root().join("ARCHITECTURE.md")).unwrap();
     for room in ROOMS {
         assert!(page.contains(&format!("`{room}`")), "{room} is not on the page");
     }

@@ -4,9 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+
+use sources::{Module, SourceFile};
 
 /// Files of one room that use each other in a circle, at most; 1: none do.
 const CIRCLE_MAX: [(&str, usize); 8] = [
@@ -40,23 +42,16 @@ const FLOORS: [(&str, &[&[&str]], usize); 1] = [(
 /// Parts of a room that do not use each other: the stages that an input passes.
 const APART: [(&str, &[&str]); 1] = [("twin", &["perceive", "understand", "decide", "act"])];
 
-/// A file of a room: its module path below `crate`.
-type Module = Vec<String>;
-
-/// The files of a room, and which others of it each of them uses.
+/// The files of a room, by their modules, and which others of it each of them uses.
 struct Room {
     uses: BTreeMap<Module, BTreeSet<Module>>,
 }
 
 impl Room {
-    fn read(root: &Path, name: &str) -> Room {
-        let mut texts = BTreeMap::new();
-        gather(&root.join(name), &[name.to_owned()], &mut texts);
-        if let Ok(text) = fs::read_to_string(root.join(format!("{name}.rs"))) {
-            texts.insert(vec![name.to_owned()], text);
-        }
+    fn of(files: &[SourceFile]) -> Room {
+        let modules: Vec<Module> = files.iter().map(SourceFile::module).collect();
         let imports: BTreeMap<&Module, Vec<Module>> =
-            texts.iter().map(|(module, text)| (module, imports(module, text))).collect();
+            modules.iter().zip(files.iter().map(SourceFile::imports)).collect();
         let mut uses = BTreeMap::new();
         for (module, paths) in &imports {
             let found = paths.iter().filter_map(|path| resolve(path, &imports, 0));
@@ -118,93 +113,6 @@ impl Room {
     }
 }
 
-fn gather(folder: &Path, module: &[String], texts: &mut BTreeMap<Module, String>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() {
-            gather(&path, &[module, &[name]].concat(), texts);
-        } else if path.extension().is_some_and(|ending| ending == "rs") && name != "tests" {
-            let text = fs::read_to_string(&path).unwrap();
-            let own = if name == "mod" { module.to_vec() } else { [module, &[name]].concat() };
-            // By convention the tests of a file are its last part.
-            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-            texts.insert(own, code.to_owned());
-        }
-    }
-}
-
-/// The paths that a file imports, or names in full, below `crate`; a name that it hands on under another
-/// one is not followed.
-fn imports(module: &Module, text: &str) -> Vec<Module> {
-    let code: String = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| [line, "\n"])
-        .collect();
-    let mut found = Vec::new();
-    let mut rest = code.as_str();
-    while let Some(at) = rest.find("use ") {
-        let is_word = rest[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric());
-        rest = &rest[at + 4..];
-        if is_word {
-            continue;
-        }
-        let Some(end) = rest.find(';') else { break };
-        expand(&rest[..end], &mut Vec::new(), &mut found);
-    }
-    found.into_iter().filter_map(|path| absolute(module, &path)).collect()
-}
-
-/// All paths of a tree such as `a::{b, c::{self, d}}`.
-fn expand(tree: &str, before: &mut Vec<String>, found: &mut Vec<Module>) {
-    let tree = tree.trim();
-    match tree.find('{') {
-        Some(open) => {
-            let depth = before.len();
-            before.extend(
-                tree[..open].split("::").map(str::trim).filter(|s| !s.is_empty()).map(Into::into),
-            );
-            let inner = tree[open + 1..].rsplit_once('}').map_or("", |(inner, _)| inner);
-            let (mut level, mut from) = (0, 0);
-            for (at, c) in inner.char_indices().chain([(inner.len(), ',')]) {
-                match c {
-                    '{' => level += 1,
-                    '}' => level -= 1,
-                    ',' if level == 0 => {
-                        if !inner[from..at].trim().is_empty() {
-                            expand(&inner[from..at], before, found);
-                        }
-                        from = at + 1;
-                    }
-                    _ => {}
-                }
-            }
-            before.truncate(depth);
-        }
-        None => {
-            let path = tree.split(" as ").next().unwrap_or_default();
-            let names = path.split("::").map(str::trim).filter(|name| *name != "self");
-            found.push(before.iter().cloned().chain(names.map(Into::into)).collect());
-        }
-    }
-}
-
-fn absolute(module: &Module, path: &[String]) -> Option<Module> {
-    let first = path.first()?.as_str();
-    match first {
-        "crate" => Some(path[1..].to_vec()),
-        "super" => {
-            let ups = path.iter().take_while(|part| *part == "super").count();
-            let kept = module.len().checked_sub(ups)?;
-            Some([&module[..kept], &path[ups..]].concat())
-        }
-        // A path from a file's own module, if it has such parts; another crate has none.
-        _ => Some([&module[..], path].concat()),
-    }
-}
-
 /// The file of this room that a path leads to, through what folders hand on.
 fn resolve(
     path: &Module,
@@ -229,11 +137,13 @@ fn resolve(
 }
 
 fn rooms() -> BTreeMap<String, Room> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let entries = fs::read_dir(&root).unwrap();
-    let folders = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let names = folders.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
-    names.map(|name| (name.clone(), Room::read(&root, &name))).collect()
+    let mut files: BTreeMap<String, Vec<SourceFile>> = BTreeMap::new();
+    for file in sources::of_the_crate().into_iter().filter(|file| !file.is_tests()) {
+        files.entry(file.module().swap_remove(0)).or_default().push(file);
+    }
+    // A room is a folder; what is one file has no circles.
+    files.retain(|_, files| files.len() > 1);
+    files.into_iter().map(|(name, files)| (name, Room::of(&files))).collect()
 }
 
 #[test]
@@ -243,14 +153,15 @@ fn no_circle_of_files_grows() {
         let circle = room.largest_circle();
         let most = CIRCLE_MAX.iter().find(|(room, _)| *room == name);
         let most = most.map_or(CIRCLE_MAX_ELSEWHERE, |(_, most)| *most);
+        let files: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
         println!(
-            "{name}: {} files, {} imports, {} in the largest circle",
+            "{name}: {} files, {} imports, {} in the largest circle: {}",
             room.uses.len(),
             room.imports(),
-            circle.len()
+            files.len(),
+            files.join(", ")
         );
         if circle.len() > most {
-            let files: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
             found.push(format!("{name}: expected at most {most}, found {}", files.join(", ")));
         }
     }

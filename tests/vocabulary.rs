@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod sources;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 const GLOSSARY: &str = include_str!("../docs/glossary.md");
 
@@ -30,36 +30,12 @@ struct Declaration {
 }
 
 fn declarations() -> Vec<Declaration> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    gather(&root.join("src"), &mut files);
-    for tool in fs::read_dir(root.join("tools")).unwrap() {
-        gather(&tool.unwrap().path().join("src"), &mut files);
-    }
-    assert!(files.len() > 200, "the sources are where they were");
     let mut found = Vec::new();
-    for path in files {
-        let text = fs::read_to_string(&path).unwrap();
-        // By convention the tests of a file are its last part.
-        let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-        let file = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-        found.extend(code.lines().filter_map(|line| declaration(&file, line)));
+    for source in sources::of_the_workspace().iter().filter(|source| !source.is_tests()) {
+        let file = source.path.to_string_lossy();
+        found.extend(source.lines().filter_map(|(_, line)| declaration(&file, line)));
     }
     found
-}
-
-fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            gather(&path, files);
-        } else if path.extension().is_some_and(|ending| ending == "rs")
-            && path.file_stem().is_some_and(|stem| stem != "tests")
-        {
-            files.push(path);
-        }
-    }
 }
 
 fn declaration(file: &str, line: &str) -> Option<Declaration> {
