@@ -17,7 +17,7 @@ const CIRCLE_MAX: [(&str, usize); 8] = [
     ("event", 8),
     ("language", 3),
     ("partition", 4),
-    ("policy", 19),
+    ("policy", 32),
     ("story", 2),
     ("twin", 5),
 ];

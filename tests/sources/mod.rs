@@ -93,12 +93,26 @@ fn gather(from: &Path, folder: &Path, found: &mut Vec<SourceFile>) {
             gather(from, &path, found);
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            // By convention the tests of a file are its last part.
-            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
-            let path = path.strip_prefix(from).unwrap();
-            found.push(SourceFile { path: path.to_owned(), code: code.to_owned() });
+            let path = path.strip_prefix(from).unwrap().to_owned();
+            found.push(SourceFile { path, code: without_tests(&text) });
         }
     }
+}
+
+/// The text without its modules of tests: one with a body is the last part of a file by convention, one in a
+/// file of its own is declared anywhere, and leaves two empty lines.
+fn without_tests(text: &str) -> String {
+    let mut parts = text.split("#[cfg(test)]\nmod ");
+    let mut code = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (declared, rest) = part.split_once('\n').unwrap();
+        if declared.ends_with('{') {
+            break;
+        }
+        code += "\n\n";
+        code += rest;
+    }
+    code
 }
 
 /// All paths of a tree such as `a::{b, c::{self, d}}`.
