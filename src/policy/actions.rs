@@ -1,21 +1,122 @@
 //! Reads `[[actions]]`: what the company can do for the customer, and how it is presented.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::mistake::hint;
 use super::purposes;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
-use super::symbols::one_of;
-use super::{ActionDefinition, Issue, PriorPropensity, Treatment, Worth};
+use super::{Expression, Issue, Path, Root, SourceLocation, Template};
 use crate::config::limits;
 use crate::event::{Channel, Map, language_tag};
 use crate::models::{Arm, ArmParts};
 
-/// Every issue, in the order of their positions.
-pub(super) const ISSUES: [Issue; 4] =
-    [Issue::Service, Issue::Retention, Issue::Nurture, Issue::Sales];
+/// The definition of an action: something the company can do for the customer.
+#[derive(Debug)]
+pub struct ActionDefinition {
+    /// Its name; records of decisions share it.
+    pub name: Arc<str>,
+    /// Positions in [`Policy::needs`](super::Policy::needs) of the needs that it serves.
+    pub serves: Box<[usize]>,
+    /// The issue it belongs to.
+    pub issue: Issue,
+    /// The purpose whose consent it needs; none: it needs none.
+    pub purpose: Option<Box<str>>,
+    /// The purposes for which it uses facts: its purpose or its issue, and `sales` if it sells.
+    pub uses: Box<[Box<str>]>,
+    /// The placements in which it may be shown.
+    pub placements: Box<[Box<str>]>,
+    /// The condition of eligibility; none: every customer is eligible.
+    pub eligible: Option<Expression>,
+    /// The condition of applicability; none: it is always applicable.
+    pub when: Option<Expression>,
+    /// The condition of suitability; none: it is always suitable.
+    pub suitable: Option<Expression>,
+    /// Its value, 0 to 1.
+    pub value: Worth,
+    /// The prior probability of acceptance; none: unknown.
+    pub propensity: Option<PriorPropensity>,
+    /// The lever that people set for or against it, 0.1 to 10.
+    pub lever: f64,
+    /// Whether it must be sent: limits and quiet hours do not apply to it.
+    pub vital: bool,
+    /// Its cooldown after it was taken.
+    pub cooldown: Duration,
+    /// It counts as ignored after this time without an outcome; none: only if a channel says so.
+    pub ignored_after: Option<Duration>,
+    /// It can be recalled for this long, unless it has been seen.
+    pub pending: Duration,
+    /// Data for the integrator, by name.
+    pub data: Box<[(Box<str>, Expression)]>,
+    /// Its treatments, best first.
+    pub treatments: Box<[Treatment]>,
+    /// Its location.
+    pub place: SourceLocation,
+}
+
+impl ActionDefinition {
+    /// The event paths that it reads (except the time), which are no longer available in a later decision
+    /// without that event. Empty: it depends only on the twin's state.
+    pub fn of_event(&self) -> impl Iterator<Item = &Path> {
+        let worth = match &self.value {
+            Worth::Of(value) => Some(value),
+            Worth::Fixed(_) => None,
+        };
+        let asked = [&self.eligible, &self.when, &self.suitable].into_iter().flatten().chain(worth);
+        let told = self.treatments.iter().flat_map(|treatment| {
+            let texts = treatment.texts.values().map(Template::paths);
+            treatment.when.iter().map(Expression::paths).chain(texts)
+        });
+        let data = self.data.iter().map(|(_, value)| value.paths());
+        let read = asked.map(Expression::paths).chain(told).chain(data).flatten();
+        read.filter(|path| path.root == Root::Event && path.names().next() != Some("time"))
+    }
+}
+
+/// The value of an action.
+#[derive(Debug)]
+pub enum Worth {
+    /// A fixed value.
+    Fixed(f64),
+    /// The result of this expression, clamped to 0 to 1.
+    Of(Expression),
+}
+
+/// The prior probability that a customer accepts an action.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PriorPropensity {
+    /// The probability, above 0 and below 1.
+    pub expected: f64,
+    /// Its weight in observations.
+    pub weight: f64,
+}
+
+/// How an action is presented.
+#[derive(Debug)]
+pub struct Treatment {
+    /// Its name, unique within the action; records of decisions share it.
+    pub name: Arc<str>,
+    /// The channel.
+    pub channel: Box<str>,
+    /// The only placement for which it is made; none: any.
+    pub placement: Option<Box<str>>,
+    /// The tone: `neutral`, `gentle`, `direct`, `urgent`…
+    pub tone: Box<str>,
+    /// Creative attributes for the channel: an image, a colour…
+    pub variant: Map,
+    /// The condition; none: always.
+    pub when: Option<Expression>,
+    /// Whether sensitive data is excluded from it, even if the purpose allows it.
+    pub discreet: bool,
+    /// The arm by which the models know it.
+    pub arm: Arm,
+    /// The texts, by language tag.
+    pub texts: BTreeMap<Box<str>, Template>,
+    /// Its location.
+    pub place: SourceLocation,
+}
 
 /// The time for which an action can be recalled, if the policy gives none.
 const PENDING: Duration = Duration::from_secs(86_400);
@@ -39,7 +140,7 @@ pub(super) fn read(
 }
 
 fn action(table: &TomlTable<'_>, name: &str, reader: &PolicyReader) -> ActionDefinition {
-    let issue = table.require("issue").and_then(issue).unwrap_or(Issue::Service);
+    let issue = table.require("issue").and_then(Issue::read).unwrap_or(Issue::Service);
     let purpose: Option<Box<str>> = table.get("purpose").and_then(TomlItem::name).map(Into::into);
     let uses = purposes::uses(purpose.as_deref(), issue);
     let serves = serves(table, name, &uses, reader);
@@ -183,15 +284,6 @@ fn serves(
             found.map_err(|message| item.wrong(message)).ok()
         })
         .collect()
-}
-
-pub(super) fn issue(item: TomlItem<'_>) -> Option<Issue> {
-    let word = item.text()?;
-    let known = ISSUES.into_iter().find(|issue| issue.name() == word);
-    if let (None, Err(message)) = (known, one_of(word, &ISSUES.map(Issue::name), "issue")) {
-        item.wrong(message);
-    }
-    known
 }
 
 fn treatment(table: &TomlTable<'_>, reader: &PolicyReader, uses: &[Box<str>]) -> Treatment {

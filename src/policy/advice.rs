@@ -2,42 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::consents::KNOWN_PURPOSES;
 use super::mistake::{Mistake, hint};
-use super::{
-    ActionDefinition, Files, Issue, PERSONALIZATION, PROCESSING, PROFILING, Policy, Root, RuleStep,
-    SourceLocation, Trigger,
-};
-
-/// Purposes that need no declaration: the reasons for serving a customer, and those for which channels
-/// commonly ask consent.
-pub(super) const KNOWN_PURPOSES: [&str; 4] = ["marketing", PERSONALIZATION, PROFILING, PROCESSING];
-
-/// The uses of names in rules and actions, collected while these are read.
-#[derive(Debug, Default)]
-pub(super) struct PolicyUsage {
-    /// Needs whose strength is read.
-    pub(super) needs: BTreeSet<String>,
-    /// Purposes whose consent is read, each with the first location.
-    pub(super) purposes: Vec<(String, SourceLocation)>,
-    /// Inputs that trigger something, by kind and detail, with their locations.
-    pub(super) heard: Vec<(Trigger, Box<str>, SourceLocation)>,
-}
-
-impl PolicyUsage {
-    /// Records that an expression or a text reads a path.
-    pub(super) fn read(&mut self, path: &super::Path, place: impl FnOnce() -> SourceLocation) {
-        let Some(name) = path.names().next() else { return };
-        match path.root {
-            Root::Needs => {
-                self.needs.insert(name.to_owned());
-            }
-            Root::Consents if self.purposes.iter().all(|(known, _)| known != name) => {
-                self.purposes.push((name.to_owned(), place()));
-            }
-            _ => {}
-        }
-    }
-}
+use super::usage::PolicyUsage;
+use super::{ActionDefinition, Files, Issue, Policy, RuleStep, SourceLocation, Trigger};
 
 /// Warnings about a policy as a whole, each with its line.
 pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> Vec<Mistake> {
@@ -93,7 +61,7 @@ fn purposes<'a>(
     noticed: &'a PolicyUsage,
     said: &mut Vec<(&'a SourceLocation, String)>,
 ) {
-    let issues = super::actions::ISSUES.map(Issue::name);
+    let issues = Issue::ALL.map(Issue::name);
     let declared = policy.consents.keys().map(|name| &**name);
     let known: BTreeSet<&str> = declared.chain(issues).chain(KNOWN_PURPOSES).collect();
     let facts = policy.context.values().filter_map(|signal| signal.purposes.as_ref());

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::activities::{self, ActivityRule};
+use super::mistake::one_of;
 use super::read::{TomlItem, TomlKey, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
-use super::rules::{self, Pattern};
-use super::symbols::one_of;
+use super::rules;
+use super::trigger::Pattern;
 use super::{Expression, Index, SourceLocation, Trigger};
 
 /// The aggregates of a policy, in the order of files and lines.
@@ -236,7 +237,7 @@ fn aggregate(
     let measure = match kind {
         Kind::Window => window(table, reader, situation),
         Kind::Counter => {
-            let half_life = table.require("half_life").and_then(period);
+            let half_life = table.require("half_life").and_then(TomlItem::period);
             let by = match table.get("by") {
                 Some(item) => reader.expression(item, situation),
                 None => Expression::compile("1").ok(),
@@ -259,7 +260,7 @@ fn window(
     reader: &PolicyReader,
     situation: ExpressionSite<'_>,
 ) -> Option<AggregateKind> {
-    let over = table.require("over").and_then(period);
+    let over = table.require("over").and_then(TomlItem::period);
     let keep = table.get("keep").map_or(Some(AggregateFunction::Count), keep);
     let of = table.get("of").map(|item| reader.expression(item, situation));
     match (keep?, &of) {
@@ -279,16 +280,6 @@ fn window(
         _ => {}
     }
     Some(AggregateKind::Window { over: over?, keep: keep?, of: rules::flat(of)? })
-}
-
-/// A duration that is not zero.
-pub(super) fn period(item: TomlItem<'_>) -> Option<Duration> {
-    let span = item.span()?;
-    if span.as_millis() == 0 {
-        item.wrong("expected a duration above 0");
-        return None;
-    }
-    Some(span)
 }
 
 fn keep(item: TomlItem<'_>) -> Option<AggregateFunction> {

@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::actions::ISSUES;
-use super::advice::KNOWN_PURPOSES;
+use super::SourceLocation;
 use super::read::{TomlItem, TomlTable};
 use super::reader::PolicyReader;
-use super::{Policy, SourceLocation};
 use crate::event::is_same_name;
 
 /// The policy's rule for a purpose.
@@ -18,7 +16,7 @@ pub struct ConsentRule {
     pub needed: bool,
     /// How long a consent is valid; none: until it is withdrawn.
     pub expires: Option<Duration>,
-    /// Position in [`Policy::actions`] of the action that asks again once a consent has expired.
+    /// Position in [`Policy::actions`](super::Policy::actions) of the action that asks again once a consent has expired.
     pub ask_again: Option<usize>,
     /// Its location.
     pub place: SourceLocation,
@@ -31,42 +29,9 @@ pub const PROFILING: &str = "profiling";
 /// Use of the data at all: a customer who withdraws it restricts processing; data is kept but not used.
 pub const PROCESSING: &str = "processing";
 
-impl Policy {
-    /// The rule of a purpose, for any spelling of its name.
-    pub fn consent_rule(&self, purpose: &str) -> Option<&ConsentRule> {
-        self.consents.get(purpose).or_else(|| {
-            let mut all = self.consents.iter();
-            all.find(|(known, _)| is_same_name(known, purpose)).map(|(_, rule)| rule)
-        })
-    }
-
-    /// The policy's spelling of a purpose, for any spelling of it; none if the policy has no such
-    /// purpose.
-    pub fn purpose_called(&self, name: &str) -> Option<&str> {
-        let declared = self.consents.keys();
-        let used = self.actions.iter().flat_map(|action| action.purpose.iter().chain(&action.uses));
-        let of_queues = self.queues.iter().map(|queue| &queue.purpose);
-        let given = self.context.values().filter_map(|signal| signal.purposes.as_ref());
-        let given = given.flat_map(|purposes| purposes.iter());
-        let own = declared.chain(used).chain(of_queues).map(|name| &**name).chain(given);
-        let always = ISSUES.iter().map(|issue| issue.name()).chain(KNOWN_PURPOSES);
-        own.chain(always).find(|known| is_same_name(known, name))
-    }
-
-    /// The policy's spelling of a channel, for any spelling of it; none: no action uses the channel.
-    pub fn channel_called(&self, name: &str) -> Option<&str> {
-        let treatments = self.actions.iter().flat_map(|action| &action.treatments);
-        treatments.map(|way| &*way.channel).find(|known| is_same_name(known, name))
-    }
-
-    /// Whether a purpose needs the customer's consent, if they have made no statement.
-    pub fn needs_consent(&self, purpose: &str) -> bool {
-        // A customer expects to be served at all, so this needs no consent; it can be refused, too.
-        let free = [PERSONALIZATION, PROFILING, PROCESSING];
-        let otherwise = !free.iter().any(|known| is_same_name(known, purpose));
-        self.consent_rule(purpose).map_or(otherwise, |rule| rule.needed)
-    }
-}
+/// Purposes that need no declaration: the reasons for serving a customer, and those for which channels
+/// commonly ask consent.
+pub(super) const KNOWN_PURPOSES: [&str; 4] = ["marketing", PERSONALIZATION, PROFILING, PROCESSING];
 
 pub(super) fn read(
     table: &TomlTable<'_>,

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use chrono::{NaiveTime, Offset, TimeZone};
 
-use super::actions::issue;
-use super::mistake::hint;
+use super::mistake::{hint, one_of};
 use super::read::{TomlItem, TomlTable};
 use super::reader::PolicyReader;
-use super::symbols::one_of;
 use super::{Issue, SourceLocation};
 use crate::config::limits;
 use crate::event::{OutcomeKind, Time, Zone};
@@ -218,7 +216,7 @@ fn limit(item: TomlItem<'_>, reader: &PolicyReader) -> Option<ContactLimit> {
     });
     let limit = ContactLimit {
         channel: table.get("channel").and_then(TomlItem::name).map(Into::into),
-        issue: table.get("issue").and_then(issue),
+        issue: table.get("issue").and_then(Issue::read),
         action,
         most: table.require("most").and_then(|item| item.whole(1..=MOST)).unwrap_or(1),
         over: table.require("over").and_then(TomlItem::span).unwrap_or_default(),

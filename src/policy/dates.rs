@@ -5,7 +5,7 @@ use std::fmt;
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 
-use super::expression::CompileError;
+use super::compile_error::CompileError;
 
 /// The warning about a call that is a date without quotes: `2026-01-02` evaluates to 2023. It comes with
 /// the numbers of the nested calls, which are of the same date; `at` gives the start of a part.

@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::null_analysis::NullAnalysis;
 use super::read::{TomlItem, TomlTable};
-use super::{Path, Purposes, Root, SourceLocation, Trigger, symbols};
+use super::{Path, Purposes, Root, SourceLocation, Trigger, trigger};
 
 /// The derived value: a root and a name below it.
 pub(super) type DerivedName = (&'static str, String);
@@ -109,7 +109,7 @@ fn conditions(table: &TomlTable<'_>) -> Vec<Path> {
 /// The signals that trigger something, if nothing else does.
 fn signals(table: &TomlTable<'_>) -> Vec<String> {
     let on = table.get("on").map_or(Vec::new(), TomlItem::list_or_one);
-    let signal = |item: &TomlItem<'_>| match symbols::trigger(item.as_text()?) {
+    let signal = |item: &TomlItem<'_>| match trigger::parse(item.as_text()?) {
         Ok((Trigger::Event(crate::event::EventType::Signal), Some(name))) => Some(name.to_owned()),
         _ => None,
     };

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::aggregates::period;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
 use super::{Expression, Path, Root, SourceLocation};
@@ -56,7 +55,7 @@ pub(super) fn read(
     let share = |key, otherwise| {
         table.get(key).map_or(Some(otherwise), |item: TomlItem<'_>| item.number(0.0..=1.0))
     };
-    let span = |key, otherwise| table.get(key).map_or(Some(otherwise), period);
+    let span = |key, otherwise| table.get(key).map_or(Some(otherwise), TomlItem::period);
     let alarm = table.get("alarm").map_or(Some(ALARM), |item| item.number(ALARM_MIN..=1.0));
     let alarm = alarm.unwrap_or(ALARM);
     let calm = table.get("calm").map_or(Some(alarm * CALM_SHARE), |item| item.number(0.0..=alarm));

@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use super::actions;
-use super::aggregates::period;
 use super::files::ARMS;
-use super::mistake::hint;
+use super::mistake::{hint, one_of};
 use super::read::{TomlItem, TomlKey, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
-use super::rules::{self, Pattern};
-use super::symbols::one_of;
+use super::rules;
+use super::trigger::Pattern;
 use super::{ActionDefinition, Expression, Index, Issue, SourceLocation, Trigger};
 use crate::config::limits;
 use crate::models;
@@ -187,7 +185,7 @@ fn experiment(
     });
     let actions = actions.collect();
     let issues = table.get("issues").map_or(Vec::new(), TomlItem::list_or_one);
-    let issues = issues.into_iter().filter_map(actions::issue).collect();
+    let issues = issues.into_iter().filter_map(Issue::read).collect();
     let goal = table.require("goal").map(|item| rules::patterns(item, reader));
     let triggers: Vec<Trigger> = goal.iter().flatten().map(|(trigger, _)| *trigger).collect();
     if triggers.contains(&Trigger::Dissatisfaction) {
@@ -198,7 +196,7 @@ fn experiment(
     let situation = ExpressionSite::Rule(&triggers);
     let when = table.get("when").map(|item| reader.expression(item, situation));
     let value = table.get("value").map(|item| reader.expression(item, situation));
-    let within = table.require("within").and_then(period);
+    let within = table.require("within").and_then(TomlItem::period);
     let experiment = Experiment {
         name: name.into(),
         describe: describe?.into(),

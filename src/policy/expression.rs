@@ -10,7 +10,7 @@ use super::evaluate::{CompiledExpression, EvalBindings, EvalFault, EvalInput};
 use super::functions::SHARED;
 use super::lower::{self, Macro};
 use super::negation;
-use super::{Path, Scope, SourceLocation};
+use super::{CompileError, Path, Scope, SourceLocation};
 use crate::config::limits;
 use crate::event::{Time, Value};
 
@@ -59,22 +59,6 @@ impl Truth {
     /// Whether it certainly holds.
     pub fn holds(&self) -> bool {
         matches!(self, Truth::True)
-    }
-}
-
-/// Why an expression could not be compiled.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct CompileError {
-    /// The position, in bytes from the start of the expression.
-    pub offset: usize,
-    /// What was expected, what was found, what to do.
-    pub message: String,
-}
-
-impl CompileError {
-    pub(super) fn new(offset: usize, message: impl Into<String>) -> CompileError {
-        CompileError { offset, message: message.into() }
     }
 }
 

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use super::Version;
 
 /// The folder of a policy's stories, which are not part of the policy.
 const SCENARIOS: &str = "scenarios/";
@@ -53,6 +53,18 @@ impl Files {
         }
         let digits = hex::encode(hash.finalize());
         Version(digits[..16].into())
+    }
+}
+
+/// The version of a policy: the first 16 hexadecimal digits of the SHA-256 of its files' names and
+/// contents.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Version(pub Box<str>);
+
+impl fmt::Display for Version {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::read::{TomlItem, TomlTable};
 use super::reader::PolicyReader;
-use super::symbols;
+use super::trigger;
 use super::{InteractionRule, Occasion, Trigger};
 use crate::event::EventType;
 
@@ -64,7 +64,7 @@ pub(super) fn resumes<'a>(table: &TomlTable<'a>) -> Vec<&'a str> {
 }
 
 fn occasions(item: TomlItem<'_>, reader: &PolicyReader) -> Box<[Occasion]> {
-    let occasion = |item: TomlItem<'_>| match symbols::trigger(item.text()?) {
+    let occasion = |item: TomlItem<'_>| match trigger::parse(item.text()?) {
         Ok((Trigger::Timer, _)) => {
             item.wrong("expected something that a channel reports, found a timer");
             None

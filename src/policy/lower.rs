@@ -10,8 +10,8 @@ use cel::parser::{ParseErrors, Parser};
 use cel::{IdedExpr, Value};
 
 use super::cel_value;
+use super::compile_error::CompileError;
 use super::dates;
-use super::expression::CompileError;
 use super::functions::{self, SHARED};
 use super::mistake::nearest;
 use super::syntax;

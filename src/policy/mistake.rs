@@ -231,6 +231,18 @@ fn folded(name: &str) -> String {
     name.to_lowercase().replace('-', "_")
 }
 
+/// Checks that a word is one of a few.
+pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), String> {
+    if known.contains(&word) {
+        return Ok(());
+    }
+    let hint = match hint(word, known.iter().copied()) {
+        none if none.is_empty() => format!("; there are {}", known.join(", ")),
+        near => near,
+    };
+    Err(format!("unknown {what} `{word}`{hint}"))
+}
+
 /// `; did you mean …?`, or nothing if no known name is near.
 pub(crate) fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, known).map_or_else(String::new, |right| format!("; did you mean `{right}`?"))

@@ -6,6 +6,7 @@
 
 mod actions;
 mod activities;
+mod activity_metric;
 mod advice;
 mod aggregates;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod audience;
 mod broadcasts;
 mod budget;
 mod cel_value;
+mod compile_error;
 mod consents;
 mod contact;
 mod dates;
@@ -23,10 +25,12 @@ mod evaluate;
 mod experiments;
 mod expression;
 mod files;
+mod filters;
 mod functions;
 mod head;
 mod identity;
 mod interactions;
+mod issue;
 mod load;
 mod lower;
 pub(crate) mod mistake;
@@ -42,38 +46,47 @@ mod retention;
 mod rules;
 mod scope;
 mod simple_template;
+mod source_location;
 mod symbols;
 mod syntax;
 mod template;
 mod topics;
+mod trigger;
+mod usage;
 mod weights;
 
-pub use activities::{ActivityMetric, ActivityRule};
+pub use actions::{ActionDefinition, PriorPropensity, Treatment, Worth};
+pub use activities::ActivityRule;
+pub use activity_metric::ActivityMetric;
 pub use aggregates::{Aggregate, AggregateFunction, AggregateKind, Aggregates};
 pub use audience::Audience;
 pub use budget::{Exceeded, StepBudget, exceed, has_exceeded};
+pub use compile_error::CompileError;
 pub use consents::{ConsentRule, PERSONALIZATION, PROCESSING, PROFILING};
 pub use contact::{ContactLimit, ContactPause, ContactRules, Per, Quiet};
 pub use dissatisfaction::DissatisfactionRule;
 pub use experiments::{Does, Experiment, ExperimentArm, Experiments};
-pub use expression::{CompileError, EvalError, Expression, Truth};
-pub use files::Files;
+pub use expression::{EvalError, Expression, Truth};
 pub(crate) use files::belongs;
+pub use files::{Files, Version};
 pub use identity::IdentityRule;
+pub use issue::Issue;
 pub use load::{load, load_with};
 pub(crate) use mistake::nearest;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
-    ActionDefinition, CONSENT_TIMER, CatchUp, Due, IGNORED_TIMER, Index, InteractionRule, Issue,
-    NeedDefinition, Occasion, PAUSE_TIMER, Policy, PreferenceRule, PriorPropensity, QUIET_TIMER,
-    RETENTION_TIMER, Rule, RuleStep, SourceLocation, Treatment, Trigger, Version, Worth,
+    CONSENT_TIMER, IGNORED_TIMER, InteractionRule, NeedDefinition, PAUSE_TIMER, Policy,
+    PreferenceRule, QUIET_TIMER, RETENTION_TIMER,
 };
 pub use purposes::{Purposes, SignalRule};
 pub use queues::{
-    AutoEscalation, AutoEscalations, DENIAL, DUE_TIMER, EXPIRED, EscalationTarget, PERSON, Queue,
+    AutoEscalation, AutoEscalations, DENIAL, DUE_TIMER, EscalationTarget, PERSON, Queue,
 };
 pub use retention::{ErasureRule, RetentionRule};
+pub use rules::{CatchUp, Due, Rule, RuleStep};
 pub use scope::{Found, Path, Root, Scope};
+pub use source_location::SourceLocation;
 pub use template::{RenderError, Template};
 pub use topics::Speech;
+pub use trigger::{EXPIRED, Index, Occasion, Trigger};
 pub use weights::{Explore, IssueWeights, Suitability};

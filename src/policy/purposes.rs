@@ -10,17 +10,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::mistake::one_of;
 use super::read::{TomlItem, TomlTable};
-use super::symbols::one_of;
-use super::{Issue, Policy, SourceLocation};
-use crate::event::{Sensitivity, SignalData};
+use super::{Issue, SourceLocation};
+use crate::event::Sensitivity;
 
 /// The purposes for which a sensitive fact may be used, in alphabetical order. Empty: none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Purposes(Box<[Box<str>]>);
 
-/// The purpose if none is given: serving the customer.
-const UNSAID: &str = "service";
+/// The purpose of a signal if none is given: serving the customer.
+pub(super) const SIGNAL_PURPOSE: &str = "service";
 
 impl Purposes {
     /// Creates them from a list.
@@ -77,33 +77,6 @@ pub(super) fn uses(purpose: Option<&str>, issue: Issue) -> Box<[Box<str>]> {
     let first = purpose.unwrap_or(issue.name());
     let sells = (issue == Issue::Sales && first != Issue::Sales.name()).then_some("sales");
     [first].into_iter().chain(sells).map(Into::into).collect()
-}
-
-impl Policy {
-    /// The purposes of a signal: none if unrestricted.
-    pub fn purposes(
-        &self,
-        name: &str,
-        told: Sensitivity,
-        purpose: Option<&str>,
-    ) -> Option<Purposes> {
-        let rule = self.context.get(name);
-        let declared = rule.map_or(Sensitivity::Public, |rule| rule.sensitivity);
-        if told.max(declared) != Sensitivity::Sensitive {
-            return None;
-        }
-        let declared = rule.and_then(|rule| rule.purposes.as_ref());
-        Some(match (declared, purpose) {
-            (Some(declared), Some(purpose)) => declared.and(&Purposes::new([purpose.into()])),
-            (Some(declared), None) => declared.clone(),
-            (None, purpose) => Purposes::new([purpose.unwrap_or(UNSAID).into()]),
-        })
-    }
-
-    /// The purposes of a reported signal: none if unrestricted.
-    pub fn purposes_of(&self, told: &SignalData) -> Option<Purposes> {
-        self.purposes(&told.name, told.sensitivity, told.purpose.as_deref())
-    }
 }
 
 pub(super) fn read_context(table: &TomlTable<'_>, rules: &mut BTreeMap<Box<str>, SignalRule>) {

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::aggregates::period;
-use super::mistake::hint;
+use super::mistake::one_of;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
-use super::symbols::one_of;
-use super::{Expression, Path, Policy, Root, SourceLocation};
+use super::symbols::KnownQueue;
+use super::{Expression, Path, Root, SourceLocation};
 use crate::config::limits;
 
 /// A queue of agents and its deadlines.
@@ -84,36 +83,16 @@ pub struct AutoEscalations {
 /// The timer for the next deadline.
 pub const DUE_TIMER: &str = "due:";
 
-/// The detail of `handoff` that triggers rules when a deadline was missed.
-pub const EXPIRED: &str = "expired";
-
 /// The languages' topic by which a customer asks for a person.
 pub const PERSON: &str = "person";
 /// The languages' topic by which a customer says that an answer does not help.
 pub const DENIAL: &str = "denial";
 
 /// The purpose for which agents use facts, if a policy gives none.
-const PURPOSE: &str = "service";
+pub(super) const QUEUE_PURPOSE: &str = "service";
 
 /// The number of a bot's answers after which it has failed, if the policy gives none.
 const BOT_FAILS_AFTER: u32 = 2;
-
-impl Policy {
-    /// The queue with this name.
-    pub fn queue(&self, name: &str) -> Option<&Queue> {
-        self.queues.iter().find(|queue| *queue.name == *name)
-    }
-
-    /// The purposes for which the agents of a queue use facts.
-    pub fn uses_of_queue(&self, queue: &str) -> Box<[Box<str>]> {
-        [self.purpose_of_queue(queue).into()].into()
-    }
-
-    /// The one purpose for which the agents of a queue use facts.
-    pub fn purpose_of_queue(&self, queue: &str) -> &str {
-        self.queue(queue).map_or(PURPOSE, |queue| &queue.purpose)
-    }
-}
 
 pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Vec<Queue>) {
     let Some(all) = table.get("queues").and_then(TomlItem::table) else { return };
@@ -130,7 +109,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
             let items = table.get(key).map_or(Vec::new(), TomlItem::list_or_one);
             items.into_iter().filter_map(TomlItem::name).map(Box::<str>::from).collect::<Box<[_]>>()
         };
-        let span = |key| table.get(key).and_then(period);
+        let span = |key| table.get(key).and_then(TomlItem::period);
         let next = table.get("next").and_then(|item| {
             let next = item.text()?;
             reader.names.queue(next).map_err(|message| item.wrong(message)).ok()?;
@@ -152,7 +131,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
         queues.push(Queue {
             name: name.into(),
             describe: text("describe").unwrap_or_default(),
-            purpose: table.get("purpose").and_then(TomlItem::name).unwrap_or(PURPOSE).into(),
+            purpose: table.get("purpose").and_then(TomlItem::name).unwrap_or(QUEUE_PURPOSE).into(),
             skills: names("skills"),
             language: table
                 .get("language")
@@ -287,60 +266,16 @@ pub(super) fn escalation_target(
     }
 }
 
-/// The properties of a queue that are collected before it is read.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    purpose: Option<Box<str>>,
-    skills: Vec<Box<str>>,
-    next: Option<Box<str>>,
-}
-
 /// The queues of a policy, without errors: those are reported when they are read.
-pub(super) fn gather(table: &TomlTable<'_>, queues: &mut Vec<(String, Known)>) {
+pub(super) fn gather(table: &TomlTable<'_>, queues: &mut Vec<(String, KnownQueue)>) {
     let all = table.get("queues").and_then(TomlItem::as_table);
     for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {
         let Some(table) = item.as_table() else { continue };
         let skills = table.get("skills").map_or(Vec::new(), TomlItem::list_or_one);
         let skills = skills.into_iter().filter_map(TomlItem::as_text).map(Into::into).collect();
         let next = table.get("next").and_then(TomlItem::as_text).map(Into::into);
-        let purpose = table.get("purpose").and_then(TomlItem::as_text).map(Into::into);
-        queues.push((key.text().to_owned(), Known { purpose, skills, next }));
-    }
-}
-
-impl super::symbols::Symbols {
-    /// A queue of the policy, if it defines queues.
-    pub(super) fn queue(&self, name: &str) -> Result<(), String> {
-        if self.queues.is_empty() || self.queues.iter().any(|(known, _)| known == name) {
-            return Ok(());
-        }
-        let known = self.queues.iter().map(|(known, _)| known.as_str());
-        Err(format!("unknown queue `{name}`{}", hint(name, known)))
-    }
-
-    /// Whether the agents of two queues use facts for the same purpose.
-    fn is_for_the_same(&self, one: &str, other: &str) -> bool {
-        let purpose = |of: &str| {
-            let known = self.queues.iter().find(|(known, _)| known == of);
-            known.and_then(|(_, queue)| queue.purpose.as_deref()).unwrap_or(PURPOSE)
-        };
-        purpose(one) == purpose(other)
-    }
-
-    /// Whether an escalation that nobody resolves returns to the same queue.
-    fn comes_round(&self, name: &str) -> bool {
-        let next = |of: &str| {
-            let (_, queue) = self.queues.iter().find(|(known, _)| known == of)?;
-            queue.next.as_deref()
-        };
-        let mut at = next(name);
-        for _ in 0..self.queues.len() {
-            match at {
-                Some(found) if found == name => return true,
-                Some(found) => at = next(found),
-                None => return false,
-            }
-        }
-        false
+        let purpose =
+            table.get("purpose").and_then(TomlItem::as_text).unwrap_or(QUEUE_PURPOSE).into();
+        queues.push((key.text().to_owned(), KnownQueue { purpose, skills, next }));
     }
 }

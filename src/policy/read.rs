@@ -260,6 +260,16 @@ impl<'a> TomlItem<'a> {
         }
     }
 
+    /// A duration that is not zero.
+    pub(crate) fn period(self) -> Option<Duration> {
+        let span = self.span()?;
+        if span.as_millis() == 0 {
+            self.wrong("expected a duration above 0");
+            return None;
+        }
+        Some(span)
+    }
+
     /// The value, which must be an expression: a text with CEL, or a number, or true or false.
     pub(crate) fn expression(self) -> Option<Expression> {
         let compiled = match self.inner() {

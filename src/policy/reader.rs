@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use super::advice::PolicyUsage;
 use super::read::TomlItem;
 use super::symbols::Symbols;
+use super::usage::PolicyUsage;
 use super::{CompileError, Expression, Path, Root, Template, Trigger};
 
 /// Where an expression or template is used, which determines what it may read.

@@ -1,15 +1,140 @@
 //! Reads `[[rules]]`: on an input, if a condition holds, run these steps.
 
-use super::mistake::hint;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::mistake::{hint, one_of};
 use super::queues::escalation_target;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
-use super::symbols::{self, one_of};
-use super::{CatchUp, Due, Expression, Rule, RuleStep, Trigger};
+use super::trigger::{self, Pattern};
+use super::{EscalationTarget, Expression, SourceLocation, Template, Trigger};
 use crate::config::limits;
 
-/// An input that triggers something: its kind, and its detail; none: any.
-pub(super) type Pattern = (Trigger, Option<Box<str>>);
+/// One rule: on an input, if a condition holds, run these steps.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: Box<str>,
+    /// The condition; none: always.
+    pub when: Option<Expression>,
+    /// The steps, in order.
+    pub then: Box<[RuleStep]>,
+    /// Its location.
+    pub place: SourceLocation,
+}
+
+/// One consequence of a rule.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a policy holds some thousands, made once")]
+pub enum RuleStep {
+    /// Raises a need of the twin to at least this strength.
+    Raise {
+        /// Position in [`Policy::needs`](super::Policy::needs).
+        need: usize,
+        /// 0 to 1.
+        strength: Expression,
+        /// When the need ends, if sooner than its expiry.
+        until: Option<Expression>,
+        /// The reason, for people to read.
+        because: Option<Template>,
+    },
+    /// Strengthens the need, if the twin has it, by this share of the distance to 1.
+    Strengthen {
+        /// Position in [`Policy::needs`](super::Policy::needs).
+        need: usize,
+        /// 0 to 1.
+        by: Expression,
+    },
+    /// Satisfies the need: it is removed.
+    Satisfy {
+        /// Position in [`Policy::needs`](super::Policy::needs).
+        need: usize,
+    },
+    /// Sets a fact; `null` removes it.
+    Set {
+        /// The fact.
+        fact: Box<str>,
+        /// Its value.
+        value: Expression,
+    },
+    /// Records a problem of the customer, perhaps a repeated one: it counts for dissatisfaction.
+    Problem {
+        /// The topic; the same text is the same problem.
+        topic: Template,
+    },
+    /// Records a choice of the customer: evidence for a preference.
+    Prefer {
+        /// A key of [`Policy::preferences`](super::Policy::preferences).
+        key: Box<str>,
+        /// The chosen value.
+        value: Expression,
+    },
+    /// Declares a preference for the customer.
+    Declare {
+        /// A key of [`Policy::preferences`](super::Policy::preferences).
+        key: Box<str>,
+        /// The preferred value.
+        value: Expression,
+    },
+    /// Starts or restarts a durable timer.
+    Start {
+        /// Its name.
+        timer: Box<str>,
+        /// When it fires.
+        due: Due,
+        /// The interval after which it fires again; none: it fires once.
+        every: Option<Duration>,
+        /// How missed firings are handled.
+        catch_up: CatchUp,
+    },
+    /// Cancels a timer.
+    Cancel {
+        /// Its name.
+        timer: Box<str>,
+    },
+    /// Escalates to agents.
+    Escalate {
+        /// The target.
+        to: EscalationTarget,
+        /// The topic; there is one open escalation for each conversation, else for each queue and topic.
+        topic: Box<str>,
+        /// The priority, from 1 (not urgent) to 5 (immediately).
+        priority: u8,
+        /// The reason, for people to read.
+        because: Option<Template>,
+    },
+    /// Proposes an action as a candidate of this reaction, whether or not a need asks for it.
+    Act {
+        /// Position in [`Policy::actions`](super::Policy::actions).
+        action: usize,
+    },
+}
+
+/// When a timer fires.
+#[derive(Debug)]
+pub enum Due {
+    /// This long after now.
+    After(Expression),
+    /// At this time.
+    At(Expression),
+}
+
+/// How a timer's firings missed during a downtime are handled.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum CatchUp {
+    /// Every missed firing runs, one after the other.
+    #[default]
+    Run,
+    /// The missed firings are merged into one late firing.
+    Coalesce,
+    /// A firing more than a minute late does not run.
+    Skip,
+}
 
 /// A rule and its triggers.
 pub(super) struct PatternedRule {
@@ -62,7 +187,7 @@ pub(super) fn patterns(item: TomlItem<'_>, reader: &PolicyReader) -> Vec<Pattern
     let mut on = Vec::new();
     for pattern in item.list_or_one() {
         let Some(text) = pattern.text() else { continue };
-        match symbols::trigger(text) {
+        match trigger::parse(text) {
             Ok((trigger, detail)) => {
                 if let (Trigger::Timer, Some(timer)) = (trigger, detail)
                     && let Err(message) = reader.names.timer(timer)
@@ -187,7 +312,7 @@ impl Reading<'_, '_> {
         })
     }
 
-    fn because(&self) -> Option<Option<super::Template>> {
+    fn because(&self) -> Option<Option<Template>> {
         let item = self.table.get("because");
         flat(item.map(|item| self.reader.template(item, self.situation)))
     }

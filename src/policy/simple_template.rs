@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::template::{date, decimals, decimals_of_whole, is_nothing, shown};
+use super::filters::{date, decimals, decimals_of_whole, is_nothing, shown};
 use super::{Found, Path, Scope};
 use crate::config::limits;
 use crate::event::Value;

@@ -3,10 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::derived_sensitivity::{DerivedName, DerivedSensitivity};
-use super::mistake::hint;
-use super::queues::Known;
-use super::{ActivityMetric, EXPIRED, Path, Purposes, Root, Trigger};
-use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker};
+use super::mistake::{hint, one_of};
+use super::{ActivityMetric, Path, Purposes, Root, Trigger};
+use crate::event::EventType;
+
+/// The properties of a queue that are collected before it is read.
+#[derive(Debug, Default)]
+pub(super) struct KnownQueue {
+    pub(super) purpose: Box<str>,
+    pub(super) skills: Vec<Box<str>>,
+    pub(super) next: Option<Box<str>>,
+}
 
 /// The names that a policy defines anywhere, collected before the parts that use them are read.
 #[derive(Debug, Default)]
@@ -30,7 +37,7 @@ pub(super) struct Symbols {
     pub(super) counters: BTreeSet<String>,
     pub(super) activities: BTreeSet<String>,
     /// Queues of agents, in order; empty: the policy does not define any.
-    pub(super) queues: Vec<(String, Known)>,
+    pub(super) queues: Vec<(String, KnownQueue)>,
     /// Actions that some rule proposes.
     pub(super) acts: BTreeSet<String>,
 }
@@ -200,6 +207,43 @@ impl Symbols {
     }
 }
 
+impl Symbols {
+    /// A queue of the policy, if it defines queues.
+    pub(super) fn queue(&self, name: &str) -> Result<(), String> {
+        if self.queues.is_empty() || self.queues.iter().any(|(known, _)| known == name) {
+            return Ok(());
+        }
+        let known = self.queues.iter().map(|(known, _)| known.as_str());
+        Err(format!("unknown queue `{name}`{}", hint(name, known)))
+    }
+
+    /// Whether the agents of two queues use facts for the same purpose.
+    pub(super) fn is_for_the_same(&self, one: &str, other: &str) -> bool {
+        let purpose = |of: &str| {
+            let known = self.queues.iter().find(|(known, _)| known == of);
+            known.map(|(_, queue)| &*queue.purpose)
+        };
+        purpose(one) == purpose(other)
+    }
+
+    /// Whether an escalation that nobody resolves returns to the same queue.
+    pub(super) fn comes_round(&self, name: &str) -> bool {
+        let next = |of: &str| {
+            let (_, queue) = self.queues.iter().find(|(known, _)| known == of)?;
+            queue.next.as_deref()
+        };
+        let mut at = next(name);
+        for _ in 0..self.queues.len() {
+            match at {
+                Some(found) if found == name => return true,
+                Some(found) => at = next(found),
+                None => return false,
+            }
+        }
+        false
+    }
+}
+
 fn position(known: &[String], what: &str, name: &str) -> Result<usize, String> {
     known.iter().position(|known| known == name).ok_or_else(|| {
         format!("unknown {what} `{name}`{}", hint(name, known.iter().map(String::as_str)))
@@ -211,18 +255,6 @@ fn member(known: &BTreeSet<String>, what: &str, name: &str) -> Result<(), String
         return Ok(());
     }
     Err(format!("{what} `{name}`{}", hint(name, known.iter().map(String::as_str))))
-}
-
-/// Checks that a word is one of a few.
-pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), String> {
-    if known.contains(&word) {
-        return Ok(());
-    }
-    let hint = match hint(word, known.iter().copied()) {
-        none if none.is_empty() => format!("; there are {}", known.join(", ")),
-        near => near,
-    };
-    Err(format!("unknown {what} `{word}`{hint}"))
 }
 
 /// What expressions may read of the escalation changed last.
@@ -286,85 +318,4 @@ fn check_event(field: &str, triggers: &[Trigger]) -> Result<(), String> {
     known.sort_unstable();
     known.dedup();
     one_of(field, &known, "field of the event")
-}
-
-/// The trigger and the detail in a rule's `on`: `track:Flight Booked`, `message`, `timer:departure_near`.
-pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> {
-    let (kind, detail) = match pattern.split_once(':') {
-        Some((kind, detail)) => (kind.trim(), Some(detail.trim())),
-        None => (pattern.trim(), None),
-    };
-    if detail.is_some_and(str::is_empty) {
-        return Err(format!("expected something after the colon, as in `{kind}:name`"));
-    }
-    if kind == "timer" {
-        return Ok((Trigger::Timer, detail));
-    }
-    if kind == "dissatisfaction" {
-        return match detail {
-            Some(_) => {
-                Err("`dissatisfaction` has no detail; `alarm` in [dissatisfaction] sets the \
-                     threshold"
-                    .to_owned())
-            }
-            None => Ok((Trigger::Dissatisfaction, None)),
-        };
-    }
-    if kind == "broadcast" {
-        return match detail {
-            Some(_) => Ok((Trigger::Broadcast, detail)),
-            None => Err("expected the scope of a broadcast after `broadcast:`".to_owned()),
-        };
-    }
-    if kind == "topic" {
-        return match detail {
-            Some(_) => Ok((Trigger::Topic, detail)),
-            None => Err("expected a topic after `topic:`; any message is `message`".to_owned()),
-        };
-    }
-    let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
-        let others = ["timer", "topic", "broadcast", "dissatisfaction"];
-        let known = EventType::ALL.into_iter().map(EventType::name).chain(others);
-        let hint = match hint(kind, known) {
-            none if none.is_empty() => {
-                let names = EventType::ALL.map(EventType::name).join(", ");
-                format!("; expected one of {names}, timer, topic, broadcast, dissatisfaction")
-            }
-            near => near,
-        };
-        return Err(format!("unknown event type `{kind}`{hint}"));
-    };
-    if let Some(detail) = detail {
-        check_detail(kind, detail)?;
-    }
-    Ok((Trigger::Event(kind), detail))
-}
-
-/// The details of some types are fixed words of the contract, and no other can occur.
-fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
-    use InteractionState as State;
-    let known: Vec<&str> = match kind {
-        EventType::Message => {
-            [Speaker::Customer, Speaker::Agent, Speaker::Bot].map(Speaker::name).into()
-        }
-        EventType::Interaction => [
-            State::Started,
-            State::Progressed,
-            State::Paused,
-            State::Resumed,
-            State::Completed,
-            State::Abandoned,
-        ]
-        .map(State::name)
-        .into(),
-        EventType::Outcome => OutcomeKind::ALL.map(OutcomeKind::name).into(),
-        EventType::Handoff => {
-            HandoffState::ALL.map(HandoffState::name).into_iter().chain([EXPIRED]).collect()
-        }
-        EventType::Identify | EventType::Link | EventType::Unlink => {
-            return Err(format!("events of type `{kind}` have no detail; write `{kind}` alone"));
-        }
-        _ => return Ok(()),
-    };
-    one_of(detail, &known, &format!("detail of `{kind}`"))
 }

@@ -1,7 +1,7 @@
 //! Helpful syntax errors for authors: what was found and what to write instead. The parser itself reports
 //! only the expected tokens.
 
-use super::expression::CompileError;
+use super::compile_error::CompileError;
 
 /// A known slip, or else the parser's message.
 pub(super) fn mistake(source: &str, parser: CompileError) -> CompileError {

@@ -1,7 +1,6 @@
 //! Reads `[suitability]`, `[weights]`, `[explore]` and `[learn]`: when sales are unsuitable, the weight
 //! of each issue, exploration, and the model features.
 
-use super::actions::ISSUES;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
 use super::{Expression, Issue, SourceLocation};
@@ -37,7 +36,7 @@ impl Default for Suitability {
 
 /// The weight of each issue.
 #[derive(Debug, Default)]
-pub struct IssueWeights([Option<(Expression, SourceLocation)>; ISSUES.len()]);
+pub struct IssueWeights([Option<(Expression, SourceLocation)>; Issue::ALL.len()]);
 
 impl IssueWeights {
     /// The maximum weight.
@@ -95,7 +94,7 @@ pub(super) fn read_weights(
         return;
     };
     let mut weights = IssueWeights::default();
-    for issue in ISSUES {
+    for issue in Issue::ALL {
         let uses = [Box::from(issue.name())];
         let situation = ExpressionSite::Action { uses: &uses, discreet: false };
         let weight = table.get(issue.name()).and_then(|item| {
