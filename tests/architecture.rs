@@ -175,7 +175,7 @@ fn the_pure_rooms_have_no_clock_and_no_io() {
 
 /// Where JSON is read that the service wrote itself, in rooms that read what others wrote; or that has
 /// come through the door, and is read as far as it goes.
-const OWN_JSON: [&str; 3] = ["event/forwarding.rs", "event/names.rs", "api/audit.rs"];
+const OWN_JSON: [&str; 3] = ["event/forwarded.rs", "event/names.rs", "api/audit.rs"];
 
 #[test]
 fn json_that_others_wrote_has_one_door() {

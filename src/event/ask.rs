@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::kind::{name, values};
+use super::field::{name, values};
 use super::{Map, Value, nullable};
 use crate::config::limits;
 

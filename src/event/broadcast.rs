@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{self, Opened};
-use super::kind::{name, value};
+use super::field::{name, value};
 use super::{Header, Reason, Rejection, Time, Value, customer, cut, json, nullable};
 use crate::config::limits;
 

@@ -1,10 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use std::sync::Arc;
-
-use super::kind::{name, optional_name, value, values};
-use super::{Event, EventKind, Map, OutcomeKind, Reason, Rejection, Value, nullable};
+use super::field::{name, optional_name, value, values};
+use super::{Map, OutcomeKind, Value, nullable};
 use crate::config::limits;
 
 /// What an agent did with an escalation.
@@ -145,98 +143,5 @@ impl HandoffData {
             }
             _ => name("escalation", &self.escalation),
         }
-    }
-}
-
-/// The channels trusted to report acts of agents and operators, such as a contact centre's.
-///
-/// A publisher on any other channel could use another agent's name and claim or resolve escalations, so
-/// other channels may only open an escalation, without a name. Agents themselves use the API, which
-/// authenticates them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AgentChannels(Arc<[Box<str>]>);
-
-impl AgentChannels {
-    /// These channels, by name.
-    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> AgentChannels {
-        AgentChannels(names.into_iter().map(Into::into).collect())
-    }
-
-    /// Their names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|name| &**name)
-    }
-
-    /// Checks that an event's channel is allowed to send it. A forwarded event was checked where it
-    /// entered.
-    ///
-    /// # Errors
-    /// [`Reason::Refused`], if the channel is not allowed to.
-    pub fn admit(&self, event: &Event) -> Result<(), Rejection> {
-        let EventKind::Handoff(told) = &event.kind else { return Ok(()) };
-        let is_nobodys = told.agent.is_none() && told.operator.is_none();
-        if event.passed.is_some()
-            || (told.state == HandoffState::Opened && is_nobodys)
-            || self.names().any(|name| name == event.channel.as_str())
-        {
-            return Ok(());
-        }
-        let desks: Vec<&str> = self.names().collect();
-        let desks = if desks.is_empty() { "none".to_owned() } else { desks.join(", ") };
-        let found = match (told.state, is_nobodys) {
-            (HandoffState::Opened, _) => "one with `agent` or `operator`".to_owned(),
-            (state, _) => format!("`{}`", state.name()),
-        };
-        Err(Rejection::new(
-            Reason::Refused,
-            format!(
-                "expected agents' `handoff` events only from a channel in `service.desks` \
-                 ({desks}), and from `{}` only `opened` without `agent` and `operator`; found \
-                 {found}. Agents use the API (`escalations.claim` and so on), a contact centre uses \
-                 a channel listed in the setting",
-                event.channel.as_str()
-            ),
-        ))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::{Raw, parse};
-
-    fn told(channel: &str, data: &str) -> Event {
-        let payload = format!(r#"{{"type":"handoff","data":{data}}}"#);
-        let raw = Raw {
-            channel,
-            customer: "ann",
-            headers: &[],
-            payload: payload.as_bytes(),
-            sequence: 1,
-        };
-        parse(&raw).unwrap()
-    }
-
-    #[test]
-    fn a_channel_hands_over_in_nobody_s_name_and_a_desk_says_what_people_do() {
-        let desks = AgentChannels::new(["desk"]);
-        let opened = r#"{"state":"opened","topic":"bot","note":"cannot help"}"#;
-        assert_eq!(desks.admit(&told("chat", opened)), Ok(()));
-        for borrowed in [
-            r#"{"state":"opened","topic":"bot","agent":"lea"}"#,
-            r#"{"state":"opened","topic":"bot","operator":"anna"}"#,
-            r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#,
-            r#"{"state":"noted","escalation":"e1","said":"we refund it"}"#,
-            r#"{"state":"handed-back","escalation":"e1"}"#,
-            r#"{"state":"resolved","escalation":"e1","operator":"anna"}"#,
-        ] {
-            assert_eq!(desks.admit(&told("desk", borrowed)), Ok(()), "{borrowed}");
-            let refusal = desks.admit(&told("chat", borrowed)).unwrap_err();
-            assert_eq!(refusal.reason, Reason::Refused, "{borrowed}");
-            let nobody = AgentChannels::default().admit(&told("desk", borrowed));
-            assert!(nobody.is_err(), "{borrowed}");
-        }
-        let claimed = told("chat", r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#);
-        insta::assert_snapshot!(desks.admit(&claimed).unwrap_err(), @"refused: expected agents' `handoff` events only from a channel in `service.desks` (desk), and from `chat` only `opened` without `agent` and `operator`; found `claimed`. Agents use the API (`escalations.claim` and so on), a contact centre uses a channel listed in the setting");
     }
 }

@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::field::{name, optional_name, value, values};
 use super::{
-    Analysis, AskData, ConsentData, HandoffData, Map, Reason, Rejection, Time, Value, json,
-    nullable,
+    Analysis, AskData, ConsentData, HandoffData, Map, OutcomeData, Reason, Rejection, Time, Value,
+    json, nullable,
 };
-use crate::config::limits;
 
 /// The types of events, with their names on the bus.
 #[derive(
@@ -377,73 +377,6 @@ pub struct SignalData {
     pub purpose: Option<Box<str>>,
 }
 
-/// The kind of an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutcomeKind {
-    /// The action reached the customer's device.
-    Delivered,
-    /// It was visible on the customer's screen.
-    Seen,
-    /// The customer clicked it.
-    Clicked,
-    /// The customer accepted it.
-    Accepted,
-    /// The customer rejected it.
-    Rejected,
-    /// The customer dismissed it.
-    Dismissed,
-    /// There was no outcome in time.
-    Ignored,
-    /// The channel placed it in a slot.
-    Offered,
-    /// The customer wants to be reminded later.
-    Later,
-    /// It was recalled before the customer saw it.
-    Recalled,
-}
-
-impl OutcomeKind {
-    /// Every kind, in the order in which they may occur.
-    pub const ALL: [OutcomeKind; 10] = [
-        OutcomeKind::Offered,
-        OutcomeKind::Delivered,
-        OutcomeKind::Seen,
-        OutcomeKind::Clicked,
-        OutcomeKind::Accepted,
-        OutcomeKind::Rejected,
-        OutcomeKind::Dismissed,
-        OutcomeKind::Later,
-        OutcomeKind::Ignored,
-        OutcomeKind::Recalled,
-    ];
-
-    /// The outcome's name on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            OutcomeKind::Delivered => "delivered",
-            OutcomeKind::Seen => "seen",
-            OutcomeKind::Clicked => "clicked",
-            OutcomeKind::Accepted => "accepted",
-            OutcomeKind::Rejected => "rejected",
-            OutcomeKind::Dismissed => "dismissed",
-            OutcomeKind::Ignored => "ignored",
-            OutcomeKind::Offered => "offered",
-            OutcomeKind::Later => "later",
-            OutcomeKind::Recalled => "recalled",
-        }
-    }
-}
-
-/// The outcome of an action.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct OutcomeData {
-    /// The decision's id, from the action.
-    pub decision: Box<str>,
-    /// The outcome.
-    pub outcome: OutcomeKind,
-}
-
 /// The data of an event, by type.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the type of the same name")]
@@ -624,46 +557,4 @@ impl EventKind {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(said: &bool) -> bool {
     !said
-}
-
-pub(super) fn name(field: &str, found: &str) -> Result<(), String> {
-    if found.is_empty() {
-        Err(format!("an empty `{field}`"))
-    } else if found.len() > limits::NAME_BYTES {
-        Err(format!("a `{field}` of {} bytes; at most {} fit", found.len(), limits::NAME_BYTES))
-    } else {
-        Ok(())
-    }
-}
-
-pub(super) fn optional_name(field: &str, found: Option<&str>) -> Result<(), String> {
-    found.map_or(Ok(()), |found| name(field, found))
-}
-
-pub(super) fn values(map: &Map) -> Result<(), String> {
-    let mut nodes = 0;
-    for (key, found) in map.iter() {
-        name("key", key)?;
-        nodes += extent(found)?;
-    }
-    within(nodes)
-}
-
-pub(super) fn value(found: &Value) -> Result<(), String> {
-    within(extent(found)?)
-}
-
-fn extent(found: &Value) -> Result<usize, String> {
-    let (depth, nodes) = found.extent();
-    if depth > limits::VALUE_DEPTH {
-        return Err(format!("values nested {depth} deep; at most {} fit", limits::VALUE_DEPTH));
-    }
-    Ok(nodes)
-}
-
-fn within(nodes: usize) -> Result<(), String> {
-    if nodes > limits::VALUE_NODES {
-        return Err(format!("{nodes} values; at most {} fit", limits::VALUE_NODES));
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! part is within its limit, or a [`Rejection`] that tells what was expected, what was found and what to
 //! do. Pure: no clock, no IO.
 
+mod agent_channels;
 mod analysis;
 mod ask;
 mod attribute;
@@ -13,8 +14,10 @@ mod customer;
 mod delivery;
 mod envelope;
 mod erasure;
+mod field;
 mod fingerprint;
 mod form;
+mod forwarded;
 mod forwarding;
 mod handoff;
 mod headers;
@@ -24,7 +27,10 @@ mod lane;
 mod moment;
 mod names;
 pub mod nullable;
+mod original;
+mod outcome;
 mod output;
+mod parse;
 mod rejection;
 mod rights;
 mod spelling;
@@ -33,28 +39,32 @@ mod time;
 mod value;
 mod zone;
 
+pub use agent_channels::AgentChannels;
 pub use analysis::{AnalysedWords, Analysis};
 pub use ask::AskData;
 pub use broadcast::{Broadcast, Campaign, SharedFact};
 pub use consent::ConsentData;
 pub use customer::{Channel, Customer, decode, encode, spelled};
-pub use delivery::{Content, Delivery, Original};
-pub use envelope::{Event, Raw, parse};
+pub use delivery::{Content, Delivery};
+pub use envelope::Event;
 pub use erasure::{Erasure, ErasureId};
 pub use fingerprint::fingerprint;
 pub use form::EnvelopeForm;
-pub use forwarding::{CarriedMemory, ForwardedEvent, Forwarding, INTERNAL, TransferKind, stand_in};
-pub use handoff::{AgentChannels, HandoffData, HandoffState};
+pub use forwarded::ForwardedEvent;
+pub use forwarding::{CarriedMemory, Forwarding, INTERNAL, TransferKind, stand_in};
+pub use handoff::{HandoffData, HandoffState};
 pub use headers::{Header, Headers};
 pub use kind::{
     CaseData, EventKind, EventType, IdentifyData, InteractionData, InteractionState, LinkData,
-    MessageData, NamedData, OutcomeData, OutcomeKind, PreferenceData, Sensitivity, SignalData,
-    Speaker, UnlinkData,
+    MessageData, NamedData, PreferenceData, Sensitivity, SignalData, Speaker, UnlinkData,
 };
 pub use lane::{Cursors, Lane, LaneChange, MainPlace, SlowLane, SlowedChannel, WrittenLane};
 pub use moment::Moment;
 pub use names::{is_left_to, named_in};
+pub use original::Original;
+pub use outcome::{OutcomeData, OutcomeKind};
 pub use output::Output;
+pub use parse::{Raw, parse};
 pub use rejection::{Reason, Rejection};
 pub use rights::Rights;
 pub use spelling::{folded_name, is_same_name, language_tag};

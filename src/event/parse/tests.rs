@@ -1,7 +1,9 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::Value;
+use crate::event::{Time, Value};
 
 fn of(customer: &str, headers: &[Header<'_>], payload: &str) -> Result<Event, Rejection> {
     let payload = payload.as_bytes();
