@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::lease::Lease;
-use super::slow_lane::SlowGauge;
-use super::{Error, PermissionDenied};
+use super::slow_gauge::SlowGauge;
+use super::{DeniedOperation, Error, PermissionDenied, denied};
 use crate::config::settings::Login;
 use crate::config::{limits, settings};
 use crate::contract::Subjects;
@@ -95,6 +95,27 @@ impl ConnectionStatus {
     /// Whether the first connection was lost, even if another has replaced it.
     pub(super) fn was_lost(self) -> bool {
         self.epoch > 1 || (self.epoch == 1 && !self.is_up)
+    }
+}
+
+impl Bus {
+    /// Waits until the broker denies something on this connection, which it reports instead of a reply;
+    /// earlier denials count, too.
+    pub async fn denied(&self) -> PermissionDenied {
+        denied::until(self.denied.clone(), |_| true).await
+    }
+
+    /// Waits until the broker denies a subscription.
+    pub async fn deafened(&self) -> PermissionDenied {
+        denied::until(self.denied.clone(), |denied| denied.attempt == DeniedOperation::Hear).await
+    }
+
+    /// Waits until the broker denies publishing on a subject.
+    pub(super) async fn muted(&self, subject: &str) -> PermissionDenied {
+        let is_it = |denied: &PermissionDenied| {
+            denied.attempt == DeniedOperation::Publish && *denied.subject == *subject
+        };
+        denied::until(self.denied.clone(), is_it).await
     }
 }
 

@@ -2,8 +2,6 @@ use std::fmt;
 
 use tokio::sync::watch;
 
-use super::Bus;
-
 /// An operation denied by the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionDenied {
@@ -49,7 +47,7 @@ impl fmt::Display for PermissionDenied {
 }
 
 /// Waits until the broker denies an operation of this kind; for ever if it never does.
-async fn until(
+pub(super) async fn until(
     mut told: watch::Receiver<Option<PermissionDenied>>,
     is_it: impl Fn(&PermissionDenied) -> bool,
 ) -> PermissionDenied {
@@ -59,27 +57,6 @@ async fn until(
         Some(denied) => denied,
         // The connection is closed, so nothing can be denied on it any more.
         None => std::future::pending().await,
-    }
-}
-
-impl Bus {
-    /// Waits until the broker denies something on this connection, which it reports instead of a reply;
-    /// earlier denials count, too.
-    pub async fn denied(&self) -> PermissionDenied {
-        until(self.denied.clone(), |_| true).await
-    }
-
-    /// Waits until the broker denies a subscription.
-    pub async fn deafened(&self) -> PermissionDenied {
-        until(self.denied.clone(), |denied| denied.attempt == DeniedOperation::Hear).await
-    }
-
-    /// Waits until the broker denies publishing on a subject.
-    pub(super) async fn muted(&self, subject: &str) -> PermissionDenied {
-        let is_it = |denied: &PermissionDenied| {
-            denied.attempt == DeniedOperation::Publish && *denied.subject == *subject
-        };
-        until(self.denied.clone(), is_it).await
     }
 }
 

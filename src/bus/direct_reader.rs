@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::main_lane::CONSUMER;
 use super::pages::{MessagePage, PagedReader, ReadMessage};
+use super::stream::CONSUMER;
 use super::{Bus, Error};
 
 /// Without a message with malformed headers for this long, the consumer delivers again.

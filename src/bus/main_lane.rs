@@ -14,13 +14,11 @@ use super::direct_reader::DirectReader;
 use super::error::chain;
 use super::malformed_headers::fetch_next;
 use super::pull_buffer::PullBuffer;
+use super::stream::CONSUMER;
 use super::stream_identity::{LastTakenEvent, StreamIdentity};
 use super::{Bus, Error, MissedEvents, delivery};
 use crate::config::limits;
 use crate::event::{Lane, SlowLane};
-
-/// The name of the durable consumer of the stream of events.
-pub(super) const CONSUMER: &str = "twins";
 
 /// How long the broker keeps one request for messages.
 const EXPIRES: Duration = Duration::from_secs(30);

@@ -35,6 +35,7 @@ mod pull_buffer;
 mod relay;
 mod secure_delete;
 mod service;
+mod slow_gauge;
 mod slow_lane;
 mod stream;
 mod stream_identity;

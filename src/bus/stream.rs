@@ -9,11 +9,13 @@ use async_nats::jetstream::{ErrorCode, stream};
 use serde::{Deserialize, Serialize};
 
 use super::connection::check_payload;
-use super::main_lane::CONSUMER;
 use super::malformed_headers::fetch_next;
 use super::{Bus, Error};
 use crate::config::{limits, settings};
 use crate::event::Channel;
+
+/// The name of the durable consumer of the stream of events.
+pub(super) const CONSUMER: &str = "twins";
 
 impl Lag {
     /// Uncommitted events.

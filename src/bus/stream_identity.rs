@@ -10,9 +10,8 @@ use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream;
 
 use super::delivery::stored_at;
-use super::main_lane::CONSUMER;
 use super::malformed_headers::{fetch, fetch_next};
-use super::stream::is_missing;
+use super::stream::{CONSUMER, is_missing};
 use super::{Bus, Error};
 use crate::event::Time;
 

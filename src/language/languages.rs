@@ -5,11 +5,12 @@ use std::sync::{Arc, LazyLock};
 use include_dir::{Dir, include_dir};
 use smallvec::SmallVec;
 
+use super::analysed_text::AnalysedText;
 use super::automatic::Automatic;
 use super::file::LexiconReader;
 use super::lexicon::Lexicon;
 use super::mistake::LexiconFindings;
-use super::reading::{self, AnalysedText};
+use super::reading;
 use super::thread::Threads;
 use super::{
     DetectedLanguage, Language, LanguagePrior, LexiconMistakes, Reading, detect, html, valence,

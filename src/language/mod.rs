@@ -5,6 +5,7 @@
 //! files, everywhere and always. A language is data: a folder with its words (`config/languages`); none
 //! is built into the code.
 
+mod analysed_text;
 mod automatic;
 mod code;
 mod detect;

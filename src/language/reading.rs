@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::Language;
-use super::lexicon::{Lexicon, Meaning};
-use super::text::{TokenKind, Tokens};
+use super::analysed_text::{AnalysedText, WeightedSpans};
+use super::lexicon::Lexicon;
 use super::{urgency, valence};
 use crate::config::limits;
 use crate::event::cut;
@@ -75,68 +75,6 @@ impl Reading {
     }
 }
 
-/// A range of tokens, by index, and its contribution.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct WeightedSpan {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) weight: f32,
-}
-
-/// The parts of a text with a contribution to one measure.
-pub(super) type WeightedSpans = SmallVec<[WeightedSpan; 32]>;
-
-/// A text, split into tokens that are looked up.
-pub(super) struct AnalysedText<'a> {
-    pub(super) text: &'a str,
-    pub(super) tokens: Tokens,
-    pub(super) meanings: SmallVec<[Option<Meaning>; 64]>,
-    /// For each token the end of its sentence.
-    ends: SmallVec<[u32; 64]>,
-    /// Whether all its words are in capitals, so that none stands out.
-    pub(super) all_shouted: bool,
-}
-
-impl<'a> AnalysedText<'a> {
-    /// Splits `text` and looks up its words.
-    pub(super) fn new(text: &'a str, lexicon: &Lexicon) -> AnalysedText<'a> {
-        let tokens = super::text::split(text, lexicon);
-        let meanings = lexicon.meanings(&tokens);
-        let mut end = tokens.list.len() as u32;
-        let mut ends: SmallVec<[u32; 64]> = SmallVec::from_elem(end, tokens.list.len());
-        for (at, token) in tokens.list.iter().enumerate().rev() {
-            if matches!(token.kind, TokenKind::Stop { .. }) {
-                end = at as u32;
-            }
-            ends[at] = end;
-        }
-        let mut words = tokens.list.iter().filter(|token| token.is_word());
-        let all_shouted = words.all(|token| token.shouted);
-        AnalysedText { text, tokens, meanings, ends, all_shouted }
-    }
-
-    /// The end of the sentence of token `at`: its stop, or the number of tokens.
-    pub(super) fn sentence_end(&self, at: usize) -> usize {
-        self.ends.get(at).map_or(self.tokens.list.len(), |end| *end as usize)
-    }
-
-    /// The parts with the largest contributions, as written.
-    fn cues(&self, parts: &mut WeightedSpans) -> SmallVec<[Cue; 4]> {
-        parts.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.start.cmp(&b.start)));
-        parts
-            .iter()
-            .filter(|part| part.weight.abs() >= 0.01)
-            .take(limits::CUES)
-            .filter_map(|part| {
-                let first = self.tokens.list.get(part.start)?.place.start as usize;
-                let last = self.tokens.list.get(part.end.checked_sub(1)?)?.place.end as usize;
-                let text = cut(self.text.get(first..last)?.trim_end(), limits::NAME_BYTES).into();
-                Some(Cue { text, weight: rounded(part.weight.clamp(-1.0, 1.0)) })
-            })
-            .collect()
-    }
-}
-
 /// The sum of absolute weights at which the confidence is one half.
 const ENOUGH: f32 = 0.5;
 
@@ -157,7 +95,23 @@ pub(super) fn read(text: &str, lexicon: &Lexicon) -> Reading {
         valence: rounded(valence::squash(raw)),
         confidence: rounded(mass / (mass + ENOUGH)),
         urgency: rounded(pressure),
-        words: analysed.cues(&mut parts),
-        pressing: analysed.cues(&mut pressing),
+        words: cues(&analysed, &mut parts),
+        pressing: cues(&analysed, &mut pressing),
     }
+}
+
+/// The parts with the largest contributions, as written.
+fn cues(analysed: &AnalysedText<'_>, parts: &mut WeightedSpans) -> SmallVec<[Cue; 4]> {
+    parts.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.start.cmp(&b.start)));
+    parts
+        .iter()
+        .filter(|part| part.weight.abs() >= 0.01)
+        .take(limits::CUES)
+        .filter_map(|part| {
+            let first = analysed.tokens.list.get(part.start)?.place.start as usize;
+            let last = analysed.tokens.list.get(part.end.checked_sub(1)?)?.place.end as usize;
+            let text = cut(analysed.text.get(first..last)?.trim_end(), limits::NAME_BYTES).into();
+            Some(Cue { text, weight: rounded(part.weight.clamp(-1.0, 1.0)) })
+        })
+        .collect()
 }

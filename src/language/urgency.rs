@@ -1,7 +1,7 @@
 //! The urgency of a text, independent of its valence.
 
+use super::analysed_text::{AnalysedText, WeightedSpan, WeightedSpans};
 use super::lexicon::Lexicon;
-use super::reading::{AnalysedText, WeightedSpan, WeightedSpans};
 use super::text::TokenKind;
 
 /// The contribution of a text in capitals.

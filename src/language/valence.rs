@@ -8,8 +8,8 @@
 
 use smallvec::SmallVec;
 
+use super::analysed_text::{AnalysedText, WeightedSpan, WeightedSpans};
 use super::lexicon::{Lexicon, Negator, pair};
-use super::reading::{AnalysedText, WeightedSpan, WeightedSpans};
 use super::text::{Token, TokenKind, hash};
 
 /// The factor of a negated good word: `not good` is bad, but less so than `bad`.

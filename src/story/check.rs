@@ -2,57 +2,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use super::script::ForbiddenResult;
-use super::{Expectation, ExpectedOutput, ExpectedResult, FinalState, Prohibition, Story};
-use crate::event::{Customer, Time, Value};
+use super::{
+    Expectation, ExpectedOutput, ExpectedResult, FinalState, OutputKind, Prohibition, SeenOutput,
+    Story,
+};
+use crate::event::{Customer, Value};
 use crate::policy::{Policy, SourceLocation};
 use crate::twin::{Action, Escalation, EscalationState, Recall, Twin};
-
-/// An output of a story: an action, a recall or an escalation.
-#[derive(Debug, Clone)]
-pub struct SeenOutput {
-    /// When it came, in the story's own time.
-    pub at: Time,
-    /// The output.
-    pub what: OutputKind,
-}
-
-/// The kind of an output, with its content.
-#[derive(Debug, Clone)]
-pub enum OutputKind {
-    /// An action.
-    Action(Arc<Action>),
-    /// A recalled action.
-    Recall(Box<Recall>),
-    /// An escalation that opened or changed.
-    Escalation(Box<Escalation>),
-}
-
-impl SeenOutput {
-    fn customer(&self) -> &Customer {
-        match &self.what {
-            OutputKind::Action(action) => &action.customer,
-            OutputKind::Recall(recall) => &recall.customer,
-            OutputKind::Escalation(escalation) => &escalation.customer,
-        }
-    }
-}
-
-impl fmt::Display for SeenOutput {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            OutputKind::Action(action) => write!(out, "{} in {}", action.action, action.channel),
-            OutputKind::Recall(told) => {
-                write!(out, "recall of {} in {}", told.action, told.channel)
-            }
-            OutputKind::Escalation(told) => {
-                write!(out, "escalation to {}, {}", told.queue, told.topic)
-            }
-        }
-    }
-}
 
 /// The result of one expectation.
 #[derive(Debug, Clone, PartialEq, Eq)]

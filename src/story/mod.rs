@@ -11,8 +11,9 @@ mod parse;
 mod play;
 mod report;
 mod script;
+mod seen;
 
-pub use check::{Finding, OutputKind, SeenOutput, check};
+pub use check::{Finding, check};
 pub use coverage::{Coverage, Reachable, Unreached, UnreachedKind, slips};
 pub use parse::parse;
 pub use play::{Played, Turn, TurnCause, play};
@@ -21,6 +22,7 @@ pub use script::{
     Expectation, ExpectedOutput, ExpectedResult, FinalState, ForbiddenResult, Prohibition,
     StepContent, StepSubject, Story, StoryStep,
 };
+pub use seen::{OutputKind, SeenOutput};
 
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,8 @@ impl SourceFile {
     /// followed.
     pub(crate) fn imports(&self) -> Vec<Module> {
         let code: String = self.lines().flat_map(|(_, line)| [line, "\n"]).collect();
+        // What only comments name is not used.
+        let code = code.replace("#[cfg(doc)]\nuse ", "");
         let mut found = Vec::new();
         let mut rest = code.as_str();
         while let Some(at) = rest.find("use ") {
@@ -102,15 +104,16 @@ fn gather(from: &Path, folder: &Path, found: &mut Vec<SourceFile>) {
 /// The text without its modules of tests: one with a body is the last part of a file by convention, one in a
 /// file of its own is declared anywhere, and leaves two empty lines.
 fn without_tests(text: &str) -> String {
-    let mut parts = text.split("#[cfg(test)]\nmod ");
+    let mut parts = text.split("#[cfg(test)]\n");
     let mut code = parts.next().unwrap().to_owned();
     for part in parts {
         let (declared, rest) = part.split_once('\n').unwrap();
-        if declared.ends_with('{') {
-            break;
+        let is_module = declared.starts_with("mod ") || declared.starts_with("pub(crate) mod ");
+        match is_module {
+            true if declared.ends_with('{') => break,
+            true => code.extend(["\n\n", rest]),
+            false => code.extend(["#[cfg(test)]\n", part]),
         }
-        code += "\n\n";
-        code += rest;
     }
     code
 }
