@@ -1,8 +1,8 @@
 use std::borrow::{Borrow, Cow};
 use std::fmt;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -131,18 +131,12 @@ const fn plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
+/// Every byte of a token that is not [`plain`].
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
+
 /// Encodes a text as one subject token: `A-Z a-z 0-9 _ -` are kept, every other byte becomes `%XX`.
 pub fn encode(text: &str) -> String {
-    let mut token = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if plain(byte) {
-            token.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(token, "%{byte:02X}");
-        }
-    }
-    token
+    utf8_percent_encode(text, ENCODED).collect()
 }
 
 /// Decodes a subject token.
@@ -153,29 +147,16 @@ pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     if token.bytes().all(plain) {
         return Ok(token.into());
     }
-    let mut decoded = Vec::with_capacity(token.len());
-    let mut rest = token.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        match (first, tail) {
-            (b'%', [high, low, ..]) if let (Some(high), Some(low)) = (hex(*high), hex(*low)) => {
-                decoded.push(high << 4 | low);
-                rest = &tail[2..];
-            }
-            (byte, _) if plain(byte) => {
-                decoded.push(byte);
-                rest = tail;
-            }
-            (byte, _) => {
-                return Err(format!(
-                    "expected a token of A-Z a-z 0-9 _ - and percent-encoded bytes (%2E for a \
-                     dot), found `{}` in `{}`",
-                    char::from(byte).escape_default(),
-                    token.escape_default()
-                ));
-            }
-        }
+    if let Some(stray) = stray(token) {
+        return Err(format!(
+            "expected a token of A-Z a-z 0-9 _ - and percent-encoded bytes (%2E for a dot), found \
+             `{}` in `{}`",
+            char::from(stray).escape_default(),
+            token.escape_default()
+        ));
     }
-    let text = String::from_utf8(decoded)
+    let text = percent_decode_str(token)
+        .decode_utf8()
         .map_err(|_| format!("expected percent-encoded UTF-8, found other bytes in `{token}`"))?;
     // JSON replaces NUL by another character, so a customer with such a name could not be requested.
     if text.contains('\0') {
@@ -183,7 +164,7 @@ pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     }
     let canonical = encode(&text);
     if canonical == token {
-        Ok(text.into())
+        Ok(text)
     } else {
         Err(format!("expected the one spelling `{canonical}` of this token, found `{token}`"))
     }
@@ -193,33 +174,20 @@ pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
 /// lower-case digits; everything else is kept. It serves to find messages about a customer; a message
 /// addressed to a customer must have the one spelling that [`decode`] accepts.
 pub fn spelled(token: &str) -> Cow<'_, str> {
-    if !token.contains('%') {
-        return token.into();
-    }
-    let mut bytes = Vec::with_capacity(token.len());
-    let mut rest = token.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        match (first, tail) {
-            (b'%', [high, low, ..]) if let (Some(high), Some(low)) = (hex(*high), hex(*low)) => {
-                bytes.push(high << 4 | low);
-                rest = &tail[2..];
-            }
-            (byte, _) => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned().into()
+    percent_decode_str(token).decode_utf8_lossy()
 }
 
-const fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+/// The first byte that is neither plain nor part of an encoded one.
+fn stray(token: &str) -> Option<u8> {
+    let not_plain = |part: &str| part.bytes().find(|byte| !plain(*byte));
+    let mut parts = token.split('%');
+    let before = parts.next().and_then(not_plain);
+    before.or_else(|| {
+        parts.find_map(|part| {
+            let is_byte = part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+            if is_byte { not_plain(part) } else { Some(b'%') }
+        })
+    })
 }
 
 #[cfg(test)]
