@@ -1,10 +1,12 @@
 //! `jumeau check` and `jumeau test`: checks a policy, and runs its stories.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use jumeau::bus::Bus;
 use jumeau::config::Settings;
+use jumeau::language::Languages;
 use jumeau::policy::{Mistake, Mistakes, Policy};
 use jumeau::policy_source::{self, PolicySource};
 use jumeau::story::{Coverage, Finding, Reachable, Story, StoryReport, Unreached, UnreachedKind};
@@ -19,7 +21,10 @@ const NAMED: usize = 5;
 
 /// Whether settings and policy are valid; with `--strict` also whether there are no remarks.
 pub(crate) fn check(arguments: &Check) -> anyhow::Result<bool> {
-    match checked(arguments) {
+    let settings = arguments.choices.settings(&[])?;
+    let source = PolicySource::find(&settings.service.policy)?;
+    let languages = languages(&settings)?;
+    match checked(arguments, &settings, &source, &languages) {
         Err(error) if arguments.json => {
             let Some(mistakes) = error.downcast_ref::<Mistakes>() else { return Err(error) };
             let mistakes: Vec<Value> = mistakes.iter().map(place).collect();
@@ -30,10 +35,13 @@ pub(crate) fn check(arguments: &Check) -> anyhow::Result<bool> {
     }
 }
 
-fn checked(arguments: &Check) -> anyhow::Result<bool> {
-    let settings = arguments.choices.settings(&[])?;
-    let source = PolicySource::find(&settings.service.policy)?;
-    let policy = source.policy(&languages(&settings)?)?;
+fn checked(
+    arguments: &Check,
+    settings: &Settings,
+    source: &PolicySource,
+    languages: &Arc<Languages>,
+) -> anyhow::Result<bool> {
+    let policy = source.policy(languages)?;
     let told = source.told(&policy)?;
     let mut remarks = policy.remarks.to_vec();
     remarks.extend(story::slips(&told, &policy));
@@ -42,12 +50,12 @@ fn checked(arguments: &Check) -> anyhow::Result<bool> {
         let remarks: Vec<Value> = remarks.iter().map(place).collect();
         tell(&json!({
             "is_sound": true,
-            "policy": summary(&settings, &source, &policy, told.len()),
+            "policy": summary(settings, source, &policy, told.len()),
             "mistakes": [],
             "remarks": remarks,
         }))?;
     } else {
-        console::checked(&settings, &source, &policy, told.len());
+        console::checked(settings, source, &policy, told.len());
         console::remarks(&remarks);
     }
     Ok(is_good)

@@ -68,7 +68,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`config`] | settings and limits |
+//! | [`config`] | settings, limits, mistakes in what people write |
 //! | [`files`] | files that only their owner may read |
 //! | [`terminal`] | the only way to a terminal: makes harmless what strangers wrote |
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |

@@ -1,6 +1,5 @@
 //! Loads settings from their layers: defaults, then a file, then the environment, then arguments.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use figment::error::Kind;
@@ -8,9 +7,8 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::Settings;
-use super::not_utf8;
 use super::settings::masked;
+use super::{Mistake, Mistakes, Settings, not_utf8};
 
 /// The settings file that is read if it exists and no other is given.
 pub const FILE: &str = "jumeau.toml";
@@ -105,8 +103,7 @@ impl Layers {
                 std::fs::read(file).map_err(|source| Error::Read { file: file.clone(), source })?;
             text = String::from_utf8(bytes).map_err(|error| {
                 let (line, detail) = not_utf8(&error);
-                let place = format!("{}:{line}", file.display());
-                Error::Mistakes(vec![SettingMistake { place, key: None, detail }])
+                Error::of(vec![Mistake::in_line(&file.display().to_string(), line, detail)])
             })?;
             let toml = Toml::string(&text);
             if let Err(error) = toml.data() {
@@ -118,11 +115,9 @@ impl Layers {
                     [place, .., what] => format!("{place}: {what}"),
                     _ => detail,
                 };
-                return Err(Error::Mistakes(vec![SettingMistake {
-                    place: file.display().to_string(),
-                    key: None,
-                    detail: format!("expected TOML, found: {detail}"),
-                }]));
+                let message = format!("expected TOML, found: {detail}");
+                let file = file.display().to_string();
+                return Err(Error::of(vec![Mistake::in_line(&file, 0, message)]));
             }
             layers = layers.merge(FileLayer { file: file.clone(), toml });
         }
@@ -145,7 +140,7 @@ impl Layers {
         take_unknown(&tree(&defaults), &mut found, &mut Vec::new(), &places, &mut mistakes);
         let settings = extract(found, &defaults, &places, &mut mistakes);
         settings.check(&mut |key, detail| mistakes.push(places.mistake(key, detail)));
-        if mistakes.is_empty() { Ok(settings) } else { Err(Error::Mistakes(mistakes)) }
+        if mistakes.is_empty() { Ok(settings) } else { Err(Error::of(mistakes)) }
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
@@ -165,34 +160,15 @@ pub enum Error {
         /// The error of the system.
         source: std::io::Error,
     },
-    /// Invalid settings.
-    #[error("{}", lines(.0))]
-    Mistakes(Vec<SettingMistake>),
+    /// Invalid settings, in the order of their checks.
+    #[error("{0}")]
+    Mistakes(Mistakes),
 }
 
-/// One invalid setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingMistake {
-    /// Its source: a file and line, an environment variable, an argument.
-    pub place: String,
-    /// The setting.
-    pub key: Option<String>,
-    /// What was expected, what was found, and what to do.
-    pub detail: String,
-}
-
-impl fmt::Display for SettingMistake {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SettingMistake { place, key, detail } = self;
-        match key {
-            Some(key) => write!(out, "{place}: `{key}`: {detail}"),
-            None => write!(out, "{place}: {detail}"),
-        }
+impl Error {
+    fn of(mistakes: Vec<Mistake>) -> Error {
+        Error::Mistakes(Mistakes::by_line(mistakes))
     }
-}
-
-fn lines(mistakes: &[SettingMistake]) -> String {
-    mistakes.iter().map(SettingMistake::to_string).collect::<Vec<_>>().join("\n")
 }
 
 struct FileLayer {
@@ -255,7 +231,7 @@ fn extract(
     found: Dict,
     defaults: &Figment,
     places: &Places<'_>,
-    mistakes: &mut Vec<SettingMistake>,
+    mistakes: &mut Vec<Mistake>,
 ) -> Settings {
     let mut found = Figment::from(Serialized::defaults(found));
     loop {
@@ -280,7 +256,7 @@ fn take_unknown(
     found: &mut Dict,
     path: &mut Vec<String>,
     places: &Places<'_>,
-    mistakes: &mut Vec<SettingMistake>,
+    mistakes: &mut Vec<Mistake>,
 ) {
     found.retain(|name, value| {
         path.push(name.clone());
@@ -324,22 +300,13 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
-    fn mistake(&self, key: &str, detail: String) -> SettingMistake {
-        SettingMistake { place: self.of(key), key: Some(key.into()), detail }
-    }
-
-    fn of(&self, key: &str) -> String {
-        let name = match self.layers.find_metadata(key) {
-            Some(metadata) => metadata.name.to_string(),
-            None => return "settings".into(),
-        };
-        if let Some(file) = self.file
-            && name == file.display().to_string()
-            && let Some(line) = line_of(self.text, key)
-        {
-            return format!("{name}:{line}");
-        }
-        name
+    /// A mistake in a setting, where it was set.
+    fn mistake(&self, key: &str, detail: String) -> Mistake {
+        let metadata = self.layers.find_metadata(key);
+        let name = metadata.map_or("settings".into(), |metadata| metadata.name.clone());
+        let is_of_file = self.file.is_some_and(|file| name == file.display().to_string());
+        let line = if is_of_file { line_of(self.text, key) } else { None };
+        Mistake::in_line(&name, line.unwrap_or(0), format!("`{key}`: {detail}"))
     }
 }
 

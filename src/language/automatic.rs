@@ -65,7 +65,7 @@ impl Automatic {
             let phrase: Phrase = written.split_whitespace().map(slot).collect();
             let ends_with_words = |slot: Option<&Slot>| slot.is_some_and(|slot| *slot != Slot::Gap);
             if !ends_with_words(phrase.first()) || !ends_with_words(phrase.last()) {
-                let written = super::mistake::shown(written.trim());
+                let written = super::text::shown(written.trim());
                 return Err(format!(
                     "expected phrases that begin and end with a word, with `|` between, found `{written}`"
                 ));

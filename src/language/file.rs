@@ -8,10 +8,9 @@ use hashbrown::HashMap;
 use super::Phrases;
 use super::grammar::Draft;
 use super::lexicon::{Contrast, Lexicon, Meaning, Negator, PhrasePart, WeightedPhrase, pair};
-use super::mistake::{LexiconFindings, shown};
-use super::text::{folded, hash};
+use super::text::{folded, hash, shown};
 use super::valence::{NEGATOR_REACH, stem_key};
-use crate::config::limits;
+use crate::config::{Findings, limits};
 
 /// The sections, as written in the files.
 const SECTIONS: [&str; 27] = [
@@ -47,7 +46,7 @@ const SECTIONS: [&str; 27] = [
 /// A reader of several files into one lexicon.
 pub(super) struct LexiconReader<'a> {
     lexicon: &'a mut Lexicon,
-    found: &'a mut LexiconFindings,
+    found: &'a mut Findings,
     /// Endings by the name of their class.
     endings: HashMap<String, Vec<String>>,
     /// The accented words: without accents, and with them.
@@ -67,10 +66,7 @@ struct Line<'a> {
 }
 
 impl<'a> LexiconReader<'a> {
-    pub(super) fn new(
-        lexicon: &'a mut Lexicon,
-        found: &'a mut LexiconFindings,
-    ) -> LexiconReader<'a> {
+    pub(super) fn new(lexicon: &'a mut Lexicon, found: &'a mut Findings) -> LexiconReader<'a> {
         LexiconReader {
             lexicon,
             found,
@@ -90,7 +86,7 @@ impl<'a> LexiconReader<'a> {
                 limits::LANGUAGE_FILE_BYTES,
                 content.len()
             );
-            return self.found.at(file, 0, message);
+            return self.found.in_line(file, 0, message);
         }
         let mut section = None;
         for (index, text) in content.lines().enumerate() {
@@ -139,12 +135,12 @@ impl<'a> LexiconReader<'a> {
         self.lexicon.urgency.finish();
         match self.draft.compile() {
             Ok(grammar) => self.lexicon.grammar = grammar,
-            Err(message) => self.found.at(&self.draft_file, 0, message),
+            Err(message) => self.found.in_line(&self.draft_file, 0, message),
         }
     }
 
     fn wrong(&mut self, line: Line<'_>, message: impl Into<String>) {
-        self.found.at(line.file, line.number, message);
+        self.found.in_line(line.file, line.number, message);
     }
 
     fn line(&mut self, section: &str, line: Line<'_>) {

@@ -180,7 +180,7 @@ impl Draft {
         let before = self.spellings.len();
         for spelling in spellings.split_whitespace() {
             if !spelling.chars().all(|c| c.is_alphanumeric() || c == '\'') {
-                let shown = super::mistake::shown(spelling);
+                let shown = super::text::shown(spelling);
                 return Err(format!("expected spellings of single words, found `{shown}`"));
             }
             self.spellings.push((spelling.to_lowercase().into(), full.join(" ").into()));
@@ -207,7 +207,7 @@ impl Draft {
         for part in text.split_whitespace() {
             self.element(part, place, elides, &mut pattern)?;
         }
-        let shown = super::mistake::shown(text.trim());
+        let shown = super::text::shown(text.trim());
         let wishes = pattern.iter().filter(|part| part.atoms.contains(&Atom::Wish)).count();
         if pattern.len() > limits::PATTERN_PARTS {
             let most = limits::PATTERN_PARTS;
@@ -268,7 +268,7 @@ impl Draft {
             }
             let word = word.to_lowercase().replace('’', "'");
             if word.is_empty() || !word.chars().all(|c| c.is_alphanumeric() || c == '\'') {
-                let shown = super::mistake::shown(part);
+                let shown = super::text::shown(part);
                 return Err(format!(
                     "expected a word, `<class>` or one of `... ~ _ # , ^ $ *`, found `{shown}`"
                 ));
@@ -279,7 +279,7 @@ impl Draft {
                 && elides(&text::folded(before))
             {
                 if rest.contains('/') {
-                    let shown = super::mistake::shown(part);
+                    let shown = super::text::shown(part);
                     return Err(format!("expected single words between `/`, found `{shown}`"));
                 }
                 let before = self.word(before)?;
@@ -304,7 +304,7 @@ impl Draft {
         }
         .map(Atom::Class)
         .ok_or_else(|| {
-            let name = super::mistake::shown(name);
+            let name = super::text::shown(name);
             format!("unknown class `<{name}>`; expected one of [classes] above")
         })
     }

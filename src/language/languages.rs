@@ -9,13 +9,10 @@ use super::analysed_text::AnalysedText;
 use super::automatic::Automatic;
 use super::file::LexiconReader;
 use super::lexicon::Lexicon;
-use super::mistake::LexiconFindings;
 use super::reading;
 use super::thread::Threads;
-use super::{
-    DetectedLanguage, Language, LanguagePrior, LexiconMistakes, Reading, detect, html, valence,
-};
-use crate::config::limits;
+use super::{DetectedLanguage, Language, LanguagePrior, Reading, detect, html, valence};
+use crate::config::{Findings, Mistakes, limits};
 use crate::event::cut;
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/languages");
@@ -57,8 +54,8 @@ impl Languages {
     /// All mistakes in them, with file and line.
     pub fn new<N: Into<String>, C: Into<String>>(
         files: impl IntoIterator<Item = (N, C)>,
-    ) -> Result<Languages, LexiconMistakes> {
-        let mut found = LexiconFindings::default();
+    ) -> Result<Languages, Mistakes> {
+        let mut found = Findings::default();
         let mut shared = BTreeMap::new();
         let mut own: BTreeMap<Language, BTreeMap<String, String>> = BTreeMap::new();
         for (name, content) in files {
@@ -75,12 +72,12 @@ impl Languages {
                 Ok(language) => {
                     own.entry(language).or_default().insert(name, content);
                 }
-                Err(error) => found.at(&name, 0, format!("in the folder's name: {error}")),
+                Err(error) => found.in_line(&name, 0, format!("in the folder's name: {error}")),
             }
         }
         if own.len() > limits::LANGUAGES {
             let most = limits::LANGUAGES;
-            found.at("", 0, format!("expected at most {most} languages, found {}", own.len()));
+            found.in_line("", 0, format!("expected at most {most} languages, found {}", own.len()));
         }
         let (mut threads, mut automatic) = (Threads::default(), Automatic::default());
         let mut all = Vec::with_capacity(own.len());
@@ -95,16 +92,14 @@ impl Languages {
             automatic.join(std::mem::take(&mut lexicon.automatic));
             all.push(lexicon);
         }
-        found.finish().map(|()| Languages { all, threads, automatic })
+        found.finish_by_line().map(|()| Languages { all, threads, automatic })
     }
 
     /// The built-in languages, and those of `files`, which replace built-in ones of the same code.
     ///
     /// # Errors
     /// All mistakes in the files.
-    pub fn with(
-        files: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Languages, LexiconMistakes> {
+    pub fn with(files: impl IntoIterator<Item = (String, String)>) -> Result<Languages, Mistakes> {
         let files: Vec<(String, String)> = files.into_iter().collect();
         let folder = |name: &str| name.split('/').next().unwrap_or("").to_owned();
         let replaced: Vec<String> = files.iter().map(|(name, _)| folder(name)).collect();

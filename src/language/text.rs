@@ -554,3 +554,8 @@ pub(super) fn fold(letter: char) -> Folded {
         _ => return Folded::Same,
     })
 }
+
+/// The content of a file, shortened for a message.
+pub(super) fn shown(text: &str) -> &str {
+    cut(text, limits::NAME_BYTES)
+}

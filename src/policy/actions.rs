@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::mistake::hint;
+use super::hint::hint;
 use super::purposes;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};

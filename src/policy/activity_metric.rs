@@ -1,4 +1,4 @@
-use super::mistake::one_of;
+use super::hint::one_of;
 
 /// The readable metrics of an activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

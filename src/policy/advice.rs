@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::consents::KNOWN_PURPOSES;
-use super::mistake::{Mistake, hint};
+use super::hint::hint;
 use super::usage::PolicyUsage;
-use super::{ActionDefinition, Files, Issue, Policy, RuleStep, SourceLocation, Trigger};
+use super::{ActionDefinition, Files, Issue, Mistake, Policy, RuleStep, SourceLocation, Trigger};
 
 /// Warnings about a policy as a whole, each with its line.
 pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> Vec<Mistake> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::activities::{self, ActivityRule};
-use super::mistake::one_of;
+use super::hint::one_of;
 use super::read::{TomlItem, TomlKey, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
 use super::rules;

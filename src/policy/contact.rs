@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{NaiveTime, Offset, TimeZone};
 
-use super::mistake::{hint, one_of};
+use super::hint::{hint, one_of};
 use super::read::{TomlItem, TomlTable};
 use super::reader::PolicyReader;
 use super::{Issue, SourceLocation};

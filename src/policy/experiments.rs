@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::files::ARMS;
-use super::mistake::{hint, one_of};
+use super::hint::{hint, one_of};
 use super::read::{TomlItem, TomlKey, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
 use super::rules;

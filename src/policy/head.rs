@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use super::Files;
-use super::mistake::Findings;
 use super::read::{TomlItem, TomlTable};
+use crate::config::Findings;
 use crate::event::language_tag;
 
 /// The one `[policy]` table: the policy's name and its languages.

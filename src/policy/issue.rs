@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::mistake::one_of;
+use super::hint::one_of;
 use super::read::TomlItem;
 
 /// The kinds of objectives that actions serve, and that must be kept in balance.

@@ -8,7 +8,7 @@ use super::advice;
 use super::aggregates::{self, Aggregates, PatternedAggregate};
 use super::contact::{self, ContactRules};
 use super::experiments::{self, Experiments, PatternedExperiment};
-use super::mistake::{Findings, Mistakes};
+
 use super::read::{Document, TomlItem, TomlSource, TomlTable};
 use super::reader::PolicyReader;
 use super::rules::{self, PatternedRule};
@@ -23,7 +23,7 @@ use super::{
     actions, broadcasts, consents, derived_sensitivity, dissatisfaction, head, identity,
     interactions, needs, purposes, queues, retention, weights,
 };
-use crate::config::limits;
+use crate::config::{Findings, Mistakes, limits};
 use crate::language::Languages;
 
 /// Compiles the files of a policy.

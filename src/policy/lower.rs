@@ -13,7 +13,7 @@ use super::cel_value;
 use super::compile_error::CompileError;
 use super::dates;
 use super::functions::{self, SHARED};
-use super::mistake::nearest;
+use super::hint::nearest;
 use super::syntax;
 use super::{Path, Root};
 use crate::config::limits;

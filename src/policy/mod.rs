@@ -28,12 +28,12 @@ mod files;
 mod filters;
 mod functions;
 mod head;
+mod hint;
 mod identity;
 mod interactions;
 mod issue;
 mod load;
 mod lower;
-pub(crate) mod mistake;
 mod model;
 mod needs;
 mod negation;
@@ -69,11 +69,10 @@ pub use experiments::{Does, Experiment, ExperimentArm, Experiments};
 pub use expression::{EvalError, Expression, Truth};
 pub(crate) use files::belongs;
 pub use files::{Files, Version};
+pub(crate) use hint::nearest;
 pub use identity::IdentityRule;
 pub use issue::Issue;
 pub use load::{load, load_with};
-pub(crate) use mistake::nearest;
-pub use mistake::{Mistake, Mistakes};
 pub use model::{
     CONSENT_TIMER, IGNORED_TIMER, InteractionRule, NeedDefinition, PAUSE_TIMER, Policy,
     PreferenceRule, QUIET_TIMER, RETENTION_TIMER,
@@ -90,3 +89,5 @@ pub use template::{RenderError, Template};
 pub use topics::Speech;
 pub use trigger::{EXPIRED, Index, Occasion, Trigger};
 pub use weights::{Explore, IssueWeights, Suitability};
+
+pub use crate::config::{Mistake, Mistakes};

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::mistake::one_of;
+use super::hint::one_of;
 use super::read::{TomlItem, TomlTable};
 use super::{Issue, SourceLocation};
 use crate::event::Sensitivity;

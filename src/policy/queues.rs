@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::mistake::one_of;
+use super::hint::one_of;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
 use super::symbols::KnownQueue;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use toml_span::value::{Key, ValueInner};
 use toml_span::{ErrorKind, Span, Value};
 
-use super::mistake::SourceText;
-pub(crate) use super::mistake::{Findings, hint};
+pub(crate) use super::hint::hint;
 use super::{CompileError, Expression, SourceLocation, Template};
-use crate::config::limits;
+pub(crate) use crate::config::Findings;
+use crate::config::{SourceText, limits};
 
 /// The characters to which word processors and web pages convert straight quotes.
 const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];

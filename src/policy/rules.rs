@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::mistake::{hint, one_of};
+use super::hint::{hint, one_of};
 use super::queues::escalation_target;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};

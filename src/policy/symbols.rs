@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::derived_sensitivity::{DerivedName, DerivedSensitivity};
-use super::mistake::{hint, one_of};
+use super::hint::{hint, one_of};
 use super::{ActivityMetric, Path, Purposes, Root, Trigger};
 use crate::event::EventType;
 

@@ -8,8 +8,8 @@ use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value as Rende
 
 use super::compile_error::CompileError;
 use super::filters::{date, decimals, decimals_of_whole, shown};
+use super::hint::nearest;
 use super::lower::{check_path, unknown_root};
-use super::mistake::nearest;
 use super::simple_template::SimpleTemplate;
 use super::{Path, Root, Scope};
 use crate::config::limits;

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::mistake::{Findings, hint};
+use super::hint::hint;
 use super::queues::PERSON;
 use super::read::{TomlItem, TomlTable};
+use crate::config::Findings;
 use crate::language::{Language, Languages, Phrases, Topics};
 
 /// How messages are analysed: the supported languages and topics.

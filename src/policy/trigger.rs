@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
-use super::mistake::{hint, one_of};
+use super::hint::{hint, one_of};
 use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker, folded_name};
 
 /// The kind of input that triggers a rule.

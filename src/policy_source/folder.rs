@@ -1,8 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::config::{limits, not_utf8};
-use crate::policy::mistake::{Findings, SourceText};
+use crate::config::{Findings, SourceText, limits, not_utf8};
 use crate::policy::{Files, Mistakes, belongs};
 
 /// Reads the files of the policy in a folder.

@@ -1,32 +1,34 @@
 use std::fmt;
 
-use crate::config::limits;
-use crate::event::cut;
+use super::limits;
 
-/// One mistake in a policy file.
+/// One mistake in what people write: a policy, a story, a language, the settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mistake {
-    /// The file, relative to its folder.
+    /// The file, relative to its folder; of a setting also an environment variable or an argument.
     pub file: Box<str>,
     /// The line, from 1; 0 if the mistake is about the file as a whole.
     pub line: u32,
-    /// The column in characters, from 1.
+    /// The column in characters, from 1; 0 if the mistake is about the line as a whole.
     pub column: u32,
     /// What was expected, what was found, what to do.
     pub message: String,
-    /// The line itself.
+    /// The line itself; empty without a column.
     pub excerpt: String,
     /// The number of characters of the line that the mistake covers; at least 1.
     pub width: u32,
 }
 
 impl fmt::Display for Mistake {
-    /// Writes the location and the message; below them, the line with a mark under the mistake.
+    /// Writes the location and the message; below them, if there is a column, the line with a mark under
+    /// the mistake.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line == 0 {
-            return write!(out, "{}: {}", self.file, self.message);
-        }
         let Mistake { file, line, column, message, excerpt, width } = self;
+        match (line, column) {
+            (0, _) => return write!(out, "{file}: {message}"),
+            (line, 0) => return write!(out, "{file}:{line}: {message}"),
+            _ => {}
+        }
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         // Tabs are kept, so that the mark is under the mistake on any terminal.
@@ -43,22 +45,36 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// All mistakes, ordered by file and line; never empty.
+/// All mistakes, in the order in which people should read them; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes(Box<[Mistake]>);
+pub struct Mistakes {
+    all: Box<[Mistake]>,
+    /// What is written between two of them.
+    between: &'static str,
+}
 
 impl Mistakes {
-    /// The mistakes, ordered by file and line.
+    /// Mistakes that take a line each.
+    pub(crate) fn by_line(all: impl Into<Box<[Mistake]>>) -> Mistakes {
+        Mistakes { all: all.into(), between: "\n" }
+    }
+
+    /// Mistakes with excerpts, set apart by an empty line.
+    fn apart(all: impl Into<Box<[Mistake]>>) -> Mistakes {
+        Mistakes { all: all.into(), between: "\n\n" }
+    }
+
+    /// The mistakes, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Mistake> {
-        self.0.iter()
+        self.all.iter()
     }
 }
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, mistake) in self.0.iter().enumerate() {
+        for (at, mistake) in self.all.iter().enumerate() {
             if at > 0 {
-                out.write_str("\n\n")?;
+                out.write_str(self.between)?;
             }
             mistake.fmt(out)?;
         }
@@ -87,6 +103,11 @@ impl SourceText<'_> {
     fn before(&self, offset: usize) -> &str {
         cut(self.content, offset)
     }
+}
+
+/// The beginning of a text, of whole characters.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 fn count(number: usize) -> u32 {
@@ -120,6 +141,13 @@ fn at(text: SourceText<'_>, (start, end): (usize, usize), message: String) -> Mi
 }
 
 impl Mistake {
+    /// A mistake about a line, from 1, or about a file as a whole: 0.
+    pub(crate) fn in_line(file: &str, line: usize, message: impl Into<String>) -> Mistake {
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        let (file, message) = (file.into(), message.into());
+        Mistake { file, line, column: 0, message, excerpt: String::new(), width: 1 }
+    }
+
     /// A finding about a whole line, from 1, of a file with this content.
     pub(crate) fn on_line(file: &str, content: &str, line: u32, message: String) -> Mistake {
         let excerpt = content.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
@@ -171,21 +199,19 @@ impl Findings {
 
     /// Adds a mistake about a whole file.
     pub(crate) fn in_file(&mut self, file: &str, message: impl Into<String>) {
-        self.mistakes.push(Mistake {
-            file: file.into(),
-            line: 0,
-            column: 0,
-            message: message.into(),
-            excerpt: String::new(),
-            width: 1,
-        });
+        self.in_line(file, 0, message);
+    }
+
+    /// Adds a mistake about a line, from 1, or about a file as a whole: 0.
+    pub(crate) fn in_line(&mut self, file: &str, line: usize, message: impl Into<String>) {
+        self.mistakes.push(Mistake::in_line(file, line, message));
     }
 
     /// One mistake about a whole file.
     pub(crate) fn one_in_file(file: &str, message: impl Into<String>) -> Mistakes {
         let mut found = Findings::default();
         found.in_file(file, message);
-        Mistakes(found.mistakes.into())
+        Mistakes::apart(found.mistakes)
     }
 
     /// The number of mistakes.
@@ -193,7 +219,12 @@ impl Findings {
         self.mistakes.len()
     }
 
-    /// The mistakes, if there are any; the first [`limits::MISTAKES`] of them.
+    /// The mistakes, if there are any, without excerpts: a line each.
+    pub(crate) fn finish_by_line(self) -> Result<(), Mistakes> {
+        self.finish().map_err(|mistakes| Mistakes::by_line(mistakes.all))
+    }
+
+    /// The mistakes, if there are any, ordered by file and line; the first [`limits::MISTAKES`] of them.
     pub(crate) fn finish(mut self) -> Result<(), Mistakes> {
         if self.mistakes.is_empty() {
             return Ok(());
@@ -209,41 +240,6 @@ impl Findings {
             last.message =
                 format!("{} (and {more} more mistake{ending} after this one)", last.message);
         }
-        Err(Mistakes(self.mistakes.into()))
+        Err(Mistakes::apart(self.mistakes))
     }
-}
-
-/// The known name nearest to a mistyped one, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Only the beginnings of long names are compared: the comparison is quadratic.
-    let name = cut(name, limits::NAME_BYTES);
-    let near = (name.chars().count() / 3).clamp(1, 4);
-    known
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(&folded(name), &folded(known)), known))
-        .filter(|(distance, _)| *distance <= near)
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// Names that differ only in case or in `-` and `_` count as the same.
-fn folded(name: &str) -> String {
-    name.to_lowercase().replace('-', "_")
-}
-
-/// Checks that a word is one of a few.
-pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), String> {
-    if known.contains(&word) {
-        return Ok(());
-    }
-    let hint = match hint(word, known.iter().copied()) {
-        none if none.is_empty() => format!("; there are {}", known.join(", ")),
-        near => near,
-    };
-    Err(format!("unknown {what} `{word}`{hint}"))
-}
-
-/// `; did you mean …?`, or nothing if no known name is near.
-pub(crate) fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, known).map_or_else(String::new, |right| format!("; did you mean `{right}`?"))
 }
