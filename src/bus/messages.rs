@@ -50,11 +50,13 @@ impl MessageReader {
 
     /// The sequence of the next message; none if there is none now.
     pub(super) async fn peek(&mut self) -> Result<Option<u64>, Error> {
-        while self.ready.is_empty() && self.last.is_none_or(|last| self.pages.next <= last) {
+        while self.ready.is_empty() && self.last.is_none_or(|last| self.pages.next() <= last) {
             let found = self.pages.read().await?.messages;
             if found.is_empty() {
                 // Nothing after the last sequence is wanted.
-                self.pages.next = self.last.map_or(self.pages.next, |last| last + 1);
+                if let Some(last) = self.last {
+                    self.pages.go_to(last + 1);
+                }
                 break;
             }
             let last = self.last.unwrap_or(u64::MAX);

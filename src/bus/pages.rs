@@ -88,7 +88,7 @@ pub(super) struct PagedReader {
     stream: String,
     filter: String,
     /// The next sequence to request.
-    pub(super) next: u64,
+    next: u64,
     /// How many single messages are requested at once: few while few arrive.
     width: usize,
     /// How many more sound messages are read one by one.
@@ -122,6 +122,18 @@ impl PagedReader {
     /// Marks the next message as one that closes a connection.
     pub(super) fn expect_unreadable(&mut self) {
         self.one_by_one = SOUND;
+    }
+
+    /// The next sequence to read.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Continues at a sequence. How many messages wait behind it is not known until the broker says so.
+    pub(super) fn go_to(&mut self, sequence: u64) {
+        if sequence != self.next {
+            (self.next, self.pending) = (sequence, None);
+        }
     }
 
     pub(super) fn bus(&self) -> &Bus {

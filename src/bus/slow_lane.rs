@@ -128,7 +128,7 @@ impl Task {
                 }
             };
             // A page without slow-lane events is not sent: pages come no faster than they are processed.
-            let next = self.stream.next;
+            let next = self.stream.next();
             let is_page = !found.is_empty() || next >= before;
             if is_page && self.pages.send((found, next)).await.is_err() {
                 return;
@@ -138,14 +138,14 @@ impl Task {
 
     /// The limit of reading, once it has risen; none if no receiver is left.
     async fn may_read(&mut self) -> Option<(u64, Arc<SlowLane>)> {
-        let next = self.stream.next;
+        let next = self.stream.next();
         let bounds = self.bounds.wait_for(|(before, _)| *before > next).await.ok()?;
         Some(bounds.clone())
     }
 
     /// The next events of the slow lane before a sequence.
     async fn read(&mut self, before: u64, lane: &SlowLane) -> Result<Vec<Delivery>, Error> {
-        let next = self.stream.next;
+        let next = self.stream.next();
         let mut found = self.stream.read().await?.messages;
         let first = found.first().map_or(before, |first| first.sequence().min(before));
         if first > next {
@@ -153,7 +153,7 @@ impl Task {
         }
         // The main lane has not reached later ones.
         found.retain(|message| message.sequence() < before);
-        self.stream.next = found.last().map_or(before, |last| last.sequence() + 1);
+        self.stream.go_to(found.last().map_or(before, |last| last.sequence() + 1));
         found.retain(|message| {
             let channel = self.bus.subjects.channel(message.subject());
             channel.is_some_and(|one| lane.lane_of(one, message.sequence()) == Lane::Slow)

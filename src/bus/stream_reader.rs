@@ -153,6 +153,10 @@ impl Bus {
 
     /// The current messages of a stream under some subjects. Malformed messages close the connection on
     /// delivery: so this has a connection of its own, and those are returned without their headers.
+    ///
+    /// No [`PagedReader`](super::pages::PagedReader): a page is of one filter, and an erasure looks under
+    /// hundreds, of which a consumer takes many at once and reads them in one pass. A consumer reads on
+    /// at the price of a connection and no page, so fewer sound messages are enough before that.
     pub(super) async fn held(
         &self,
         stream: String,

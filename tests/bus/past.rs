@@ -1,5 +1,7 @@
 //! What the stream still holds, whatever was published in between.
 
+use futures::StreamExt;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,4 +80,34 @@ async fn what_comes_is_seen_from_now_on_and_only_what_is_asked_for() {
     }
     let arrived = timeout(PATIENCE, of_web.next()).await.unwrap().unwrap();
     assert_eq!((&*arrived.subject, &arrived.payload), ("jumeau.events.web.ann", &event(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_thousand_sound_messages_the_past_is_read_by_pages_again() {
+    let world = world().await;
+    publish_raw(&world.broker, "jumeau.events.web.ann", unread::UNREADABLE, &event(0)).await;
+    world.publish_events(0, 3_000, 5).await;
+    let mut requests = world.client.subscribe("$JS.API.>").await.unwrap();
+    world.client.flush().await.unwrap();
+    let mut seen = 0;
+    let all = world.bus.past(None, |_| {
+        seen += 1;
+        true
+    });
+    timeout(PATIENCE, all).await.unwrap().unwrap();
+    assert_eq!(seen, 3_000);
+    // Our own message is behind all that were asked for.
+    world.client.publish("$JS.API.END", Bytes::new()).await.unwrap();
+    let (mut single, mut pages) = (0, 0);
+    loop {
+        let request = timeout(PATIENCE, requests.next()).await.unwrap().unwrap();
+        let subject = request.subject.as_str();
+        single += usize::from(subject.starts_with("$JS.API.STREAM.MSG.GET."));
+        pages += usize::from(subject.starts_with("$JS.API.DIRECT.GET."));
+        if subject == "$JS.API.END" {
+            break;
+        }
+    }
+    assert!((1_000..1_200).contains(&single), "{single} messages were asked for one by one");
+    assert!((9..15).contains(&pages), "{pages} pages were asked for");
 }
