@@ -21,7 +21,7 @@ pub use self::ending::end_at_the_second_signal;
 use self::ending::{Deadline, end_now};
 pub use self::policy_handle::PolicyHandle;
 pub use self::stream::{AdoptedStream, adopt};
-use self::threads::Threads;
+use self::threads::IoThreads;
 use crate::actors::{FatalError, HoldScans, IsDrained, LearnerThread, Partitions, StopPartition};
 use crate::bus::{self, Bus, Ownership};
 use crate::store::Committer;
@@ -34,7 +34,7 @@ pub struct RunningService {
     learner: LearnerThread,
     bus: Bus,
     ownership: Ownership,
-    threads: Threads,
+    threads: IoThreads,
     intake: tokio::task::JoinHandle<()>,
     eraser: tokio::task::JoinHandle<()>,
     api: bus::ApiService,

@@ -54,7 +54,7 @@ struct Arguments {
 enum Command {
     #[cfg(feature = "engine")]
     #[command(flatten)]
-    Engine(engine::Command),
+    Engine(engine::EngineCommand),
     /// Check settings and policy; report mistakes and warnings
     Check(Check),
     /// Run a policy's stories, in-process or against a running service

@@ -78,10 +78,10 @@ fn the_page_of_tools_has_every_command_of_jumeau_and_twinctl() {
     assert!(missing.is_empty(), "docs/reference/tools.md has no rows of {missing:?}");
 }
 
-/// The commands of a program, as the variants of its `enum Command` name them.
+/// The commands of a program, as the variants of its enum of commands name them.
 fn commands(file: &str, program: &str) -> Vec<String> {
     let code = page(file);
-    let (_, after) = code.split_once("enum Command {").expect("the program has commands");
+    let (_, after) = code.split_once("Command {").expect("the program has commands");
     let (variants, _) = after.split_once("\n}").expect("it ends");
     let names = variants.lines().filter_map(|line| line.strip_prefix("    "));
     let names = names.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));

@@ -56,11 +56,11 @@ pub struct ArmShown {
 }
 
 /// Counts, by experiment and arm.
-type Counted = BTreeMap<Box<str>, BTreeMap<Box<str>, ArmResult>>;
+type ArmResults = BTreeMap<Box<str>, BTreeMap<Box<str>, ArmResult>>;
 
 /// The results of a policy's experiments, and of earlier ones, from the counts of all partitions.
 pub fn shown(policy: &Policy, counted: impl Iterator<Item = ArmCounts>) -> Vec<ExperimentShown> {
-    let mut all = Counted::new();
+    let mut all = ArmResults::new();
     for (name, arm, result) in counted {
         all.entry(name).or_default().entry(arm).or_default().add(&result);
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::callbacks::{confirmed, durable, publish, stop_on_failure, watched};
 use super::policy_handle::{PolicyHandle, current};
 use super::recovery::{recover, resume_point};
-use super::threads::Threads;
+use super::threads::IoThreads;
 use super::{RunningService, disk_space, intake, stream};
 use crate::actors::{
     Clock, Eraser, FatalError, LearnerThread, PartitionActor, PartitionSetup, Partitions,
@@ -28,7 +28,7 @@ use crate::store::{Committer, DiskMonitor, Store};
 /// What every step of the start uses.
 struct Start<'a> {
     settings: &'a Settings,
-    threads: Threads,
+    threads: IoThreads,
     bus: Bus,
     store: Arc<Store>,
     partitions: Partitions,
@@ -146,7 +146,7 @@ impl<'a> Start<'a> {
         settings: &'a Settings,
         fatal: UnboundedSender<FatalError>,
     ) -> anyhow::Result<Start<'a>> {
-        let threads = Threads::start(settings.service.bus_threads.into())?;
+        let threads = IoThreads::start(settings.service.bus_threads.into())?;
         let nats = settings.nats.clone();
         let bus = threads.run(async move { Bus::join(&nats).await }).await??;
         let (of_store, count) = (settings.store.clone(), settings.service.partitions);

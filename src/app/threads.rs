@@ -7,20 +7,20 @@ const READERS_END: Duration = Duration::from_secs(5);
 
 /// The threads of the bus, and those that read the store. Dropping them does not wait for their end: the
 /// thread that drops them, above all after a failed start, must not block.
-pub(super) struct Threads {
+pub(super) struct IoThreads {
     pub(super) handle: tokio::runtime::Handle,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
-impl Threads {
-    pub(super) fn start(count: usize) -> anyhow::Result<Threads> {
+impl IoThreads {
+    pub(super) fn start(count: usize) -> anyhow::Result<IoThreads> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(count)
             .thread_name("bus")
             .enable_all()
             .build()
             .context("cannot start the bus threads")?;
-        Ok(Threads { handle: runtime.handle().clone(), runtime: Some(runtime) })
+        Ok(IoThreads { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
     /// Runs a future here: tasks that the client library spawns belong on these threads.
@@ -49,7 +49,7 @@ impl Threads {
     }
 }
 
-impl Drop for Threads {
+impl Drop for IoThreads {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

@@ -11,14 +11,14 @@ use super::connection::ConnectionStatus;
 /// The ledger of pulls that are dispatched but not yet durable, in stream order.
 #[derive(Debug)]
 pub(super) struct AckLedger {
-    open: Mutex<Open>,
+    open: Mutex<OpenPulls>,
     floor: AtomicU64,
     /// Notifies waiters when the floor rises.
     risen: Notify,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenPulls {
     pulls: VecDeque<Arc<PendingPull>>,
     /// Where to acknowledge next; each value replaces the previous one, because it includes it.
     next: watch::Sender<Option<Subject>>,
@@ -39,7 +39,7 @@ pub(super) struct PendingPull {
 impl AckLedger {
     /// A ledger with everything up to `floor` settled.
     pub(super) fn new(floor: u64) -> Arc<AckLedger> {
-        let open = Open { pulls: VecDeque::new(), next: watch::Sender::new(None) };
+        let open = OpenPulls { pulls: VecDeque::new(), next: watch::Sender::new(None) };
         Arc::new(AckLedger {
             open: Mutex::new(open),
             floor: AtomicU64::new(floor),
@@ -67,7 +67,7 @@ impl AckLedger {
                 }
             }
         });
-        *self.open.lock() = Open { pulls: VecDeque::new(), next };
+        *self.open.lock() = OpenPulls { pulls: VecDeque::new(), next };
         self.floor()
     }
 

@@ -76,11 +76,11 @@ pub struct Broker {
     binary: PathBuf,
     options: BrokerOptions,
     port: u16,
-    running: Option<Running>,
+    running: Option<BrokerProcess>,
 }
 
 #[derive(Debug)]
-struct Running {
+struct BrokerProcess {
     keeper: Child,
     stdin: ChildStdin,
 }
@@ -142,7 +142,7 @@ impl Broker {
     /// # Errors
     /// [`Error::Process`] if it does not stop and cannot be killed.
     pub async fn stop(&mut self) -> Result<(), Error> {
-        let Some(Running { mut keeper, stdin }) = self.running.take() else { return Ok(()) };
+        let Some(BrokerProcess { mut keeper, stdin }) = self.running.take() else { return Ok(()) };
         drop(stdin);
         let ended = timeout(STOP, keeper.wait()).await;
         ended
@@ -156,7 +156,9 @@ impl Broker {
     /// # Errors
     /// [`Error::Process`] if it does not die.
     pub async fn kill(&mut self) -> Result<(), Error> {
-        let Some(Running { mut keeper, mut stdin }) = self.running.take() else { return Ok(()) };
+        let Some(BrokerProcess { mut keeper, mut stdin }) = self.running.take() else {
+            return Ok(());
+        };
         // If it has ended already, nothing reads this.
         let _ = stdin.write_all(b"kill\n").await;
         let ended = timeout(STOP, keeper.wait()).await;
@@ -205,7 +207,7 @@ impl Broker {
         let Some(stdin) = keeper.stdin.take() else {
             return Err(self.failed("no standard input"));
         };
-        self.running = Some(Running { keeper, stdin });
+        self.running = Some(BrokerProcess { keeper, stdin });
 
         let patience = Instant::now() + START;
         while Instant::now() < patience {

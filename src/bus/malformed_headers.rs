@@ -27,11 +27,11 @@ enum Ask<'a> {
 
 #[derive(Deserialize)]
 struct Answer {
-    message: Envelope,
+    message: StoredMessage,
 }
 
 #[derive(Deserialize)]
-struct Envelope {
+struct StoredMessage {
     subject: String,
     seq: u64,
     time: String,

@@ -8,10 +8,10 @@ use super::Bus;
 /// Counts events that expired before they were processed, because of the stream's retention or size
 /// limit. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct MissedEvents(Arc<Mutex<Counted>>);
+pub struct MissedEvents(Arc<Mutex<MissedRanges>>);
 
 #[derive(Debug, Default)]
-struct Counted {
+struct MissedRanges {
     /// Counted sequences, as disjoint ranges in order.
     ranges: Vec<Range<u64>>,
     /// Their number, dropped ranges included.
@@ -53,7 +53,7 @@ impl MissedEvents {
     }
 }
 
-impl Counted {
+impl MissedRanges {
     /// Adds missing sequences; `false` if all of them were counted before.
     fn add(&mut self, missing: Range<u64>) -> bool {
         let length = |range: &Range<u64>| range.end.saturating_sub(range.start);
@@ -90,7 +90,7 @@ mod tests {
         fn each_sequence_that_is_missing_is_counted_once(
             missing in prop::collection::vec((0u64..200, 0u64..20), 0..40),
         ) {
-            let (mut counted, mut known) = (Counted::default(), std::collections::BTreeSet::new());
+            let (mut counted, mut known) = (MissedRanges::default(), std::collections::BTreeSet::new());
             for (start, length) in missing {
                 let before = known.len();
                 known.extend(start..start + length);

@@ -48,14 +48,14 @@ const NOT_THE_FIRST: u64 = 10_071;
 #[derive(Debug)]
 pub struct Relay {
     subjects: Arc<Subjects>,
-    queues: [Queue; STREAMS],
+    queues: [StreamQueue; STREAMS],
     depth: watch::Sender<usize>,
-    counters: Arc<Counters>,
+    counters: Arc<RelayCounters>,
 }
 
 /// The queue of one stream.
 #[derive(Debug)]
-struct Queue {
+struct StreamQueue {
     submit: mpsc::UnboundedSender<RelayCommand>,
     /// Why its outputs wait to be published again, while they do.
     trouble: Arc<Mutex<Option<String>>>,
@@ -85,7 +85,7 @@ enum RelayCommand {
 }
 
 #[derive(Debug, Default)]
-struct Counters {
+struct RelayCounters {
     published: AtomicU64,
     duplicates: AtomicU64,
     retries: AtomicU64,
@@ -122,9 +122,9 @@ impl Relay {
         confirmed: impl Fn(Vec<(u16, u64)>) + Send + Sync + 'static,
     ) -> Result<Relay, Error> {
         let (depth, _) = watch::channel(0);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(RelayCounters::default());
         let confirmed = Arc::new(confirmed);
-        let start = || Queue::start(bus, &depth, &counters, confirmed.clone());
+        let start = || StreamQueue::start(bus, &depth, &counters, confirmed.clone());
         let queues = [start().await?, start().await?, start().await?];
         Ok(Relay { subjects: bus.subjects.clone(), queues, depth, counters })
     }
@@ -199,13 +199,13 @@ impl Relay {
     }
 }
 
-impl Queue {
+impl StreamQueue {
     async fn start<F: Fn(Vec<(u16, u64)>) + Send + Sync + 'static>(
         bus: &Bus,
         depth: &watch::Sender<usize>,
-        counters: &Arc<Counters>,
+        counters: &Arc<RelayCounters>,
         confirmed: Arc<F>,
-    ) -> Result<Queue, Error> {
+    ) -> Result<StreamQueue, Error> {
         let (submit, submitted) = mpsc::unbounded_channel();
         let trouble = Arc::new(Mutex::new(None));
         let inbox = bus.client.new_inbox();
@@ -214,7 +214,7 @@ impl Queue {
             .subscribe(format!("{inbox}.*.*"))
             .await
             .map_err(Error::request("listen for confirmations"))?;
-        let task = Task {
+        let task = QueueTask {
             link: bus.link.clone(),
             lease: bus.lease.watch(),
             epoch: bus.link.borrow().epoch,
@@ -241,11 +241,11 @@ impl Queue {
             confirmed,
         };
         tokio::spawn(task.run());
-        Ok(Queue { submit, trouble })
+        Ok(StreamQueue { submit, trouble })
     }
 }
 
-struct Entry {
+struct QueuedOutput {
     partition: u16,
     key: u64,
     output: Output,
@@ -254,7 +254,7 @@ struct Entry {
     places: u32,
 }
 
-struct Task<F> {
+struct QueueTask<F> {
     bus: Bus,
     link: watch::Receiver<ConnectionStatus>,
     /// The state of the lease.
@@ -273,7 +273,7 @@ struct Task<F> {
     inbox: String,
     answers: Subscriber,
     /// All unconfirmed entries in order, and among them those that were confirmed out of order.
-    entries: VecDeque<Entry>,
+    entries: VecDeque<QueuedOutput>,
     /// The number of the first entry; entries are numbered from the start of the task.
     first: u64,
     /// How many of the entries are published.
@@ -289,14 +289,14 @@ struct Task<F> {
     progress: Instant,
     is_failing: bool,
     depth: watch::Sender<usize>,
-    counters: Arc<Counters>,
+    counters: Arc<RelayCounters>,
     trouble: Arc<Mutex<Option<String>>>,
     confirmed: Arc<F>,
 }
 
 /// The broker's reply to one message.
 #[derive(Deserialize)]
-struct Answer {
+struct PublishReply {
     #[serde(default)]
     error: Option<Refusal>,
     #[serde(default)]
@@ -311,7 +311,7 @@ struct Refusal {
     description: String,
 }
 
-impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
+impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
     async fn run(mut self) {
         loop {
             let link = *self.link.borrow_and_update();
@@ -365,7 +365,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         while let Some(wish) = next {
             match wish {
                 RelayCommand::Publish { partition, outputs } => {
-                    self.entries.extend(outputs.into_iter().map(|(key, output)| Entry {
+                    self.entries.extend(outputs.into_iter().map(|(key, output)| QueuedOutput {
                         partition,
                         key,
                         output,
@@ -436,7 +436,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
     }
 
     /// The receiver of a forwarded output, as a subject token, if it is one.
-    fn addressee<'a>(&self, entry: &'a Entry) -> Option<&'a str> {
+    fn addressee<'a>(&self, entry: &'a QueuedOutput) -> Option<&'a str> {
         let mut tokens = self.bus.subjects.tokens(&entry.output.subject)?;
         (tokens.next() == Some("events")).then(|| tokens.nth(1)).flatten()
     }
@@ -521,13 +521,13 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         };
         let answer = match message.status {
             Some(StatusCode::NO_RESPONDERS) => Err("no stream stores this subject".to_owned()),
-            _ => serde_json::from_slice::<Answer>(&message.payload)
+            _ => serde_json::from_slice::<PublishReply>(&message.payload)
                 .map_err(|error| format!("the broker's answer cannot be read: {error}")),
         };
         let Some(entry) = self.entries.get_mut(at) else { return };
         match answer {
-            Ok(Answer { error: None, duplicate }) => self.confirm(at, duplicate),
-            Ok(Answer { error: Some(refusal), .. })
+            Ok(PublishReply { error: None, duplicate }) => self.confirm(at, duplicate),
+            Ok(PublishReply { error: Some(refusal), .. })
                 if refusal.err_code == NOT_THE_FIRST
                     && self.bus.subjects.is_memory(&entry.output.subject) =>
             {
@@ -535,11 +535,13 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                     self.doubtful.push(number);
                 }
             }
-            Ok(Answer { error: Some(refusal), .. }) if refusal.err_code == MESSAGE_TOO_LARGE => {
+            Ok(PublishReply { error: Some(refusal), .. })
+                if refusal.err_code == MESSAGE_TOO_LARGE =>
+            {
                 self.give_up(at, "it is larger than the stream's `max_msg_size`");
             }
             _ if attempt != self.attempt || entry.is_confirmed => {}
-            Ok(Answer { error: Some(refusal), .. }) => self.fail(&refusal.description),
+            Ok(PublishReply { error: Some(refusal), .. }) => self.fail(&refusal.description),
             Err(why) => self.fail(&why),
         }
     }
@@ -639,7 +641,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
     }
 }
 
-impl Entry {
+impl QueuedOutput {
     /// Whether a message is this output, not one of somebody who has only seen its content.
     fn is(&self, found: &StreamMessage) -> bool {
         let mark = found.headers.get(Output::MARK).map(HeaderValue::as_str);

@@ -229,7 +229,7 @@ struct Offer<H> {
 }
 
 /// An open connection of a listener.
-struct Open {
+struct OpenConnection {
     client: Client,
     /// One task per subject; all end with the connection.
     serving: JoinSet<()>,
@@ -244,13 +244,13 @@ where
         self.bus.dial_once(listener.connections().0).await
     }
 
-    async fn open(&self, listener: ApiListener, client: Client) -> Result<Open, Error> {
+    async fn open(&self, listener: ApiListener, client: Client) -> Result<OpenConnection, Error> {
         let what = "offer the service";
         let mut serving = JoinSet::new();
         for window in self.windows.iter().filter(|window| window.listener == listener) {
             let asked = client.queue_subscribe(window.subject.clone(), GROUP.to_owned());
             let requests = asked.await.map_err(Error::request(what))?;
-            let counter = Counter {
+            let counter = EndpointServer {
                 subjects: self.bus.subjects.clone(),
                 window: window.clone(),
                 answers: self.answers.clone(),
@@ -269,7 +269,7 @@ where
             .query_account()
             .await
             .map_err(Error::request(what))?;
-        Ok(Open { client, serving })
+        Ok(OpenConnection { client, serving })
     }
 
     /// Logs that a connection was closed, unless that was logged recently or the broker is unreachable.
@@ -288,7 +288,7 @@ where
     async fn keep_open(
         self,
         listener: ApiListener,
-        mut open: Open,
+        mut open: OpenConnection,
         mut stop: watch::Receiver<bool>,
     ) {
         loop {
@@ -324,13 +324,13 @@ where
 }
 
 /// The requests of one endpoint on one connection.
-struct Counter {
+struct EndpointServer {
     subjects: Arc<Subjects>,
     window: Arc<ListenedEndpoint>,
     answers: Client,
 }
 
-impl Counter {
+impl EndpointServer {
     async fn serve<H, F>(self, mut requests: Subscriber, handler: H)
     where
         H: Fn(Request) -> F,

@@ -22,7 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::{Choices, checking, console, languages};
 
 #[derive(Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum EngineCommand {
     /// Start a broker and the service on it, for development
     Dev(development::Dev),
     /// Start the service on a running broker
@@ -81,30 +81,30 @@ pub(crate) struct Rewrap {
     json: bool,
 }
 
-impl Command {
+impl EngineCommand {
     /// Whether the command prints a result and exits.
     pub(crate) fn answers(&self) -> bool {
-        !matches!(self, Command::Dev(_) | Command::Serve(_))
+        !matches!(self, EngineCommand::Dev(_) | EngineCommand::Serve(_))
     }
 
     /// Whether the result, and errors, are printed as JSON.
     pub(crate) fn is_json(&self) -> bool {
         match self {
-            Command::Dev(_) | Command::Serve(_) => false,
-            Command::Verify(Verify { json, .. })
-            | Command::Restore(Restore { json, .. })
-            | Command::Rewrap(Rewrap { json, .. })
-            | Command::Adopt(Adopt { json, .. }) => *json,
+            EngineCommand::Dev(_) | EngineCommand::Serve(_) => false,
+            EngineCommand::Verify(Verify { json, .. })
+            | EngineCommand::Restore(Restore { json, .. })
+            | EngineCommand::Rewrap(Rewrap { json, .. })
+            | EngineCommand::Adopt(Adopt { json, .. }) => *json,
         }
     }
 }
 
 /// Executes a command; `false` if a check failed.
-pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
+pub(crate) fn run(command: EngineCommand) -> anyhow::Result<bool> {
     match command {
-        Command::Dev(arguments) => actix::System::new().block_on(development::run(arguments)),
-        Command::Serve(choices) => actix::System::new().block_on(serve(choices)),
-        Command::Verify(arguments) => {
+        EngineCommand::Dev(arguments) => actix::System::new().block_on(development::run(arguments)),
+        EngineCommand::Serve(choices) => actix::System::new().block_on(serve(choices)),
+        EngineCommand::Verify(arguments) => {
             let settings = arguments.choices.settings(&[])?;
             let folder = arguments.folder.as_deref().unwrap_or(&settings.store.path);
             let examined = store::examine(folder, settings.store.master_key.as_deref())?;
@@ -115,7 +115,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
             }
             Ok(examined.verified.defects == 0)
         }
-        Command::Restore(arguments) => {
+        EngineCommand::Restore(arguments) => {
             let settings = arguments.choices.settings(&[])?;
             let examined = store::restore(&arguments.backup, &settings.store)?;
             if arguments.json {
@@ -129,7 +129,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
             }
             Ok(true)
         }
-        Command::Rewrap(arguments) => {
+        EngineCommand::Rewrap(arguments) => {
             let settings = arguments.choices.settings(&[])?;
             let count = store::rewrap(&settings.store, &arguments.to)?;
             if arguments.json {
@@ -139,7 +139,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
             }
             Ok(true)
         }
-        Command::Adopt(arguments) => {
+        EngineCommand::Adopt(arguments) => {
             let settings = arguments.choices.settings(&[])?;
             let adopted = actix::System::new().block_on(jumeau::app::adopt(&settings))?;
             if arguments.json {

@@ -32,7 +32,7 @@ pub struct ForwardedEvent {
 }
 
 #[derive(Serialize)]
-struct Envelope<'a> {
+struct ForwardedEnvelope<'a> {
     specversion: &'static str,
     id: &'a str,
     source: &'static str,
@@ -90,7 +90,7 @@ impl ForwardedEvent {
         let said = carried.map_or(event.time, |carried| Some(carried.said));
         let said = said.filter(|said| *said < at);
         let id = identifier(passed, fingerprint, to);
-        let envelope = Envelope {
+        let envelope = ForwardedEnvelope {
             specversion: "1.0",
             id: &id,
             source: "jumeau",

@@ -11,12 +11,12 @@ use super::{Time, Zone};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     at: DateTime<FixedOffset>,
-    clock: Clock,
+    clock: WrittenClock,
 }
 
 /// The clock in which a point in time is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Clock {
+enum WrittenClock {
     /// A local clock, by its offset from UTC: `2026-03-20T06:40:00+09:00`.
     Own,
     /// UTC, with no place meant: `2026-03-19T21:40:00Z`.
@@ -32,7 +32,8 @@ impl Moment {
     pub fn parse(text: &str) -> Option<Moment> {
         let text = text.trim();
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-            let clock = if is_universal(text) { Clock::Universal } else { Clock::Own };
+            let clock =
+                if is_universal(text) { WrittenClock::Universal } else { WrittenClock::Own };
             return Some(Moment { at, clock });
         }
         if !text.is_ascii() {
@@ -41,13 +42,14 @@ impl Moment {
         let (day, rest) = day(text)?;
         if rest.is_empty() && text.contains('-') {
             let at = DateTime::parse_from_rfc3339(&format!("{day}T00:00:00Z")).ok()?;
-            return Some(Moment { at, clock: Clock::Day });
+            return Some(Moment { at, clock: WrittenClock::Day });
         }
         let rest = rest.strip_prefix(['T', 't', ' '])?;
         let (hour, offset) = rest.split_at(rest.find(['Z', 'z', '+', '-'])?);
         let written = format!("{day}T{}{}", clock(hour.trim_end())?, distance(offset)?);
         let at = DateTime::parse_from_rfc3339(&written).ok()?;
-        let clock = if is_universal(&written) { Clock::Universal } else { Clock::Own };
+        let clock =
+            if is_universal(&written) { WrittenClock::Universal } else { WrittenClock::Own };
         Some(Moment { at, clock })
     }
 
@@ -69,14 +71,14 @@ impl Moment {
         let at = self.time()?.to_utc();
         let items = pattern.iter();
         let shown = match (self.clock, zone) {
-            (Clock::Own, _) => {
+            (WrittenClock::Own, _) => {
                 at.with_timezone(self.at.offset()).format_with_items(items).to_string()
             }
-            (Clock::Day, _) => at.format_with_items(items).to_string(),
-            (Clock::Universal, Zone::Place(place)) => {
+            (WrittenClock::Day, _) => at.format_with_items(items).to_string(),
+            (WrittenClock::Universal, Zone::Place(place)) => {
                 at.with_timezone(&place).format_with_items(items).to_string()
             }
-            (Clock::Universal, Zone::Fixed(offset)) => {
+            (WrittenClock::Universal, Zone::Fixed(offset)) => {
                 at.with_timezone(&offset).format_with_items(items).to_string()
             }
         };

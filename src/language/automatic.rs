@@ -41,11 +41,11 @@ pub(super) struct Automatic {
 }
 
 /// A sequence of words.
-type Phrase = Vec<Slot>;
+type Phrase = Vec<PhraseSlot>;
 
 /// One position of a phrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Slot {
+enum PhraseSlot {
     /// One of these words; or none, if they are optional.
     Words { any: Vec<Box<str>>, may_lack: bool },
     /// Up to three words.
@@ -63,7 +63,8 @@ impl Automatic {
         let before = shelf.len();
         for written in phrases.split('|') {
             let phrase: Phrase = written.split_whitespace().map(slot).collect();
-            let ends_with_words = |slot: Option<&Slot>| slot.is_some_and(|slot| *slot != Slot::Gap);
+            let ends_with_words =
+                |slot: Option<&PhraseSlot>| slot.is_some_and(|slot| *slot != PhraseSlot::Gap);
             if !ends_with_words(phrase.first()) || !ends_with_words(phrase.last()) {
                 let written = super::text::shown(written.trim());
                 return Err(format!(
@@ -196,32 +197,32 @@ fn plain(text: &str) -> String {
     plain
 }
 
-fn slot(written: &str) -> Slot {
+fn slot(written: &str) -> PhraseSlot {
     if written == "..." {
-        return Slot::Gap;
+        return PhraseSlot::Gap;
     }
     let (written, may_lack) = match written.strip_suffix('?') {
         Some(written) => (written, true),
         None => (written, false),
     };
     let any = written.split('/').map(|word| plain(word).trim().into()).collect();
-    Slot::Words { any, may_lack }
+    PhraseSlot::Words { any, may_lack }
 }
 
 /// The number of these words that a phrase matches, starting at the first.
-fn begins(words: &[&str], phrase: &[Slot]) -> Option<usize> {
+fn begins(words: &[&str], phrase: &[PhraseSlot]) -> Option<usize> {
     let Some((first, rest)) = phrase.split_first() else { return Some(0) };
     let after = |count: usize| {
         let words = words.get(count..)?;
         begins(words, rest).map(|more| count + more)
     };
     match first {
-        Slot::Words { any, may_lack } => {
+        PhraseSlot::Words { any, may_lack } => {
             let is_here = words.first().is_some_and(|word| any.iter().any(|one| **one == **word));
             let taken = is_here.then(|| after(1)).flatten();
             taken.or_else(|| may_lack.then(|| after(0)).flatten())
         }
-        Slot::Gap => (0..=GAP_WORDS).find_map(after),
+        PhraseSlot::Gap => (0..=GAP_WORDS).find_map(after),
     }
 }
 

@@ -96,15 +96,15 @@ struct Element {
     times: &'static str,
 }
 
-type Pattern = Vec<Element>;
+type WishPattern = Vec<Element>;
 
 /// The patterns in the files of a language, before compilation.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     words: Vec<Box<str>>,
-    classes: Vec<(Box<str>, Vec<Pattern>)>,
-    wishes: Vec<(Box<str>, Vec<Pattern>)>,
-    unless: Vec<Pattern>,
+    classes: Vec<(Box<str>, Vec<WishPattern>)>,
+    wishes: Vec<(Box<str>, Vec<WishPattern>)>,
+    unless: Vec<WishPattern>,
     /// Other spellings, with the words that they stand for, separated by blanks.
     spellings: Vec<(Box<str>, Box<str>)>,
 }
@@ -121,7 +121,7 @@ enum Between {
 
 /// The section of a pattern, which determines its syntax.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
+enum PatternSection {
     /// In the class with this index: it may use earlier classes only.
     Class(usize),
     Wish,
@@ -137,7 +137,7 @@ impl Draft {
             self.classes.push((name.into(), Vec::new()));
             self.classes.len() - 1
         });
-        let patterns = self.patterns(patterns, Place::Class(index), elides)?;
+        let patterns = self.patterns(patterns, PatternSection::Class(index), elides)?;
         let count = patterns.len();
         self.classes[index].1.extend(patterns);
         Ok(count)
@@ -146,7 +146,7 @@ impl Draft {
     /// Adds a line `topic: pattern | pattern` of wishes.
     pub(super) fn wish(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
         let (topic, patterns) = named(line, "a topic and its patterns: `person: <want> <people>`")?;
-        let patterns = self.patterns(patterns, Place::Wish, elides)?;
+        let patterns = self.patterns(patterns, PatternSection::Wish, elides)?;
         let count = patterns.len();
         match self.wishes.iter_mut().find(|(known, _)| **known == *topic) {
             Some((_, known)) => known.extend(patterns),
@@ -157,7 +157,7 @@ impl Draft {
 
     /// Adds a line of patterns that cancel a wish.
     pub(super) fn unless(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
-        let patterns = self.patterns(line, Place::Unless, elides)?;
+        let patterns = self.patterns(line, PatternSection::Unless, elides)?;
         let count = patterns.len();
         self.unless.extend(patterns);
         Ok(count)
@@ -191,19 +191,19 @@ impl Draft {
     fn patterns(
         &mut self,
         text: &str,
-        place: Place,
+        place: PatternSection,
         elides: &Elides<'_>,
-    ) -> Result<Vec<Pattern>, String> {
+    ) -> Result<Vec<WishPattern>, String> {
         text.split('|').map(|pattern| self.pattern(pattern, place, elides)).collect()
     }
 
     fn pattern(
         &mut self,
         text: &str,
-        place: Place,
+        place: PatternSection,
         elides: &Elides<'_>,
-    ) -> Result<Pattern, String> {
-        let mut pattern = Pattern::new();
+    ) -> Result<WishPattern, String> {
+        let mut pattern = WishPattern::new();
         for part in text.split_whitespace() {
             self.element(part, place, elides, &mut pattern)?;
         }
@@ -213,7 +213,7 @@ impl Draft {
             let most = limits::PATTERN_PARTS;
             return Err(format!("expected a pattern of at most {most} words, found `{shown}`"));
         }
-        if place == Place::Unless && wishes != 1 {
+        if place == PatternSection::Unless && wishes != 1 {
             return Err(format!(
                 "expected a pattern with one `@` where the wish stands, found `{shown}`"
             ));
@@ -222,7 +222,7 @@ impl Draft {
             matches!(part.times, "" | "+")
                 && part.atoms.iter().any(|atom| matches!(atom, Atom::Word(_) | Atom::Class(_)))
         };
-        if place == Place::Wish && !pattern.iter().any(says) {
+        if place == PatternSection::Wish && !pattern.iter().any(says) {
             return Err(format!("expected a pattern with a word in it, found `{shown}`"));
         }
         Ok(pattern)
@@ -231,9 +231,9 @@ impl Draft {
     fn element(
         &mut self,
         part: &str,
-        place: Place,
+        place: PatternSection,
         elides: &Elides<'_>,
-        pattern: &mut Pattern,
+        pattern: &mut WishPattern,
     ) -> Result<(), String> {
         let plain = |atom| Element { atoms: SmallVec::from_iter([atom]), times: "" };
         let whole = match part {
@@ -247,7 +247,7 @@ impl Draft {
             "?" => Some(Atom::Mark(QUESTION)),
             "^" => Some(Atom::Start),
             "$" => Some(Atom::End),
-            "@" if place == Place::Unless => Some(Atom::Wish),
+            "@" if place == PatternSection::Unless => Some(Atom::Wish),
             _ => None,
         };
         if let Some(atom) = whole {
@@ -296,10 +296,10 @@ impl Draft {
         Ok(())
     }
 
-    fn class_named(&self, name: &str, place: Place) -> Result<Atom, String> {
+    fn class_named(&self, name: &str, place: PatternSection) -> Result<Atom, String> {
         let index = self.classes.iter().position(|(known, _)| **known == *name);
         match (index, place) {
-            (Some(index), Place::Class(own)) if index >= own => None,
+            (Some(index), PatternSection::Class(own)) if index >= own => None,
             (found, _) => found,
         }
         .map(Atom::Class)
@@ -418,7 +418,7 @@ impl Draft {
     /// The regular expression for any of these, in this order; `between` may occur between words.
     fn alternatives(
         &self,
-        patterns: &[Pattern],
+        patterns: &[WishPattern],
         classes: &[String],
         spelled: &[String],
         between: Between,

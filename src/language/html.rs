@@ -50,13 +50,13 @@ pub(super) fn plain(text: &str) -> Option<String> {
     if !begins && !closes() {
         return None;
     }
-    let mut page = Page { keeps_lines: !begins, ..Page::default() };
+    let mut page = HtmlText { keeps_lines: !begins, ..HtmlText::default() };
     page.read(text);
     Some(page.out.trim().to_owned())
 }
 
 #[derive(Debug, Default)]
-struct Page {
+struct HtmlText {
     out: String,
     /// The current depth of quotation.
     quotes: usize,
@@ -70,7 +70,7 @@ struct Page {
     is_broken: bool,
 }
 
-impl Page {
+impl HtmlText {
     fn read(&mut self, text: &str) {
         let mut rest = text;
         // An element without an end is searched for once, so that the total time is linear in the length.

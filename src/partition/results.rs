@@ -8,11 +8,11 @@ use crate::twin::TrialUpdate;
 /// twin's change: no customer is counted twice or lost.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    arms: BTreeMap<(Box<str>, Box<str>), Counted>,
+    arms: BTreeMap<(Box<str>, Box<str>), PendingResult>,
 }
 
 #[derive(Debug, Default)]
-struct Counted {
+struct PendingResult {
     result: ArmResult,
     is_new: bool,
 }
@@ -20,7 +20,7 @@ struct Counted {
 impl Results {
     /// The stored results.
     pub(super) fn recovered(rows: Vec<ArmCounts>) -> Results {
-        let counted = |result| Counted { result, is_new: false };
+        let counted = |result| PendingResult { result, is_new: false };
         let rows = rows.into_iter().map(|(name, arm, result)| ((name, arm), counted(result)));
         Results { arms: rows.collect() }
     }

@@ -45,7 +45,7 @@ pub(super) struct Derivation {
 
 /// The result of the analysis for a value.
 #[derive(Clone, PartialEq)]
-enum Known {
+enum DerivationResult {
     /// No derivation has been found yet.
     Never,
     Sensitive(DerivedSensitivity),
@@ -121,12 +121,12 @@ pub(super) fn settle(
     ways: &[Derivation],
     sensitive: &BTreeMap<String, Option<Purposes>>,
 ) -> BTreeMap<DerivedName, DerivedSensitivity> {
-    let mut known: BTreeMap<&DerivedName, Known> = BTreeMap::new();
+    let mut known: BTreeMap<&DerivedName, DerivationResult> = BTreeMap::new();
     loop {
-        let mut next: BTreeMap<&DerivedName, Known> = BTreeMap::new();
+        let mut next: BTreeMap<&DerivedName, DerivationResult> = BTreeMap::new();
         for way in ways {
             let made = way.made(&known, sensitive);
-            let before = next.remove(&way.thing).unwrap_or(Known::Never);
+            let before = next.remove(&way.thing).unwrap_or(DerivationResult::Never);
             next.insert(&way.thing, before.or(made));
         }
         // The result grows monotonically, so this ends.
@@ -136,8 +136,8 @@ pub(super) fn settle(
         known = next;
     }
     let made = known.into_iter().filter_map(|(thing, known)| match known {
-        Known::Sensitive(made) => Some((thing.clone(), made)),
-        Known::Never | Known::Anything => None,
+        DerivationResult::Sensitive(made) => Some((thing.clone(), made)),
+        DerivationResult::Never | DerivationResult::Anything => None,
     });
     made.collect()
 }
@@ -145,20 +145,20 @@ pub(super) fn settle(
 impl Derivation {
     fn made(
         &self,
-        known: &BTreeMap<&DerivedName, Known>,
+        known: &BTreeMap<&DerivedName, DerivationResult>,
         sensitive: &BTreeMap<String, Option<Purposes>>,
-    ) -> Known {
+    ) -> DerivationResult {
         let signal = |name: &str| match sensitive.get(name) {
-            None => Known::Anything,
-            Some(purposes) => Known::Sensitive(DerivedSensitivity {
+            None => DerivationResult::Anything,
+            Some(purposes) => DerivationResult::Sensitive(DerivedSensitivity {
                 purposes: purposes.clone(),
                 of: [name.to_owned()].into(),
                 place: self.place.clone(),
             }),
         };
         let input = match self.signals.as_slice() {
-            [] => Known::Anything,
-            all => all.iter().fold(Known::Never, |made, name| made.or(signal(name))),
+            [] => DerivationResult::Anything,
+            all => all.iter().fold(DerivationResult::Never, |made, name| made.or(signal(name))),
         };
         self.needs.iter().fold(input, |made, path| {
             let name = path.names().next().unwrap_or_default();
@@ -166,35 +166,37 @@ impl Derivation {
                 Root::Context => signal(name),
                 Root::Facts | Root::Needs | Root::Windows | Root::Counters | Root::Activities => {
                     let thing = (path.root.name(), name.to_owned());
-                    known.get(&thing).cloned().unwrap_or(Known::Never)
+                    known.get(&thing).cloned().unwrap_or(DerivationResult::Never)
                 }
-                _ => Known::Anything,
+                _ => DerivationResult::Anything,
             })
         })
     }
 }
 
-impl Known {
+impl DerivationResult {
     /// The result for a value with both derivations.
-    fn or(self, other: Known) -> Known {
+    fn or(self, other: DerivationResult) -> DerivationResult {
         match (self, other) {
-            (Known::Sensitive(one), Known::Sensitive(other)) => {
-                Known::Sensitive(DerivedSensitivity {
+            (DerivationResult::Sensitive(one), DerivationResult::Sensitive(other)) => {
+                DerivationResult::Sensitive(DerivedSensitivity {
                     purposes: one.purposes.zip(other.purposes).map(|(one, other)| one.or(&other)),
                     of: one.of.into_iter().chain(other.of).collect(),
                     place: one.place,
                 })
             }
-            (Known::Never, known) | (known, Known::Never) => known,
-            (Known::Anything, _) | (_, Known::Anything) => Known::Anything,
+            (DerivationResult::Never, known) | (known, DerivationResult::Never) => known,
+            (DerivationResult::Anything, _) | (_, DerivationResult::Anything) => {
+                DerivationResult::Anything
+            }
         }
     }
 
     /// The result for a value derived from both.
-    fn and(self, other: Known) -> Known {
+    fn and(self, other: DerivationResult) -> DerivationResult {
         match (self, other) {
-            (Known::Sensitive(one), Known::Sensitive(other)) => {
-                Known::Sensitive(DerivedSensitivity {
+            (DerivationResult::Sensitive(one), DerivationResult::Sensitive(other)) => {
+                DerivationResult::Sensitive(DerivedSensitivity {
                     purposes: match (one.purposes, other.purposes) {
                         (Some(one), Some(other)) => Some(one.and(&other)),
                         (one, other) => one.or(other),
@@ -203,8 +205,8 @@ impl Known {
                     place: one.place,
                 })
             }
-            (Known::Never, _) | (_, Known::Never) => Known::Never,
-            (Known::Anything, known) | (known, Known::Anything) => known,
+            (DerivationResult::Never, _) | (_, DerivationResult::Never) => DerivationResult::Never,
+            (DerivationResult::Anything, known) | (known, DerivationResult::Anything) => known,
         }
     }
 }

@@ -66,14 +66,14 @@ impl Truth {
 /// a value, because they are usually the reason.
 #[derive(Debug, Clone)]
 pub struct EvalError {
-    cause: Cause,
+    cause: EvalCause,
     paths: Arc<[Path]>,
     /// One bit for each path.
     missing: u64,
 }
 
 #[derive(Debug, Clone)]
-enum Cause {
+enum EvalCause {
     Fault(EvalFault),
     WrongType { wanted: &'static str, found: &'static str },
     Unusable(Arc<str>),
@@ -89,13 +89,13 @@ impl EvalError {
 impl EvalError {
     /// Whether it exceeded its step budget.
     pub fn is_exceeded(&self) -> bool {
-        matches!(&self.cause, Cause::Fault(EvalFault::Exceeded(_)))
+        matches!(&self.cause, EvalCause::Fault(EvalFault::Exceeded(_)))
     }
 }
 
 impl fmt::Display for EvalError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Cause::Fault(fault @ EvalFault::Exceeded(_)) = &self.cause {
+        if let EvalCause::Fault(fault @ EvalFault::Exceeded(_)) = &self.cause {
             return out.write_str(&fault.reason());
         }
         let mut missing = self.missing();
@@ -104,9 +104,11 @@ impl fmt::Display for EvalError {
             return missing.try_for_each(|path| write!(out, ", {path}"));
         }
         match &self.cause {
-            Cause::Fault(fault) => out.write_str(&fault.reason()),
-            Cause::WrongType { wanted, found } => write!(out, "expected {wanted}, found {found}"),
-            Cause::Unusable(message) => out.write_str(message),
+            EvalCause::Fault(fault) => out.write_str(&fault.reason()),
+            EvalCause::WrongType { wanted, found } => {
+                write!(out, "expected {wanted}, found {found}")
+            }
+            EvalCause::Unusable(message) => out.write_str(message),
         }
     }
 }
@@ -191,7 +193,7 @@ impl Expression {
         match self.evaluate(scope, |plan, world| plan.truth(world)) {
             Ok(true) => Truth::True,
             Ok(false) => Truth::False,
-            Err(fault) => Truth::Unknown(self.error(Cause::Fault(fault), scope)),
+            Err(fault) => Truth::Unknown(self.error(EvalCause::Fault(fault), scope)),
         }
     }
 
@@ -202,7 +204,7 @@ impl Expression {
     pub fn value(&self, scope: &dyn Scope) -> Result<Value, EvalError> {
         match self.read(scope, |value| Some(cel_value::value(value)), "a value")? {
             Ok(value) => Ok(value),
-            Err(message) => Err(self.error(Cause::Unusable(message.into()), scope)),
+            Err(message) => Err(self.error(EvalCause::Unusable(message.into()), scope)),
         }
     }
 
@@ -244,8 +246,8 @@ impl Expression {
         });
         let cause = match read {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(found)) => Cause::WrongType { wanted, found },
-            Err(fault) => Cause::Fault(fault),
+            Ok(Err(found)) => EvalCause::WrongType { wanted, found },
+            Err(fault) => EvalCause::Fault(fault),
         };
         Err(self.error(cause, scope))
     }
@@ -281,7 +283,7 @@ impl Expression {
         come_to
     }
 
-    fn error(&self, cause: Cause, scope: &dyn Scope) -> EvalError {
+    fn error(&self, cause: EvalCause, scope: &dyn Scope) -> EvalError {
         let missing = self.paths.iter().enumerate().fold(0, |missing, (at, path)| {
             missing | u64::from(CelValue::of(scope.find(path)).is_missing()) << at
         });

@@ -63,7 +63,7 @@ impl BitOr for Outcomes {
 
 /// The question whether a missing path can make a negation evaluate to something unexpected.
 #[derive(Debug, Clone, Copy)]
-struct Question {
+struct Assumption {
     missing: usize,
     /// The result to assume for the negation, which is identified by its number in the tree.
     instead: Option<(u64, Outcomes)>,
@@ -111,14 +111,14 @@ impl<'a> Reader<'a> {
         if is_order(denied) {
             return;
         }
-        let mut untold: Vec<(&Path, Instead)> = Vec::new();
+        let mut untold: Vec<(&Path, SuggestedDefault)> = Vec::new();
         let mut is_certain = true;
         for missing in self.paths_in(denied) {
             let Some(path) = self.parts.paths.get(missing).filter(|path| path.may_be_missing())
             else {
                 continue;
             };
-            let denied_comes_to = self.outcomes(denied, Question { missing, instead: None });
+            let denied_comes_to = self.outcomes(denied, Assumption { missing, instead: None });
             if denied_comes_to.as_truth().has(Outcomes::NONE) {
                 if self.matters(denial, missing, Outcomes::NONE) {
                     is_certain &= denied_comes_to.is_nothing();
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         self.within.iter().all(|around| {
             let with = |outcome| {
                 let instead = Some((denial.id, outcome));
-                self.outcomes(around, Question { missing, instead })
+                self.outcomes(around, Assumption { missing, instead })
             };
             let one = with(Outcomes::TRUE);
             one != with(comes_to) || (one.has(Outcomes::TRUE) && one.has(Outcomes::FALSE))
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn outcomes(&self, part: &IdedExpr, question: Question) -> Outcomes {
+    fn outcomes(&self, part: &IdedExpr, question: Assumption) -> Outcomes {
         let of = |part: &IdedExpr| self.outcomes(part, question);
         let value = |is_nothing: bool| if is_nothing { Outcomes::NONE } else { Outcomes::ANY };
         if let Some((denial, outcome)) = question.instead
@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
 
 /// What to write instead of a part that cannot be evaluated.
 #[derive(Debug, Clone, Copy)]
-enum Instead {
+enum SuggestedDefault {
     /// `false` as the default.
     False,
     /// An empty text as the default.
@@ -270,35 +270,37 @@ enum Instead {
     Has,
 }
 
-impl Instead {
+impl SuggestedDefault {
     fn write(self, path: &Path) -> String {
         match self {
-            Instead::False => format!("default({path}, false)"),
-            Instead::Text => format!("default({path}, \"\")"),
-            Instead::List => format!("default({path}, [])"),
-            Instead::Has => format!("has({path}) && …"),
+            SuggestedDefault::False => format!("default({path}, false)"),
+            SuggestedDefault::Text => format!("default({path}, \"\")"),
+            SuggestedDefault::List => format!("default({path}, [])"),
+            SuggestedDefault::Has => format!("has({path}) && …"),
         }
     }
 }
 
 /// What to write instead of a path in the operand of a negation; it depends on how the path is used.
-fn instead(denied: &IdedExpr, missing: usize) -> Instead {
+fn instead(denied: &IdedExpr, missing: usize) -> SuggestedDefault {
     let is_it = |part: &IdedExpr| name(part) == Some(BindingName::Path(missing));
-    let mut found = Instead::Has;
+    let mut found = SuggestedDefault::Has;
     each(denied, &mut |part| {
         let Expr::Call(CallExpr { func_name, target, args }) = &part.expr else { return };
         match (func_name.as_str(), target.as_deref(), args.as_slice()) {
             ("contains" | "startsWith" | "endsWith", Some(target), _) if is_it(target) => {
-                found = Instead::Text;
+                found = SuggestedDefault::Text;
             }
-            ("lower" | "mentions", None, [text, ..]) if is_it(text) => found = Instead::Text,
-            (operators::IN, None, [_, all]) if is_it(all) => found = Instead::List,
+            ("lower" | "mentions", None, [text, ..]) if is_it(text) => {
+                found = SuggestedDefault::Text
+            }
+            (operators::IN, None, [_, all]) if is_it(all) => found = SuggestedDefault::List,
             (
                 operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT,
                 None,
                 sides,
             ) if sides.iter().any(is_it) => {
-                found = Instead::False;
+                found = SuggestedDefault::False;
             }
             _ => {}
         }

@@ -241,7 +241,7 @@ fn step(
         });
         return None;
     };
-    let reading = Reading { table: &table, reader, situation };
+    let reading = StepReader { table: &table, reader, situation };
     let step = match *verb {
         "raise" => reading.raise(),
         "strengthen" => reading.strengthen(),
@@ -264,13 +264,13 @@ fn step(
 }
 
 /// The step that is being read.
-struct Reading<'r, 'a> {
+struct StepReader<'r, 'a> {
     table: &'r TomlTable<'a>,
     reader: &'r PolicyReader,
     situation: ExpressionSite<'r>,
 }
 
-impl Reading<'_, '_> {
+impl StepReader<'_, '_> {
     fn need(&self, key: &'static str) -> Option<usize> {
         let item = self.table.require(key)?;
         self.known(item, |name| self.reader.names.need(name))

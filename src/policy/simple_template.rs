@@ -50,7 +50,7 @@ impl SimpleTemplate {
             match piece {
                 TemplatePart::Words(words) => text.push_str(words),
                 TemplatePart::Hole { path, filters } => {
-                    let mut content = Content::Found(scope.find(paths.get(*path)?));
+                    let mut content = PlaceholderValue::Found(scope.find(paths.get(*path)?));
                     for filter in filters {
                         content = content.filtered(filter, scope)?;
                     }
@@ -78,27 +78,27 @@ fn filter(source: &str) -> Option<Filter> {
         Some((name, rest)) => (name.trim_end(), arguments(rest.strip_suffix(')')?)?),
     };
     match (name, arguments.as_slice()) {
-        ("default", [Argument::Text(text)]) => Some(Filter::Default((*text).into())),
+        ("default", [FilterArgument::Text(text)]) => Some(Filter::Default((*text).into())),
         ("decimals", []) => Some(Filter::Decimals { digits: None, separator: None }),
-        ("decimals", [Argument::Number(digits)]) => {
+        ("decimals", [FilterArgument::Number(digits)]) => {
             Some(Filter::Decimals { digits: Some(*digits), separator: None })
         }
-        ("decimals", [Argument::Number(digits), Argument::Text(separator)]) => {
+        ("decimals", [FilterArgument::Number(digits), FilterArgument::Text(separator)]) => {
             Some(Filter::Decimals { digits: Some(*digits), separator: Some((*separator).into()) })
         }
         ("date", []) => Some(Filter::Date(None)),
-        ("date", [Argument::Text(pattern)]) => Some(Filter::Date(Some((*pattern).into()))),
+        ("date", [FilterArgument::Text(pattern)]) => Some(Filter::Date(Some((*pattern).into()))),
         _ => None,
     }
 }
 
-enum Argument<'a> {
+enum FilterArgument<'a> {
     Text(&'a str),
     Number(u32),
 }
 
 /// Quoted texts without escapes, and integers, between commas.
-fn arguments(source: &str) -> Option<Vec<Argument<'_>>> {
+fn arguments(source: &str) -> Option<Vec<FilterArgument<'_>>> {
     let mut arguments = Vec::new();
     let mut rest = source.trim();
     while !rest.is_empty() {
@@ -109,12 +109,12 @@ fn arguments(source: &str) -> Option<Vec<Argument<'_>>> {
                 if text.contains('\\') {
                     return None;
                 }
-                arguments.push(Argument::Text(text));
+                arguments.push(FilterArgument::Text(text));
                 after
             }
             None => {
                 let end = rest.find(',').unwrap_or(rest.len());
-                arguments.push(Argument::Number(rest.get(..end)?.trim().parse().ok()?));
+                arguments.push(FilterArgument::Number(rest.get(..end)?.trim().parse().ok()?));
                 rest.get(end..)?
             }
         };
@@ -128,17 +128,17 @@ fn arguments(source: &str) -> Option<Vec<Argument<'_>>> {
     Some(arguments)
 }
 
-enum Content<'a> {
+enum PlaceholderValue<'a> {
     Found(Found<'a>),
     Text(Cow<'a, str>),
 }
 
-impl<'a> Content<'a> {
-    fn filtered(self, filter: &'a Filter, scope: &dyn Scope) -> Option<Content<'a>> {
+impl<'a> PlaceholderValue<'a> {
+    fn filtered(self, filter: &'a Filter, scope: &dyn Scope) -> Option<PlaceholderValue<'a>> {
         match filter {
             Filter::Default(instead) => Some(match self {
-                Content::Found(found) if is_missing(&found) => {
-                    Content::Text(Cow::Borrowed(&**instead))
+                PlaceholderValue::Found(found) if is_missing(&found) => {
+                    PlaceholderValue::Text(Cow::Borrowed(&**instead))
                 }
                 found => found,
             }),
@@ -147,39 +147,41 @@ impl<'a> Content<'a> {
                 let whole = |whole| decimals_of_whole(whole, *digits, separator);
                 let part = |number| decimals(number, *digits, separator);
                 let text = match self {
-                    Content::Found(Found::Int(number)) => whole(number.into()),
-                    Content::Found(Found::UInt(number)) => whole(number.into()),
-                    Content::Found(Found::Float(number)) => part(number),
-                    Content::Found(Found::Value(value)) => match value {
+                    PlaceholderValue::Found(Found::Int(number)) => whole(number.into()),
+                    PlaceholderValue::Found(Found::UInt(number)) => whole(number.into()),
+                    PlaceholderValue::Found(Found::Float(number)) => part(number),
+                    PlaceholderValue::Found(Found::Value(value)) => match value {
                         Value::Int(number) => whole((*number).into()),
                         Value::UInt(number) => whole((*number).into()),
                         value => part(value.as_number()?),
                     },
                     _ => return None,
                 };
-                Some(Content::Text(text.into()))
+                Some(PlaceholderValue::Text(text.into()))
             }
             Filter::Date(pattern) => {
                 let text = match self {
-                    Content::Found(Found::Text(text)) => Cow::Borrowed(text),
-                    Content::Found(Found::Value(Value::Text(text))) => Cow::Borrowed(&**text),
-                    Content::Found(Found::Time(time)) => Cow::Owned(time.to_string()),
+                    PlaceholderValue::Found(Found::Text(text)) => Cow::Borrowed(text),
+                    PlaceholderValue::Found(Found::Value(Value::Text(text))) => {
+                        Cow::Borrowed(&**text)
+                    }
+                    PlaceholderValue::Found(Found::Time(time)) => Cow::Owned(time.to_string()),
                     _ => return None,
                 };
                 date(&text, pattern.as_deref(), scope.zone())
                     .ok()
-                    .map(|text| Content::Text(text.into()))
+                    .map(|text| PlaceholderValue::Text(text.into()))
             }
         }
     }
 
     fn write(&self, text: &mut String) -> Option<()> {
         match self {
-            Content::Text(words) => text.push_str(words),
-            Content::Found(found) if is_missing(found) => return None,
-            Content::Found(Found::Text(words)) => text.push_str(words),
-            Content::Found(Found::Value(Value::Text(words))) => text.push_str(words),
-            Content::Found(found) => {
+            PlaceholderValue::Text(words) => text.push_str(words),
+            PlaceholderValue::Found(found) if is_missing(found) => return None,
+            PlaceholderValue::Found(Found::Text(words)) => text.push_str(words),
+            PlaceholderValue::Found(Found::Value(Value::Text(words))) => text.push_str(words),
+            PlaceholderValue::Found(found) => {
                 let value = shown(found);
                 if value.is_undefined() {
                     return None;

@@ -60,7 +60,7 @@ pub(super) fn constant(name: &str) -> Option<&'static str> {
 
 /// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum SyntaxKind {
     /// A name or a keyword.
     Word,
     /// A number or a text.
@@ -74,8 +74,8 @@ enum Kind {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Token<'a> {
-    kind: Kind,
+struct SyntaxToken<'a> {
+    kind: SyntaxKind,
     text: &'a str,
     at: usize,
 }
@@ -85,16 +85,16 @@ fn wrong(at: usize, message: impl Into<String>) -> CompileError {
 }
 
 /// The tokens of an expression, as far as they can be separated.
-fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
+fn tokens(source: &str) -> Result<Vec<SyntaxToken<'_>>, CompileError> {
     let mut tokens = Vec::new();
     let mut rest = source.char_indices().peekable();
     while let Some((at, c)) = rest.next() {
         let (kind, end) = match c {
             c if c.is_whitespace() => continue,
-            '"' | '\'' => (Kind::Value, quoted(source, at, c)?),
+            '"' | '\'' => (SyntaxKind::Value, quoted(source, at, c)?),
             c if c.is_ascii_digit() => {
                 let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
-                (Kind::Value, ending(source, at, goes_on))
+                (SyntaxKind::Value, ending(source, at, goes_on))
             }
             c if c.is_ascii_alphabetic() || c == '_' => {
                 let end = ending(source, at, |c| c.is_ascii_alphanumeric() || c == '_');
@@ -109,12 +109,12 @@ fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
                             ),
                         ));
                     }
-                    _ => (Kind::Word, end),
+                    _ => (SyntaxKind::Word, end),
                 }
             }
-            '(' | '[' | '{' => (Kind::Open, at + 1),
-            ')' | ']' | '}' => (Kind::Close, at + 1),
-            ',' | ':' | '.' => (Kind::Mark, at + 1),
+            '(' | '[' | '{' => (SyntaxKind::Open, at + 1),
+            ')' | ']' | '}' => (SyntaxKind::Close, at + 1),
+            ',' | ':' | '.' => (SyntaxKind::Mark, at + 1),
             '=' | '!' | '<' | '>' | '&' | '|' | '+' | '-' | '*' | '/' | '%' | '?' => {
                 let is_joined = |c: char| matches!(c, '=' | '<' | '>' | '&' | '|');
                 let end = match c {
@@ -122,7 +122,7 @@ fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
                     '!' => ending(source, at + 1, |c| c == '='),
                     _ => at + 1,
                 };
-                (Kind::Operator, end)
+                (SyntaxKind::Operator, end)
             }
             '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '`' => {
                 return Err(wrong(
@@ -150,7 +150,7 @@ fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
                 ));
             }
         };
-        tokens.push(Token { kind, text: &source[at..end], at });
+        tokens.push(SyntaxToken { kind, text: &source[at..end], at });
         while rest.next_if(|(next, _)| *next < end).is_some() {}
     }
     Ok(tokens)
@@ -175,17 +175,17 @@ fn quoted(source: &str, at: usize, quote: char) -> Result<usize, CompileError> {
     Err(wrong(at, format!("unterminated text; close it with {quote}")))
 }
 
-fn brackets(tokens: &[Token<'_>]) -> Option<CompileError> {
+fn brackets(tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
     let other = |open: &str| match open {
         "(" => ")",
         "[" => "]",
         _ => "}",
     };
-    let mut open: Vec<&Token<'_>> = Vec::new();
+    let mut open: Vec<&SyntaxToken<'_>> = Vec::new();
     for token in tokens {
         match token.kind {
-            Kind::Open => open.push(token),
-            Kind::Close => match open.pop() {
+            SyntaxKind::Open => open.push(token),
+            SyntaxKind::Close => match open.pop() {
                 Some(last) if other(last.text) == token.text => {}
                 Some(last) => {
                     let (last, closes) = (last.text, other(last.text));
@@ -213,10 +213,10 @@ fn brackets(tokens: &[Token<'_>]) -> Option<CompileError> {
 }
 
 /// The arguments of a macro: it needs names, which the parser checks.
-fn calls(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
+fn calls(source: &str, tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
     tokens.iter().enumerate().find_map(|(position, token)| {
         let (name, open) = (token.text, tokens.get(position + 1)?);
-        if token.kind != Kind::Word || open.text != "(" {
+        if token.kind != SyntaxKind::Word || open.text != "(" {
             return None;
         }
         let is_method = position > 0 && tokens[position - 1].text == ".";
@@ -225,7 +225,7 @@ fn calls(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
             (false, "has", given) => has(source, token.at, given),
             (true, name, [first, next, ..])
                 if macro_usage(name).is_some()
-                    && (first.kind != Kind::Word || next.text != ",") =>
+                    && (first.kind != SyntaxKind::Word || next.text != ",") =>
             {
                 Some(wrong(first.at, macro_usage(name)?))
             }
@@ -235,15 +235,15 @@ fn calls(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
 }
 
 /// The tokens up to the closing bracket.
-fn within<'t, 's>(tokens: &'t [Token<'s>]) -> &'t [Token<'s>] {
+fn within<'t, 's>(tokens: &'t [SyntaxToken<'s>]) -> &'t [SyntaxToken<'s>] {
     let mut open = 0_usize;
     let end = tokens.iter().position(|token| match token.kind {
-        Kind::Open => {
+        SyntaxKind::Open => {
             open += 1;
             false
         }
-        Kind::Close if open == 0 => true,
-        Kind::Close => {
+        SyntaxKind::Close if open == 0 => true,
+        SyntaxKind::Close => {
             open -= 1;
             false
         }
@@ -253,11 +253,11 @@ fn within<'t, 's>(tokens: &'t [Token<'s>]) -> &'t [Token<'s>] {
 }
 
 /// An argument of `has` that is not a path with dots.
-fn has(source: &str, at: usize, given: &[Token<'_>]) -> Option<CompileError> {
+fn has(source: &str, at: usize, given: &[SyntaxToken<'_>]) -> Option<CompileError> {
     let is_path = given.len() >= 3
         && given.len() % 2 == 1
         && given.iter().enumerate().all(|(position, token)| match position % 2 {
-            0 => token.kind == Kind::Word,
+            0 => token.kind == SyntaxKind::Word,
             _ => token.text == ".",
         });
     if is_path {
@@ -272,13 +272,13 @@ fn has(source: &str, at: usize, given: &[Token<'_>]) -> Option<CompileError> {
         [root] if matches!(root.text, "now" | "dissatisfaction") => {
             format!("`{}` always exists; `has` is for paths that may have no value", root.text)
         }
-        [root] if root.kind == Kind::Word => {
+        [root] if root.kind == SyntaxKind::Word => {
             format!("`has` tests a field of `{written}`; write `has({written}.name)`")
         }
         // In brackets is a name, whose presence CEL cannot test.
         [root, open, name, close]
-            if (root.kind, open.text, close.text) == (Kind::Word, "[", "]")
-                && name.kind == Kind::Value =>
+            if (root.kind, open.text, close.text) == (SyntaxKind::Word, "[", "]")
+                && name.kind == SyntaxKind::Value =>
         {
             format!("`has` takes no name in brackets; write `{written} != null`")
         }
@@ -288,20 +288,20 @@ fn has(source: &str, at: usize, given: &[Token<'_>]) -> Option<CompileError> {
 }
 
 /// Operators of other languages, and words that mean one.
-fn slips(tokens: &[Token<'_>]) -> Option<CompileError> {
+fn slips(tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
     tokens.iter().enumerate().find_map(|(position, token)| {
         let before = position.checked_sub(1).and_then(|before| tokens.get(before));
         let next = tokens.get(position + 1).map_or("", |next| next.text).to_ascii_lowercase();
         let is_name = before.is_some_and(|before| before.text == ".");
         let (found, write, why) = match (token.kind, token.text) {
-            (Kind::Operator, found @ "=") => (found, "==", " to compare"),
-            (Kind::Operator, found @ "===") => (found, "==", ""),
-            (Kind::Operator, found @ ("!==" | "<>")) => (found, "!=", ""),
-            (Kind::Operator, found @ "=>") => (found, ">=", ""),
-            (Kind::Operator, found @ "=<") => (found, "<=", ""),
-            (Kind::Operator, found @ ("&" | "&&&")) => (found, "&&", ""),
-            (Kind::Operator, found @ ("|" | "|||")) => (found, "||", ""),
-            (Kind::Word, word) if !is_name => {
+            (SyntaxKind::Operator, found @ "=") => (found, "==", " to compare"),
+            (SyntaxKind::Operator, found @ "===") => (found, "==", ""),
+            (SyntaxKind::Operator, found @ ("!==" | "<>")) => (found, "!=", ""),
+            (SyntaxKind::Operator, found @ "=>") => (found, ">=", ""),
+            (SyntaxKind::Operator, found @ "=<") => (found, "<=", ""),
+            (SyntaxKind::Operator, found @ ("&" | "&&&")) => (found, "&&", ""),
+            (SyntaxKind::Operator, found @ ("|" | "|||")) => (found, "||", ""),
+            (SyntaxKind::Word, word) if !is_name => {
                 let (write, why) = match word.to_ascii_lowercase().as_str() {
                     "and" | "und" | "et" => ("&&", ""),
                     "or" | "oder" | "ou" => ("||", ""),
@@ -332,17 +332,18 @@ fn slips(tokens: &[Token<'_>]) -> Option<CompileError> {
 }
 
 /// Something is missing between two tokens, or at an end.
-fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
+fn order(source: &str, tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
     let (first, last) = (tokens.first()?, tokens.last()?);
-    let is_sign = |token: &Token<'_>| matches!(token.text, "-" | "!");
-    if first.kind == Kind::Operator && !is_sign(first) {
+    let is_sign = |token: &SyntaxToken<'_>| matches!(token.text, "-" | "!");
+    if first.kind == SyntaxKind::Operator && !is_sign(first) {
         let text = first.text;
         return Some(wrong(first.at, format!("expected a value before `{text}`, found nothing")));
     }
     for pair in tokens.windows(2) {
         let [one, next] = pair else { continue };
-        let ends = matches!(one.kind, Kind::Word | Kind::Value | Kind::Close) && one.text != "in";
-        let begins = matches!(next.kind, Kind::Word | Kind::Value) && next.text != "in";
+        let ends = matches!(one.kind, SyntaxKind::Word | SyntaxKind::Value | SyntaxKind::Close)
+            && one.text != "in";
+        let begins = matches!(next.kind, SyntaxKind::Word | SyntaxKind::Value) && next.text != "in";
         if ends && begins {
             return Some(wrong(
                 next.at,
@@ -353,8 +354,11 @@ fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
                 ),
             ));
         }
-        let is_operator = |token: &Token<'_>| token.kind == Kind::Operator || token.text == "in";
-        if is_operator(one) && (is_operator(next) && !is_sign(next) || next.kind == Kind::Close) {
+        let is_operator =
+            |token: &SyntaxToken<'_>| token.kind == SyntaxKind::Operator || token.text == "in";
+        if is_operator(one)
+            && (is_operator(next) && !is_sign(next) || next.kind == SyntaxKind::Close)
+        {
             return Some(wrong(
                 next.at,
                 format!("expected a value after `{}`, found `{}`", one.text, next.text),
@@ -363,7 +367,7 @@ fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
     }
     let asks = tokens.iter().filter(|token| token.text == "?").count();
     let answers = tokens.iter().filter(|token| token.text == ":").count();
-    if matches!(last.kind, Kind::Operator | Kind::Mark) || last.text == "in" {
+    if matches!(last.kind, SyntaxKind::Operator | SyntaxKind::Mark) || last.text == "in" {
         let text = last.text;
         let message = format!("expected a value after `{text}`, but the expression ends");
         return Some(wrong(source.trim_end().len(), message));

@@ -157,7 +157,10 @@ impl Template {
             root.insert(path, shown(&scope.find(path)));
         }
         if self.source.contains("date") {
-            root.below.insert(ZONE.into(), Branch::of(Rendered::from_object(Clock(scope.zone()))));
+            root.below.insert(
+                ZONE.into(),
+                Branch::of(Rendered::from_object(TemplateClock(scope.zone()))),
+            );
         }
         let mut text = Bounded(Vec::with_capacity(self.source.len()));
         let rendered = self.engine.get_template(NAME).and_then(|template| {
@@ -256,9 +259,9 @@ const ZONE: &str = "@zone";
 
 /// The time zone in which a template shows times.
 #[derive(Debug)]
-struct Clock(Zone);
+struct TemplateClock(Zone);
 
-impl Object for Clock {}
+impl Object for TemplateClock {}
 
 fn date_by_zone(
     state: &State<'_, '_>,
@@ -266,8 +269,8 @@ fn date_by_zone(
     pattern: Option<&str>,
 ) -> Result<String, minijinja::Error> {
     let clock = state.lookup(ZONE);
-    let zone = clock.as_ref().and_then(|clock| clock.downcast_object_ref::<Clock>());
-    date(moment, pattern, zone.map_or(Zone::UTC, |Clock(zone)| *zone))
+    let zone = clock.as_ref().and_then(|clock| clock.downcast_object_ref::<TemplateClock>());
+    date(moment, pattern, zone.map_or(Zone::UTC, |TemplateClock(zone)| *zone))
 }
 
 fn decimals_of(

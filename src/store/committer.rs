@@ -46,7 +46,7 @@ pub struct CommitFigures {
 struct Shared {
     /// How long deferred batches may wait.
     linger: Duration,
-    queue: Mutex<Queue>,
+    queue: Mutex<CommitQueue>,
     arrived: Condvar,
     commits: AtomicU64,
     batches: AtomicU64,
@@ -56,15 +56,15 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct CommitQueue {
     waiting: VecDeque<(u16, u64, Batch)>,
     /// When the waiting batches are due; none if there are none.
     due: Option<Instant>,
-    state: State,
+    state: CommitterState,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum State {
+enum CommitterState {
     #[default]
     Open,
     /// No more batches are accepted; those waiting are still committed.
@@ -135,7 +135,7 @@ impl CommitHandle {
             Urgency::Deferred => Instant::now() + self.shared.linger,
         };
         let mut queue = self.shared.queue.lock();
-        if queue.state == State::Open {
+        if queue.state == CommitterState::Open {
             queue.waiting.push_back((partition, ticket, batch));
             if queue.due.is_none_or(|before| due < before) {
                 queue.due = Some(due);
@@ -173,7 +173,7 @@ impl Shared {
     /// no more will come.
     fn next_group(&self) -> Option<(Tickets, Vec<Batch>)> {
         let mut queue = self.queue.lock();
-        while queue.state == State::Open {
+        while queue.state == CommitterState::Open {
             match queue.due {
                 None => self.arrived.wait(&mut queue),
                 Some(due) if Instant::now() < due => {
@@ -210,8 +210,8 @@ impl Shared {
 
     fn close(&self) {
         let mut queue = self.queue.lock();
-        if queue.state == State::Open {
-            queue.state = State::Closing;
+        if queue.state == CommitterState::Open {
+            queue.state = CommitterState::Closing;
         }
         self.arrived.notify_one();
     }
@@ -227,7 +227,7 @@ impl<F: FnOnce(Error)> Alarm<'_, F> {
     fn raise(&mut self, error: Error) {
         if let Some(failed) = self.failed.take() {
             let mut queue = self.shared.queue.lock();
-            queue.state = State::Broken;
+            queue.state = CommitterState::Broken;
             queue.waiting.clear();
             drop(queue);
             failed(error);

@@ -73,7 +73,7 @@ pub(super) struct KeyVault {
 }
 
 struct KnownKeys {
-    keys: LruCache<KeyName, Keys>,
+    keys: LruCache<KeyName, CustomerKeys>,
     /// How often existing keys have changed: keys read before a change are not cached.
     changes: u64,
 }
@@ -97,51 +97,51 @@ pub(super) enum Access {
 
 /// The keys of one customer, mostly one: the last one seals, unless it is retired.
 #[derive(Clone, Default)]
-pub(super) struct Keys(SmallVec<[Entry; 1]>);
+pub(super) struct CustomerKeys(SmallVec<[KeyEntry; 1]>);
 
 #[derive(Clone)]
-enum Entry {
+enum KeyEntry {
     /// A key, and the number of the change that created it.
     Key(u64, Cipher, [u8; WRAPPED_BYTES]),
     /// Earlier keys were retired by the change of this number.
     Retired(u64),
 }
 
-impl Keys {
+impl CustomerKeys {
     /// The key that seals now, if any, and the number of the change that created it.
     fn current(&self) -> Option<(u64, &Cipher)> {
         match self.0.last() {
-            Some(Entry::Key(made, cipher, _)) => Some((*made, cipher)),
-            Some(Entry::Retired(_)) | None => None,
+            Some(KeyEntry::Key(made, cipher, _)) => Some((*made, cipher)),
+            Some(KeyEntry::Retired(_)) | None => None,
         }
     }
 
     /// The key that the change of this number created.
     pub(super) fn made_by(&self, number: u64) -> Option<&Cipher> {
         self.0.iter().rev().find_map(|entry| match entry {
-            Entry::Key(made, cipher, _) if *made == number => Some(cipher),
-            Entry::Key(..) | Entry::Retired(_) => None,
+            KeyEntry::Key(made, cipher, _) if *made == number => Some(cipher),
+            KeyEntry::Key(..) | KeyEntry::Retired(_) => None,
         })
     }
 
     /// Without retired keys, and how many these were.
-    fn in_use(&self) -> (Keys, u64) {
-        let last = self.0.iter().rposition(|entry| matches!(entry, Entry::Retired(_)));
+    fn in_use(&self) -> (CustomerKeys, u64) {
+        let last = self.0.iter().rposition(|entry| matches!(entry, KeyEntry::Retired(_)));
         let (old, new) = self.0.split_at(last.map_or(0, |last| last + 1));
-        let gone = old.iter().filter(|entry| matches!(entry, Entry::Key(..))).count();
-        (Keys(new.iter().cloned().collect()), gone as u64)
+        let gone = old.iter().filter(|entry| matches!(entry, KeyEntry::Key(..))).count();
+        (CustomerKeys(new.iter().cloned().collect()), gone as u64)
     }
 
     fn write(&self) -> Vec<u8> {
         let mut value = Vec::with_capacity(self.0.len() * (1 + size_of::<u64>() + WRAPPED_BYTES));
         for entry in &self.0 {
             match entry {
-                Entry::Key(made, _, wrapped) => {
+                KeyEntry::Key(made, _, wrapped) => {
                     value.push(1);
                     value.extend_from_slice(&made.to_be_bytes());
                     value.extend_from_slice(wrapped);
                 }
-                Entry::Retired(number) => {
+                KeyEntry::Retired(number) => {
                     value.push(0);
                     value.extend_from_slice(&number.to_be_bytes());
                 }
@@ -150,17 +150,17 @@ impl Keys {
         value
     }
 
-    fn read(master: &Cipher, name: &[u8], mut value: &[u8]) -> Option<Keys> {
-        let mut keys = Keys::default();
+    fn read(master: &Cipher, name: &[u8], mut value: &[u8]) -> Option<CustomerKeys> {
+        let mut keys = CustomerKeys::default();
         while let Some((tag, rest)) = value.split_first() {
             let (number, rest) = rest.split_first_chunk()?;
             let number = u64::from_be_bytes(*number);
             value = if *tag == 1 {
                 let (wrapped, rest) = rest.split_first_chunk()?;
-                keys.0.push(Entry::Key(number, unwrap(master, name, wrapped)?, *wrapped));
+                keys.0.push(KeyEntry::Key(number, unwrap(master, name, wrapped)?, *wrapped));
                 rest
             } else {
-                keys.0.push(Entry::Retired(number));
+                keys.0.push(KeyEntry::Retired(number));
                 rest
             };
         }
@@ -172,7 +172,7 @@ impl Keys {
 pub(super) struct KeyChange<'a> {
     vault: &'a KeyVault,
     number: MutexGuard<'a, u64>,
-    changed: hashbrown::HashMap<KeyName, Keys>,
+    changed: hashbrown::HashMap<KeyName, CustomerKeys>,
     nonce: [u8; NONCE_BYTES],
 }
 
@@ -286,7 +286,7 @@ impl KeyVault {
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Keys`].
-    pub(super) fn find(&self, name: &KeyName) -> Result<Option<Keys>, Error> {
+    pub(super) fn find(&self, name: &KeyName) -> Result<Option<CustomerKeys>, Error> {
         let before = {
             let mut known = self.known.lock();
             if let Some(keys) = known.keys.get(name) {
@@ -400,7 +400,7 @@ impl KeyVault {
                 _ => {
                     let mut keys = self.read(&name, &value)?;
                     for entry in &mut keys.0 {
-                        if let Entry::Key(_, _, wrapped) = entry {
+                        if let KeyEntry::Key(_, _, wrapped) = entry {
                             let plain = unwrap_bytes(&self.master, &name, wrapped);
                             *wrapped = wrap(&next, &name, &plain.ok_or_else(|| self.damaged())?)?;
                             count += 1;
@@ -429,7 +429,7 @@ impl KeyVault {
             }
             let mut keys = self.read(&name, &value)?;
             let before = keys.0.len();
-            keys.0.retain(|entry| !matches!(entry, Entry::Retired(number) if *number > upto));
+            keys.0.retain(|entry| !matches!(entry, KeyEntry::Retired(number) if *number > upto));
             if keys.0.len() < before {
                 batch.put(&name, keys.write());
             }
@@ -437,8 +437,8 @@ impl KeyVault {
         if batch.is_empty() { Ok(()) } else { self.write(batch) }
     }
 
-    fn read(&self, name: &[u8], value: &[u8]) -> Result<Keys, Error> {
-        Keys::read(&self.master, name, value).ok_or_else(|| self.damaged())
+    fn read(&self, name: &[u8], value: &[u8]) -> Result<CustomerKeys, Error> {
+        CustomerKeys::read(&self.master, name, value).ok_or_else(|| self.damaged())
     }
 
     fn damaged(&self) -> Error {
@@ -482,7 +482,7 @@ impl KeyChange<'_> {
         }
         let (made, fresh) = (*self.number + 1, fresh_key()?);
         let cipher = Cipher::new(&Key::from(fresh));
-        keys.0.push(Entry::Key(made, cipher.clone(), wrap(&self.vault.master, name, &fresh)?));
+        keys.0.push(KeyEntry::Key(made, cipher.clone(), wrap(&self.vault.master, name, &fresh)?));
         self.changed.insert(*name, keys);
         Ok((made, cipher))
     }
@@ -495,7 +495,7 @@ impl KeyChange<'_> {
     pub(super) fn retire(&mut self, name: &KeyName) -> Result<(), Error> {
         let mut keys = self.known(name)?;
         if keys.current().is_some() {
-            keys.0.push(Entry::Retired(*self.number + 1));
+            keys.0.push(KeyEntry::Retired(*self.number + 1));
             self.changed.insert(*name, keys);
         }
         Ok(())
@@ -538,7 +538,7 @@ impl KeyChange<'_> {
         Ok(Some(*self.number))
     }
 
-    fn known(&self, name: &KeyName) -> Result<Keys, Error> {
+    fn known(&self, name: &KeyName) -> Result<CustomerKeys, Error> {
         match self.changed.get(name) {
             Some(keys) => Ok(keys.clone()),
             None => Ok(self.vault.find(name)?.unwrap_or_default()),

@@ -45,7 +45,7 @@ fn read(table: TomlTable<'_>, policy: &Policy) -> Option<Story> {
     steps.sort_by_key(|step| step.at);
 
     let cast = |customer: &Customer| steps.iter().any(|step| step.customer() == Some(customer));
-    let reading = Reading { policy, cast: &cast };
+    let reading = StoryReader { policy, cast: &cast };
     let expect: Vec<Expectation> = table
         .get("expect")
         .and_then(TomlItem::list)
@@ -145,12 +145,12 @@ fn customer(item: TomlItem<'_>) -> Option<Customer> {
     Customer::new(item.text()?).map_err(|message| item.wrong(message)).ok()
 }
 
-struct Reading<'a> {
+struct StoryReader<'a> {
     policy: &'a Policy,
     cast: &'a dyn Fn(&Customer) -> bool,
 }
 
-impl Reading<'_> {
+impl StoryReader<'_> {
     fn expectation(&self, item: TomlItem<'_>) -> Option<Expectation> {
         let table = item.table()?;
         let customer = self.cast(&table);
