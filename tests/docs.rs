@@ -127,7 +127,7 @@ fn defaults(key: &str, value: &Value, rows: &mut Vec<String>) {
 #[test]
 fn every_reason_of_a_dead_letter_and_every_refusal_code_has_a_heading() {
     let headings = headings(&page("docs/reference/dead-letters.md"));
-    for reason in Reason::ALL {
+    for &reason in Reason::ALL {
         let anchor = anchor(reason.token());
         assert!(headings.contains(&anchor), "{reason}: no heading #{anchor}");
     }
@@ -150,7 +150,7 @@ fn every_reason_of_a_dead_letter_and_every_refusal_code_has_a_heading() {
 #[test]
 fn the_page_of_the_contract_names_every_type_of_event() {
     let page = page("docs/contract.md");
-    for kind in EventType::ALL {
+    for &kind in EventType::ALL {
         assert!(page.contains(&format!("`{kind}`")), "{kind} is not in docs/contract.md");
     }
 }

@@ -1,12 +1,25 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::VariantNames;
 
 use super::field::{name, optional_name, value, values};
 use super::{Map, OutcomeKind, Value, nullable};
 use crate::config::limits;
 
 /// What an agent did with an escalation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum HandoffState {
     /// The customer is handed over to agents.
@@ -22,24 +35,12 @@ pub enum HandoffState {
 }
 
 impl HandoffState {
-    /// Every state, in the order of an escalation's life.
-    pub const ALL: [HandoffState; 5] = [
-        HandoffState::Opened,
-        HandoffState::Claimed,
-        HandoffState::Noted,
-        HandoffState::HandedBack,
-        HandoffState::Resolved,
-    ];
+    /// The names of all states, in the order of an escalation's life.
+    pub const NAMES: &'static [&'static str] = HandoffState::VARIANTS;
 
     /// The state's name on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            HandoffState::Opened => "opened",
-            HandoffState::Claimed => "claimed",
-            HandoffState::Noted => "noted",
-            HandoffState::HandedBack => "handed-back",
-            HandoffState::Resolved => "resolved",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

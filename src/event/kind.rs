@@ -13,8 +13,23 @@ use super::{
 
 /// The types of events, with their names on the bus.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
 )]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum EventType {
     /// Traits of the customer.
@@ -51,43 +66,13 @@ pub enum EventType {
 
 impl EventType {
     /// Every type, in the order of the contract.
-    pub const ALL: [EventType; 15] = [
-        EventType::Identify,
-        EventType::Link,
-        EventType::Unlink,
-        EventType::Page,
-        EventType::Screen,
-        EventType::Track,
-        EventType::Message,
-        EventType::Preference,
-        EventType::Consent,
-        EventType::Interaction,
-        EventType::Case,
-        EventType::Signal,
-        EventType::Outcome,
-        EventType::Handoff,
-        EventType::Ask,
-    ];
+    pub const ALL: &'static [EventType] = <EventType as strum::VariantArray>::VARIANTS;
+    /// Every name, in the same order.
+    pub const NAMES: &'static [&'static str] = <EventType as strum::VariantNames>::VARIANTS;
 
     /// The type's name on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            EventType::Identify => "identify",
-            EventType::Link => "link",
-            EventType::Unlink => "unlink",
-            EventType::Page => "page",
-            EventType::Screen => "screen",
-            EventType::Track => "track",
-            EventType::Message => "message",
-            EventType::Preference => "preference",
-            EventType::Consent => "consent",
-            EventType::Interaction => "interaction",
-            EventType::Case => "case",
-            EventType::Signal => "signal",
-            EventType::Outcome => "outcome",
-            EventType::Handoff => "handoff",
-            EventType::Ask => "ask",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The data that an event of this type carries, for error messages.
@@ -131,10 +116,10 @@ impl FromStr for EventType {
     type Err = Rejection;
 
     fn from_str(name: &str) -> Result<EventType, Rejection> {
-        EventType::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| {
-            let nearest = EventType::ALL
-                .into_iter()
-                .map(|known| (strsim::damerau_levenshtein(known.name(), name), known.name()))
+        EventType::ALL.iter().copied().find(|known| known.name() == name).ok_or_else(|| {
+            let nearest = EventType::NAMES
+                .iter()
+                .map(|known| (strsim::damerau_levenshtein(known, name), *known))
                 .min()
                 .filter(|(distance, _)| *distance <= 2);
             let hint = match nearest {
@@ -145,19 +130,13 @@ impl FromStr for EventType {
                 Some((_, known)) => format!("did you mean `{known}`?"),
                 None => "use `track` for events with names of your own".to_owned(),
             };
-            let names = EventType::ALL.map(EventType::name).join(", ");
+            let names = EventType::NAMES.join(", ");
             let found = super::cut(name, 64);
             Rejection::new(
                 Reason::UnknownType,
                 format!("expected one of the types {names}; found `{found}`; {hint}"),
             )
         })
-    }
-}
-
-impl fmt::Display for EventType {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.name())
     }
 }
 
@@ -212,7 +191,10 @@ pub struct NamedData {
 }
 
 /// The speaker of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum Speaker {
     /// The customer.
@@ -225,12 +207,8 @@ pub enum Speaker {
 
 impl Speaker {
     /// The speaker's name on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Speaker::Customer => "customer",
-            Speaker::Agent => "agent",
-            Speaker::Bot => "bot",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -271,7 +249,10 @@ pub struct PreferenceData {
 }
 
 /// The state of an interaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum InteractionState {
     /// It has begun.
@@ -290,15 +271,8 @@ pub enum InteractionState {
 
 impl InteractionState {
     /// The state's name on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            InteractionState::Started => "started",
-            InteractionState::Progressed => "progressed",
-            InteractionState::Paused => "paused",
-            InteractionState::Resumed => "resumed",
-            InteractionState::Completed => "completed",
-            InteractionState::Abandoned => "abandoned",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Whether the interaction can continue.

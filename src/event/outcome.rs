@@ -2,7 +2,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The kind of an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum OutcomeKind {
     /// The action reached the customer's device.
@@ -43,19 +55,8 @@ impl OutcomeKind {
     ];
 
     /// The outcome's name on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            OutcomeKind::Delivered => "delivered",
-            OutcomeKind::Seen => "seen",
-            OutcomeKind::Clicked => "clicked",
-            OutcomeKind::Accepted => "accepted",
-            OutcomeKind::Rejected => "rejected",
-            OutcomeKind::Dismissed => "dismissed",
-            OutcomeKind::Ignored => "ignored",
-            OutcomeKind::Offered => "offered",
-            OutcomeKind::Later => "later",
-            OutcomeKind::Recalled => "recalled",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

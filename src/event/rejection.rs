@@ -1,12 +1,26 @@
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why an event could not be used: the last token of its dead letter's subject.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
 )]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The subject is not `<prefix>.events.<channel>.<customer>`, or its channel is not a token.
@@ -31,37 +45,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 9] = [
-        Reason::BadSubject,
-        Reason::BadCustomer,
-        Reason::TooLarge,
-        Reason::BadJson,
-        Reason::BadEnvelope,
-        Reason::UnknownType,
-        Reason::BadData,
-        Reason::Refused,
-        Reason::Panic,
-    ];
+    pub const ALL: &'static [Reason] = <Reason as strum::VariantArray>::VARIANTS;
+    /// Every name, in the same order.
+    pub const NAMES: &'static [&'static str] = <Reason as strum::VariantNames>::VARIANTS;
 
     /// The reason as a subject token.
-    pub const fn token(self) -> &'static str {
-        match self {
-            Reason::BadSubject => "bad-subject",
-            Reason::BadCustomer => "bad-customer",
-            Reason::TooLarge => "too-large",
-            Reason::BadJson => "bad-json",
-            Reason::BadEnvelope => "bad-envelope",
-            Reason::UnknownType => "unknown-type",
-            Reason::BadData => "bad-data",
-            Reason::Refused => "refused",
-            Reason::Panic => "panic",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.token())
+    pub fn token(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -170,12 +170,12 @@ pub(super) fn parse(pattern: &str) -> Result<(Trigger, Option<&str>), String> {
             None => Err("expected a topic after `topic:`; any message is `message`".to_owned()),
         };
     }
-    let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
+    let Some(kind) = EventType::ALL.iter().copied().find(|known| known.name() == kind) else {
         let others = ["timer", "topic", "broadcast", "dissatisfaction"];
-        let known = EventType::ALL.into_iter().map(EventType::name).chain(others);
+        let known = EventType::NAMES.iter().copied().chain(others);
         let hint = match hint(kind, known) {
             none if none.is_empty() => {
-                let names = EventType::ALL.map(EventType::name).join(", ");
+                let names = EventType::NAMES.join(", ");
                 format!("; expected one of {names}, timer, topic, broadcast, dissatisfaction")
             }
             near => near,
@@ -206,9 +206,7 @@ fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
         .map(State::name)
         .into(),
         EventType::Outcome => OutcomeKind::ALL.map(OutcomeKind::name).into(),
-        EventType::Handoff => {
-            HandoffState::ALL.map(HandoffState::name).into_iter().chain([EXPIRED]).collect()
-        }
+        EventType::Handoff => HandoffState::NAMES.iter().copied().chain([EXPIRED]).collect(),
         EventType::Identify | EventType::Link | EventType::Unlink => {
             return Err(format!("events of type `{kind}` have no detail; write `{kind}` alone"));
         }

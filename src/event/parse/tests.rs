@@ -118,7 +118,7 @@ fn data_may_come_as_base64() {
 
 #[test]
 fn an_event_that_lacks_its_data_is_refused_and_not_taken_as_empty() {
-    for kind in EventType::ALL {
+    for &kind in EventType::ALL {
         let bare = format!(r#"{{"type":"{kind}"}}"#);
         let null = format!(r#"{{"type":"{kind}","data":null}}"#);
         let empty = format!(r#"{{"type":"{kind}","data_base64":""}}"#);
@@ -162,7 +162,7 @@ fn data_that_says_that_it_is_no_json_is_refused() {
 fn lists_in_the_place_of_objects_are_refused() {
     let positions = r#"["1.0","1","/s","track",null,null,null,null,{"name":"V"},null]"#;
     assert!(refused(&[], positions).starts_with("bad-envelope"));
-    for kind in EventType::ALL {
+    for &kind in EventType::ALL {
         for list in ["[]", r#"["a","b",{},null]"#, "[[],[],[],[],[]]"] {
             let said = refused(&[], &format!(r#"{{"type":"{kind}","data":{list}}}"#));
             assert!(said.starts_with("bad-data") && said.contains("sequence"), "{said}");

@@ -58,7 +58,7 @@ pub enum EntryKind {
 
 impl EntryKind {
     /// The name for people.
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             EntryKind::Event(event_type) => event_type.name(),
             EntryKind::Timer => "timer",
@@ -91,7 +91,8 @@ impl EntryKind {
 
     fn all() -> impl Iterator<Item = EntryKind> {
         EventType::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .map(EntryKind::Event)
             .chain([EntryKind::Timer, EntryKind::Broadcast])
     }
@@ -541,7 +542,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_input_has_a_code_of_its_own() {
-        for what in EventType::ALL.map(EntryKind::Event).into_iter().chain([EntryKind::Timer]) {
+        for what in EntryKind::all() {
             assert_eq!(EntryKind::from_code(what.code()), Some(what));
         }
     }

@@ -507,8 +507,7 @@ fn sequence(text: &str) -> Result<u64, String> {
 }
 
 fn reason(text: &str) -> Result<Reason, String> {
-    let known = Reason::ALL.into_iter().find(|known| known.token() == text);
-    known.ok_or_else(|| format!("expected one of {}", Reason::ALL.map(Reason::token).join(", ")))
+    text.parse().map_err(|_| format!("expected one of {}", Reason::NAMES.join(", ")))
 }
 
 #[cfg(test)]

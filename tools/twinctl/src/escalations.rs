@@ -185,7 +185,7 @@ fn state(name: &str) -> Result<EscalationState, String> {
 }
 
 fn outcome(name: &str) -> Result<OutcomeKind, String> {
-    OutcomeKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+    name.parse().map_err(|_| {
         format!("expected one of {}", OutcomeKind::ALL.map(OutcomeKind::name).join(", "))
     })
 }

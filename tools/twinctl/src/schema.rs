@@ -104,7 +104,7 @@ const MESSAGES: [Message; 78] = [
 /// The envelope of events as the service accepts it.
 fn envelope() -> Schema {
     let mut schema = schema_for!(event::EnvelopeForm);
-    let types = EventType::ALL.map(EventType::name);
+    let types = EventType::NAMES;
     if let Some(Value::Object(fields)) = schema.get_mut("properties") {
         let mut rule = |field: &str, name: &str, rule: Value| {
             if let Some(Value::Object(field)) = fields.get_mut(field) {
@@ -199,7 +199,7 @@ fn of_event(event_type: EventType) -> Schema {
 /// The schema of this name.
 pub(crate) fn schema(name: &str) -> Result<Schema, Failure> {
     let message = MESSAGES.iter().find(|(known, _)| *known == name).map(|(_, message)| message());
-    let event_type = EventType::ALL.into_iter().find(|known| known.name() == name);
+    let event_type = EventType::ALL.iter().copied().find(|known| known.name() == name);
     let mut schema = message.or_else(|| event_type.map(of_event)).ok_or_else(|| {
         Failure::Usage(format!("expected one of {}; found `{name}`", names().join(", ")))
     })?;
@@ -212,7 +212,7 @@ pub(crate) fn schema(name: &str) -> Result<Schema, Failure> {
 
 /// The names of all schemas: the data of events first.
 pub(crate) fn names() -> Vec<&'static str> {
-    let events = EventType::ALL.into_iter().map(EventType::name);
+    let events = EventType::NAMES.iter().copied();
     events.chain(MESSAGES.iter().map(|(name, _)| *name)).collect()
 }
 
