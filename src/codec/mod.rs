@@ -15,8 +15,6 @@
 
 mod history;
 
-use std::fmt;
-
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
@@ -37,18 +35,21 @@ const FORMAT: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES>> =
     bincode::config::standard().with_limit::<DECODED_BYTES>();
 
 /// The kind of a record. Its number is stored and must never be changed or reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 #[repr(u8)]
 pub enum RecordKind {
     /// The state of one twin.
     Twin = 1,
     /// A block of a twin's timeline.
+    #[strum(to_string = "timeline block")]
     Block = 2,
     /// One durable timer; its key contains everything.
     Timer = 3,
     /// One output that waits for the broker's confirmation.
     Output = 4,
     /// One input that did not come from the stream.
+    #[strum(to_string = "journalled input")]
     Input = 5,
     /// One number that a partition or the store keeps for itself.
     Number = 6,
@@ -65,6 +66,7 @@ pub enum RecordKind {
     /// The learned weights of one level of arms.
     Weights = 12,
     /// The results of one arm of an experiment.
+    #[strum(to_string = "result of an experiment")]
     Result = 13,
     /// Training history, to rebuild a model version.
     Lesson = 14,
@@ -75,54 +77,14 @@ pub enum RecordKind {
     /// The progress of an erasure, or a late event to delete from the stream.
     Erasure = 17,
     /// The open escalations of one twin.
+    #[strum(to_string = "open escalations")]
     Waiting = 18,
 }
 
 impl RecordKind {
-    /// Every kind.
-    pub const ALL: [RecordKind; 18] = [
-        RecordKind::Twin,
-        RecordKind::Block,
-        RecordKind::Timer,
-        RecordKind::Output,
-        RecordKind::Input,
-        RecordKind::Number,
-        RecordKind::Broadcast,
-        RecordKind::Sweep,
-        RecordKind::Index,
-        RecordKind::Decision,
-        RecordKind::Observation,
-        RecordKind::Weights,
-        RecordKind::Result,
-        RecordKind::Lesson,
-        RecordKind::Mark,
-        RecordKind::Tombstone,
-        RecordKind::Erasure,
-        RecordKind::Waiting,
-    ];
-
     /// The kind's name, for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            RecordKind::Twin => "twin",
-            RecordKind::Block => "timeline block",
-            RecordKind::Timer => "timer",
-            RecordKind::Output => "output",
-            RecordKind::Input => "journalled input",
-            RecordKind::Number => "number",
-            RecordKind::Broadcast => "broadcast",
-            RecordKind::Sweep => "sweep",
-            RecordKind::Index => "index",
-            RecordKind::Decision => "decision",
-            RecordKind::Observation => "observation",
-            RecordKind::Weights => "weights",
-            RecordKind::Result => "result of an experiment",
-            RecordKind::Lesson => "lesson",
-            RecordKind::Mark => "mark",
-            RecordKind::Tombstone => "tombstone",
-            RecordKind::Erasure => "erasure",
-            RecordKind::Waiting => "open escalations",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The version of this kind's current format.
@@ -150,12 +112,6 @@ impl RecordKind {
             | RecordKind::Waiting => 1,
             RecordKind::Tombstone => 3,
         }
-    }
-}
-
-impl fmt::Display for RecordKind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.name())
     }
 }
 
