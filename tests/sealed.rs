@@ -201,7 +201,7 @@ fn state(store: &Store, id: &str) -> Option<String> {
 /// Everything that a store holds.
 fn content(store: &impl Read) -> BTreeMap<(Table, Vec<u8>), Vec<u8>> {
     let mut content = BTreeMap::new();
-    for table in Table::ALL {
+    for &table in Table::ALL {
         let visit = &mut |key: &[u8], value: &[u8]| {
             if table != Table::Meta {
                 content.insert((table, key.to_vec()), value.to_vec());

@@ -78,7 +78,7 @@ type Content = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 fn content(store: &impl Read) -> Content {
     let mut content = Content::new();
-    for table in Table::ALL {
+    for &table in Table::ALL {
         store
             .scan(table, &[], &[0xFF; 2], &mut |key, value| {
                 // What the store knows of itself differs from one to the next.
@@ -264,7 +264,7 @@ fn a_database_of_another_program_is_refused_and_left_as_it_was() {
 fn a_database_with_a_table_of_the_future_is_refused() {
     let folder = TempDir::new().unwrap();
     drop(open(folder.path()).unwrap());
-    let tables = Table::ALL.map(Table::name);
+    let tables = Table::ALL.iter().map(|table| table.name()).collect::<Vec<_>>();
     let mut options = rocksdb::Options::default();
     options.create_missing_column_families(true);
     let all = tables.into_iter().chain(["dreams"]);
@@ -281,7 +281,7 @@ fn a_database_of_an_older_format_is_opened_and_says_that_it_is_of_this_one() {
     let folder = TempDir::new().unwrap();
     drop(open(folder.path()).unwrap());
     let raw = || {
-        let tables = Table::ALL.map(Table::name);
+        let tables = Table::ALL.iter().map(|table| table.name()).collect::<Vec<_>>();
         rocksdb::DB::open_cf(&rocksdb::Options::default(), folder.path(), tables).unwrap()
     };
     let format = |db: &rocksdb::DB| {

@@ -208,19 +208,19 @@ impl Store {
 
     /// The resources that the store uses.
     pub fn usage(&self) -> Usage {
-        let tables = Table::ALL.map(|table| {
+        let tables = Table::ALL.iter().map(|&table| {
             (table, self.estimate(table), self.property(table, properties::TOTAL_SST_FILES_SIZE))
         });
         Usage {
             cache_bytes: self.memory.cache.get_usage() as u64,
             write_buffer_bytes: self.memory.buffers.get_usage() as u64,
-            tables: tables.into(),
+            tables: tables.collect(),
         }
     }
 
     /// Compacts everything. Slow, and delays commits; for measurements.
     pub fn compact(&self) {
-        for table in Table::ALL {
+        for &table in Table::ALL {
             self.db.compact_range_cf(self.table(table), None::<&[u8]>, None::<&[u8]>);
         }
     }
@@ -228,7 +228,7 @@ impl Store {
     /// Whether the database is empty.
     fn is_new(&self, partitions: u16) -> Result<bool, Error> {
         let Some(format) = self.store_wide("format")? else {
-            for table in Table::ALL {
+            for &table in Table::ALL {
                 self.scan(table, &[], &[u8::MAX; 2], &mut |_, _| {
                     Err(Error::NotJumeau {
                         path: self.path.clone(),
@@ -327,7 +327,7 @@ impl Store {
     }
 
     fn write(&self, batches: &[Batch]) -> Result<(), Error> {
-        let tables = Table::ALL.map(|table| self.table(table));
+        let tables: Vec<_> = Table::ALL.iter().map(|table| self.table(*table)).collect();
         let bytes: usize = batches.iter().map(Batch::bytes).sum();
         let mut write = WriteBatch::with_capacity_bytes(bytes + HEADER_BYTES);
         let mut sealing = match &self.vault {

@@ -49,7 +49,7 @@ impl Store {
         let (mut own, mut all) = (Vec::new(), Vec::new());
         keys::twin(&mut own, partition, customer);
         keys::partition(&mut all, partition);
-        for table in Table::ALL {
+        for &table in Table::ALL {
             match table {
                 Table::Twins
                 | Table::Timeline
@@ -112,7 +112,7 @@ impl Store {
     fn flush(&self) -> Result<(), Error> {
         let mut options = FlushOptions::default();
         options.set_wait(true);
-        let tables = Table::ALL.map(|table| self.table(table));
+        let tables: Vec<_> = Table::ALL.iter().map(|table| self.table(*table)).collect();
         self.db.flush_cfs_opt(&tables, &options).map_err(|error| self.poison(error))
     }
 

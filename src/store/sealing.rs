@@ -54,7 +54,7 @@ const fn is_sealed(table: Table) -> bool {
 
 /// The tables whose rows are sealed.
 pub(super) fn tables() -> impl Iterator<Item = Table> {
-    Table::ALL.into_iter().filter(|table| is_sealed(*table))
+    Table::ALL.iter().copied().filter(|table| is_sealed(*table))
 }
 
 /// The customer whose key seals a row.

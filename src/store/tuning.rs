@@ -65,11 +65,11 @@ pub(super) fn tables(
     memory: &MemoryPool,
     horizon: &Horizon,
 ) -> Vec<ColumnFamilyDescriptor> {
-    let tables = Table::ALL.map(|table| {
+    let tables = Table::ALL.iter().map(|&table| {
         ColumnFamilyDescriptor::new(table.name(), rows(table, settings, memory, horizon))
     });
     let unused = ColumnFamilyDescriptor::new(UNUSED, Options::default());
-    tables.into_iter().chain([unused]).collect()
+    tables.chain([unused]).collect()
 }
 
 /// The database of customers' keys: short rows, read one at a time, and mostly written once.

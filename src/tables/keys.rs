@@ -30,13 +30,14 @@
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use super::Pseudonym;
 use crate::codec::RecordKind;
 use crate::event::{Customer, ErasureId, Time};
 
 /// A table of the store. Its number is used in batches only; its name is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 #[repr(u8)]
 pub enum Table {
     /// The state of every twin.
@@ -79,26 +80,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 18] = [
-        Table::Twins,
-        Table::Timeline,
-        Table::Timers,
-        Table::Outbox,
-        Table::Journal,
-        Table::Broadcasts,
-        Table::Sweeps,
-        Table::Index,
-        Table::Decisions,
-        Table::Observations,
-        Table::Learned,
-        Table::Lessons,
-        Table::Marks,
-        Table::Results,
-        Table::Tombstones,
-        Table::Erasures,
-        Table::Waiting,
-        Table::Meta,
-    ];
+    pub const ALL: &'static [Table] = Table::VARIANTS;
 
     /// The table's name in the database, which must never be changed.
     pub const fn name(self) -> &'static str {
@@ -702,7 +684,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_a_key_or_none(key: Vec<u8>) {
-            for table in Table::ALL {
+            for &table in Table::ALL {
                 let _ = table.understands(&key);
             }
         }

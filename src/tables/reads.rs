@@ -515,7 +515,7 @@ pub trait Read: Send + Sync {
     /// [`Error::Read`]; a damaged record is not an error but part of the result.
     fn verify(&self) -> Result<Verified, Error> {
         let mut found = Verified::default();
-        for table in Table::ALL {
+        for &table in Table::ALL {
             let mut rows = 0;
             // No key begins with 0xFFFF: there are not that many partitions.
             self.scan(table, &[], &[u8::MAX; 2], &mut |key, value| {

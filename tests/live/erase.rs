@@ -172,7 +172,7 @@ async fn who_is_erased_is_in_no_file_and_the_receipt_says_what_went_where() {
     assert!(rig.terminate().await.success());
     let settings = settings::StoreSettings { path: store, ..settings::StoreSettings::default() };
     let store = Store::open(&settings, 3).unwrap();
-    for table in Table::ALL {
+    for &table in Table::ALL {
         let looked = store.scan(table, &[], &[u8::MAX; 2], &mut |key, value| {
             for word in [WORDS, NAME, "cookie-zz"] {
                 let is_in = |bytes: &[u8]| bytes.windows(word.len()).any(|w| w == word.as_bytes());

@@ -356,7 +356,7 @@ pub(crate) fn check(world: &World, found: &mut Vec<String>) {
             }
         }
     }
-    for table in Table::ALL.into_iter().filter(|table| *table != Table::Erasures) {
+    for table in Table::ALL.iter().copied().filter(|table| *table != Table::Erasures) {
         let scanned = world.memory.scan(table, &[], &[u8::MAX; 2], &mut |key, value| {
             for customer in &erased {
                 if contains(key, customer.as_str()) || contains(value, customer.as_str()) {
