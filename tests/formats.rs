@@ -657,7 +657,7 @@ fn full() -> Twin {
         }))
         .unwrap(),
         tallies: AggregateState {
-            windows: AggregateFunction::ALL.map(window).into(),
+            windows: AggregateFunction::ALL.iter().copied().map(window).collect(),
             counters: vec![Counter {
                 name: "interest".into(),
                 half_life: Duration::from_secs(7 * 86_400),

@@ -61,7 +61,7 @@ fn purposes<'a>(
     noticed: &'a PolicyUsage,
     said: &mut Vec<(&'a SourceLocation, String)>,
 ) {
-    let issues = Issue::ALL.map(Issue::name);
+    let issues = Issue::NAMES.iter().copied();
     let declared = policy.consents.keys().map(|name| &**name);
     let known: BTreeSet<&str> = declared.chain(issues).chain(KNOWN_PURPOSES).collect();
     let facts = policy.context.values().filter_map(|signal| signal.purposes.as_ref());

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::activities::{self, ActivityRule};
-use super::hint::one_of;
 use super::read::{TomlItem, TomlKey, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
 use super::rules;
@@ -57,7 +56,22 @@ pub enum AggregateKind {
 }
 
 /// The function that a window applies to the inputs within its period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum AggregateFunction {
     /// The number of inputs.
@@ -78,27 +92,14 @@ pub enum AggregateFunction {
 
 impl AggregateFunction {
     /// Every function, in the order of the documentation.
-    pub const ALL: [AggregateFunction; 7] = [
-        AggregateFunction::Count,
-        AggregateFunction::Sum,
-        AggregateFunction::Last,
-        AggregateFunction::Distinct,
-        AggregateFunction::Min,
-        AggregateFunction::Max,
-        AggregateFunction::Mean,
-    ];
+    pub const ALL: &'static [AggregateFunction] =
+        <AggregateFunction as strum::VariantArray>::VARIANTS;
+    /// Every name, in the same order.
+    pub const NAMES: &'static [&'static str] = <AggregateFunction as strum::VariantNames>::VARIANTS;
 
     /// Its name in policies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            AggregateFunction::Count => "count",
-            AggregateFunction::Sum => "sum",
-            AggregateFunction::Last => "last",
-            AggregateFunction::Distinct => "distinct",
-            AggregateFunction::Min => "min",
-            AggregateFunction::Max => "max",
-            AggregateFunction::Mean => "mean",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Whether the values must be numbers.
@@ -261,15 +262,15 @@ fn window(
     situation: ExpressionSite<'_>,
 ) -> Option<AggregateKind> {
     let over = table.require("over").and_then(TomlItem::period);
-    let keep = table.get("keep").map_or(Some(AggregateFunction::Count), keep);
+    let keep = table.get("keep").map_or(Some(AggregateFunction::Count), |item| {
+        item.one_of(AggregateFunction::NAMES, "aggregate function")
+    });
     let of = table.get("of").map(|item| reader.expression(item, situation));
     match (keep?, &of) {
         (AggregateFunction::Count, Some(_)) => {
-            let others: Vec<&str> =
-                AggregateFunction::ALL.into_iter().skip(1).map(AggregateFunction::name).collect();
             table.wrong(format!(
                 "expected no `of` where inputs are counted, found one; `keep` may be {}",
-                others.join(", ")
+                AggregateFunction::NAMES[1..].join(", ")
             ));
             return None;
         }
@@ -280,16 +281,4 @@ fn window(
         _ => {}
     }
     Some(AggregateKind::Window { over: over?, keep: keep?, of: rules::flat(of)? })
-}
-
-fn keep(item: TomlItem<'_>) -> Option<AggregateFunction> {
-    let word = item.text()?;
-    let known = AggregateFunction::ALL.into_iter().find(|keep| keep.name() == word);
-    if let (None, Err(message)) = (
-        known,
-        one_of(word, &AggregateFunction::ALL.map(AggregateFunction::name), "aggregate function"),
-    ) {
-        item.wrong(message);
-    }
-    known
 }

@@ -258,13 +258,7 @@ fn per(item: TomlItem<'_>) -> Option<Per> {
 }
 
 fn outcome(item: TomlItem<'_>) -> Option<OutcomeKind> {
-    let word = item.text()?;
-    let known = OutcomeKind::ALL.into_iter().find(|kind| kind.name() == word);
-    let names = OutcomeKind::ALL.map(OutcomeKind::name);
-    if let (None, Err(message)) = (known, one_of(word, &names, "outcome")) {
-        item.wrong(message);
-    }
-    known
+    item.one_of(&OutcomeKind::ALL.map(OutcomeKind::name), "outcome")
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use strum::VariantNames;
+
 use super::files::ARMS;
-use super::hint::{hint, one_of};
+use super::hint::hint;
 use super::read::{TomlItem, TomlKey, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
 use super::rules;
@@ -61,7 +63,10 @@ pub struct ExperimentArm {
 }
 
 /// What an arm does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Does {
     /// It follows the policy, which can read the arm: `experiments.tone == "gentle"`.
     Policy,
@@ -72,15 +77,9 @@ pub enum Does {
 }
 
 impl Does {
-    const ALL: [Does; 3] = [Does::Policy, Does::Nothing, Does::Random];
-
     /// Its name in policies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Does::Policy => "policy",
-            Does::Nothing => "nothing",
-            Does::Random => "random",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -220,7 +219,9 @@ fn arms(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<[ExperimentArm]
             None => (item.number(0.0..=1.0)?, Does::Policy, None),
             Some(arm) => {
                 let share = arm.require("share").and_then(|item| item.number(0.0..=1.0));
-                let does = arm.get("does").map_or(Some(Does::Policy), does);
+                let does = arm
+                    .get("does")
+                    .map_or(Some(Does::Policy), |item| item.one_of(Does::VARIANTS, "kind of arm"));
                 let policy = arm.get("policy").map(|item| governs(item, reader));
                 arm.finish();
                 (share?, does?, rules::flat(policy)?)
@@ -252,15 +253,6 @@ fn governs(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<str>> {
     let hint = hint(name, known);
     item.wrong(format!("expected a policy in the folder {ARMS}{name}/, found none{hint}"));
     None
-}
-
-fn does(item: TomlItem<'_>) -> Option<Does> {
-    let word = item.text()?;
-    let known = Does::ALL.into_iter().find(|does| does.name() == word);
-    if let (None, Err(message)) = (known, one_of(word, &Does::ALL.map(Does::name), "kind of arm")) {
-        item.wrong(message);
-    }
-    known
 }
 
 #[cfg(test)]

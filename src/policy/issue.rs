@@ -1,6 +1,5 @@
 use serde::{Deserialize, Serialize};
 
-use super::hint::one_of;
 use super::read::TomlItem;
 
 /// The kinds of objectives that actions serve, and that must be kept in balance.
@@ -16,7 +15,12 @@ use super::read::TomlItem;
     Serialize,
     Deserialize,
     schemars::JsonSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
 )]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "kebab-case")]
 pub enum Issue {
     /// Help with what the customer has.
@@ -31,26 +35,17 @@ pub enum Issue {
 
 impl Issue {
     /// Every issue, in the order of their positions.
-    pub(super) const ALL: [Issue; 4] =
-        [Issue::Service, Issue::Retention, Issue::Nurture, Issue::Sales];
+    pub(super) const ALL: &'static [Issue] = <Issue as strum::VariantArray>::VARIANTS;
+    /// Every name, in the same order.
+    pub(super) const NAMES: &'static [&'static str] = <Issue as strum::VariantNames>::VARIANTS;
 
     /// The issue's name in policies and on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Issue::Service => "service",
-            Issue::Retention => "retention",
-            Issue::Nurture => "nurture",
-            Issue::Sales => "sales",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The issue that a policy names.
     pub(super) fn read(item: TomlItem<'_>) -> Option<Issue> {
-        let word = item.text()?;
-        let known = Issue::ALL.into_iter().find(|issue| issue.name() == word);
-        if let (None, Err(message)) = (known, one_of(word, &Issue::ALL.map(Issue::name), "issue")) {
-            item.wrong(message);
-        }
-        known
+        item.one_of(Issue::NAMES, "issue")
     }
 }

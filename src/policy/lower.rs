@@ -421,7 +421,7 @@ impl Lowering {
         if self.bound.contains(root) {
             return Ok(None);
         }
-        let Some(root) = Root::ALL.into_iter().find(|known| known.name() == root) else {
+        let Ok(root) = root.parse() else {
             return Err(unknown_name(self.offset(at), root));
         };
         names.reverse();
@@ -642,10 +642,10 @@ pub(super) fn unknown_root(name: &str) -> String {
     if let Some(write) = syntax::constant(name) {
         return format!("found `{name}`; write `{write}`");
     }
-    match nearest(name, Root::ALL.into_iter().map(Root::name)) {
+    match nearest(name, Root::NAMES.iter().copied()) {
         Some(right) => format!("unknown name `{name}`; did you mean `{right}`?"),
         None => {
-            let roots = Root::ALL.map(Root::name).join(", ");
+            let roots = Root::NAMES.join(", ");
             format!(
                 "unknown name `{name}`; a path starts with one of {roots}, and text needs quotes"
             )

@@ -208,7 +208,7 @@ impl Policy {
         let given = self.context.values().filter_map(|signal| signal.purposes.as_ref());
         let given = given.flat_map(|purposes| purposes.iter());
         let own = declared.chain(used).chain(of_queues).map(|name| &**name).chain(given);
-        let always = Issue::ALL.iter().map(|issue| issue.name()).chain(KNOWN_PURPOSES);
+        let always = Issue::NAMES.iter().copied().chain(KNOWN_PURPOSES);
         own.chain(always).find(|known| is_same_name(known, name))
     }
 

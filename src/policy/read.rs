@@ -2,12 +2,14 @@
 //! first.
 
 use std::cell::{Cell, RefCell};
+use std::str::FromStr;
 use std::time::Duration;
 
 use toml_span::value::{Key, ValueInner};
 use toml_span::{ErrorKind, Span, Value};
 
 pub(crate) use super::hint::hint;
+use super::hint::one_of;
 use super::{CompileError, Expression, SourceLocation, Template};
 pub(crate) use crate::config::Findings;
 use crate::config::{SourceText, limits};
@@ -258,6 +260,16 @@ impl<'a> TomlItem<'a> {
                 None
             }
         }
+    }
+
+    /// A word that is one of a few; `what` says of which kind.
+    pub(crate) fn one_of<T: FromStr>(self, known: &[&str], what: &str) -> Option<T> {
+        let word = self.text()?;
+        let read = word.parse().ok();
+        if let (None, Err(message)) = (&read, one_of(word, known, what)) {
+            self.wrong(message);
+        }
+        read
     }
 
     /// A duration that is not zero.

@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use strum::VariantNames;
+
 use crate::event::{Time, Value, Zone};
 
 /// The first word of a path: the part of a twin's view that it reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr, VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Root {
     /// The current event (or fired timer): `event.type`, `event.channel`, `event.time`, `event.detail`,
     /// and the fields of its data (`event.name`, `event.properties.amount`).
@@ -59,56 +64,12 @@ pub enum Root {
 }
 
 impl Root {
-    /// Every root.
-    pub const ALL: [Root; 21] = [
-        Root::Event,
-        Root::Profile,
-        Root::Context,
-        Root::Facts,
-        Root::Preferences,
-        Root::Needs,
-        Root::Consents,
-        Root::Interactions,
-        Root::Cases,
-        Root::Contacts,
-        Root::Sentiment,
-        Root::Customer,
-        Root::Need,
-        Root::Windows,
-        Root::Counters,
-        Root::Activities,
-        Root::Dissatisfaction,
-        Root::Shared,
-        Root::Experiments,
-        Root::Escalations,
-        Root::Now,
-    ];
+    /// The words of all roots.
+    pub const NAMES: &'static [&'static str] = Root::VARIANTS;
 
     /// The word in an expression.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Root::Event => "event",
-            Root::Profile => "profile",
-            Root::Context => "context",
-            Root::Facts => "facts",
-            Root::Preferences => "preferences",
-            Root::Needs => "needs",
-            Root::Consents => "consents",
-            Root::Interactions => "interactions",
-            Root::Cases => "cases",
-            Root::Contacts => "contacts",
-            Root::Sentiment => "sentiment",
-            Root::Customer => "customer",
-            Root::Need => "need",
-            Root::Windows => "windows",
-            Root::Counters => "counters",
-            Root::Activities => "activities",
-            Root::Dissatisfaction => "dissatisfaction",
-            Root::Shared => "shared",
-            Root::Experiments => "experiments",
-            Root::Escalations => "escalations",
-            Root::Now => "now",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -111,10 +111,8 @@ impl Template {
             let offset = source.find(&word).unwrap_or(0);
             let mut names = word.split('.');
             let first = names.next().unwrap_or_default();
-            let root = Root::ALL
-                .into_iter()
-                .find(|known| known.name() == first)
-                .ok_or_else(|| CompileError::new(offset, unknown_root(first)))?;
+            let root: Root =
+                first.parse().map_err(|_| CompileError::new(offset, unknown_root(first)))?;
             let names: Box<[Box<str>]> = names.map(Into::into).collect();
             check_path(root, names.len()).map_err(|message| CompileError::new(offset, message))?;
             paths.push(Path { root, names });

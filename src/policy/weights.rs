@@ -94,7 +94,7 @@ pub(super) fn read_weights(
         return;
     };
     let mut weights = IssueWeights::default();
-    for issue in Issue::ALL {
+    for &issue in Issue::ALL {
         let uses = [Box::from(issue.name())];
         let situation = ExpressionSite::Action { uses: &uses, discreet: false };
         let weight = table.get(issue.name()).and_then(|item| {
