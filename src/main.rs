@@ -37,14 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A digital twin for every customer: events in over NATS, the next best action out.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
-#[cfg_attr(
-    not(feature = "engine"),
-    command(
-        after_help = "Built without the engine: `dev`, `serve`, `verify`, `restore`, `rewrap` and `adopt` \
-                      are not here; build with its default features to have them."
-    )
-)]
+#[command(version, arg_required_else_help = true, after_help = after_help())]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -228,6 +221,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the help ends with.
+fn after_help() -> String {
+    let statuses = "Exit status: 0 done, 1 failed or what was checked does not hold, 2 wrong usage, 4 the \
+                    answer could not be written.";
+    let absent = "\nBuilt without the engine: `dev`, `serve`, `verify`, `restore`, `rewrap` and `adopt` \
+                  are not here; build with its default features to have them.";
+    format!("{statuses}{}", if cfg!(feature = "engine") { "" } else { absent })
 }
 
 /// The arguments; prints mistakes in them and exits.

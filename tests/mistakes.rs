@@ -49,6 +49,24 @@ fn whoever_asks_for_help_and_for_json_is_shown_the_help() {
 }
 
 #[test]
+fn the_help_lists_every_exit_status() {
+    let help = Command::new(env!("CARGO_BIN_EXE_jumeau")).arg("--help").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    let (_, statuses) = help.split_once("Exit status: ").expect("the help has them");
+    let page = include_str!("../docs/operating/deploy.md");
+    let mut found = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, code, jumeau, _, _] = cells[..] else { continue };
+        if code.parse::<u8>().is_ok() && !jumeau.is_empty() {
+            assert!(statuses.contains(&format!("{code} ")), "no {code} in: {statuses}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 4, "docs/operating/deploy.md lists the exit statuses");
+}
+
+#[test]
 fn an_answer_that_cannot_be_written_is_no_success() {
     for line in ["limits", "limits --json", "--help", "check --help"] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();

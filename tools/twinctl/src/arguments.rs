@@ -15,7 +15,8 @@ use jumeau::rehearsal::ModelSource;
     version,
     arg_required_else_help = true,
     after_help = "Exit status: 0 done, 1 not found or refused, 2 wrong usage, 3 no broker or no \
-                  service.\nColours follow the terminal; NO_COLOR=1 turns them off."
+                  service, 4 the answer could not be written.\nColours follow the terminal; \
+                  NO_COLOR=1 turns them off."
 )]
 pub(crate) struct Arguments {
     /// How to reach the service.

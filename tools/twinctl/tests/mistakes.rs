@@ -67,6 +67,24 @@ fn an_answer_that_cannot_be_written_is_no_success() {
 }
 
 #[test]
+fn the_help_lists_every_exit_status() {
+    let help = twinctl(&["--help"]).env_remove("CLICOLOR_FORCE").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    let (_, statuses) = help.split_once("Exit status: ").expect("the help has them");
+    let page = include_str!("../../../docs/operating/deploy.md");
+    let mut found = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, code, _, twinctl, _] = cells[..] else { continue };
+        if code.parse::<u8>().is_ok() && !twinctl.is_empty() {
+            assert!(statuses.contains(&format!("{code} ")), "no {code} in: {statuses}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 5, "docs/operating/deploy.md lists the exit statuses");
+}
+
+#[test]
 fn nobody_who_stops_reading_is_told_of_a_mistake() {
     for arguments in [&["schema", "track"][..], &["completion", "bash"], &["--help"]] {
         // Its other end is gone when the answer comes.
