@@ -86,7 +86,7 @@ pub(crate) fn test(arguments: &Test) -> anyhow::Result<bool> {
     let policy = source.policy(&policy_source::languages(arguments.languages.as_deref())?)?;
     let stories = source.stories(&policy)?;
     if stories.is_empty() {
-        bail!("expected stories in {}/scenarios, found none", arguments.policy);
+        bail!("expected stories in {}, found none", source.scenarios().display());
     }
     match &arguments.live {
         None => on_core(arguments, &policy, &stories),

@@ -39,6 +39,23 @@ fn whoever_asks_for_json_is_told_what_went_wrong_as_one_object() {
 }
 
 #[test]
+fn a_folder_without_stories_is_named_as_a_path() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("shop")).unwrap();
+    let policy = "[policy]\nname = \"shop\"\nlanguages = [\"en\"]\n";
+    std::fs::write(folder.path().join("shop/shop.toml"), policy).unwrap();
+    for name in ["shop", "shop/", "./shop/"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
+            .args(["test", name])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("shop/scenarios, found none"), "{name}: {told}");
+    }
+}
+
+#[test]
 fn whoever_asks_for_help_and_for_json_is_shown_the_help() {
     let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
         .args(["check", "--json", "--help"])

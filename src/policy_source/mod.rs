@@ -55,6 +55,15 @@ impl PolicySource {
         EXAMPLES.dirs().filter_map(|folder| folder.path().to_str()).collect()
     }
 
+    /// Where its stories are.
+    pub fn scenarios(&self) -> PathBuf {
+        let policy = match self {
+            PolicySource::Embedded(name) => Path::new(name),
+            PolicySource::Folder(folder) => folder,
+        };
+        policy.join(SCENARIOS)
+    }
+
     /// The policy, for customers who write these languages.
     ///
     /// # Errors
@@ -89,7 +98,7 @@ impl PolicySource {
     pub fn told(&self, policy: &Policy) -> anyhow::Result<Vec<(Story, String)>> {
         let mut files = match self {
             PolicySource::Embedded(name) => texts(name, SCENARIOS),
-            PolicySource::Folder(folder) => read_folder(&folder.join(SCENARIOS))?,
+            PolicySource::Folder(_) => read_folder(&self.scenarios())?,
         };
         files.sort();
         files
