@@ -137,14 +137,31 @@ fn every_reason_of_a_dead_letter_and_every_refusal_code_has_a_heading() {
         code::CONFLICT,
         code::BUSY,
         code::INTERNAL,
+        code::TOO_MANY_REQUESTS,
         code::NO_ROOM,
     ];
-    let declared = page("src/api/messages.rs").matches(": u16 = ").count();
+    let declared = page("src/bus/code.rs").matches(": u16 = ").count();
     assert_eq!(declared, codes.len(), "a code is missing in this test");
+    let api = self::page("docs/reference/api.md");
     for code in codes {
         let is_there = headings.iter().any(|heading| heading.starts_with(&format!("{code}-")));
         assert!(is_there, "{code}: no heading begins with it");
+        assert!(api.contains(&code.to_string()), "docs/reference/api.md does not name {code}");
     }
+}
+
+#[test]
+fn a_request_is_refused_with_a_code_that_has_a_name() {
+    let mut literals = Vec::new();
+    for file in files(&root().join("src"), "rs") {
+        let code = fs::read_to_string(&file).unwrap();
+        for made in code.split("ApiError::new(").skip(1) {
+            if made.trim_start().starts_with(|c: char| c.is_ascii_digit()) {
+                literals.push(file.display().to_string());
+            }
+        }
+    }
+    assert!(literals.is_empty(), "give the code a name in src/bus/code.rs: {literals:?}");
 }
 
 #[test]

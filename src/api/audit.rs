@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::messages::{code, verb};
-use crate::bus::{self, ApiError, Bus, Caller, Request};
+use super::messages::verb;
+use crate::bus::{self, ApiError, Bus, Caller, Request, code};
 use crate::config::{limits, settings::AuditIdentifiers};
 use crate::event::{self, Customer, Time, cut};
 use crate::partition::StoreSecret;

@@ -115,22 +115,6 @@ pub mod verb {
     pub const AUDIT: &str = "audit";
 }
 
-/// The codes of service errors (the header `Nats-Service-Error-Code`).
-pub mod code {
-    /// The request is invalid.
-    pub const BAD_REQUEST: u16 = 400;
-    /// The customer or dead letter does not exist.
-    pub const NOT_FOUND: u16 = 404;
-    /// The service is not configured for this.
-    pub const CONFLICT: u16 = 409;
-    /// Too many requests wait; ask again later.
-    pub const BUSY: u16 = 429;
-    /// The service failed.
-    pub const INTERNAL: u16 = 500;
-    /// The disk has too little space to process anything; ask again later.
-    pub const NO_ROOM: u16 = 507;
-}
-
 /// Health and statistics of the service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {

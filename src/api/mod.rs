@@ -24,6 +24,7 @@ mod verbs;
 mod view;
 mod why;
 
+pub use crate::bus::code;
 pub use crate::partition::{EscalationsReply, EscalationsRequest, ListPosition, ListedEscalation};
 pub use audit::{AuditOutcome, AuditRecord, AuditReply, AuditRequest, AuditWriter};
 pub use backup::{BackupReply, BackupRequest};
@@ -40,7 +41,7 @@ pub use learned::{LessonPart, LessonsReply, LessonsRequest, MarksReply, VersionM
 pub use messages::{
     AdvanceReply, AdvanceRequest, DeadLetterView, DeadListReply, DeadListRequest, DeadRetryReply,
     DeadRetryRequest, DeadShowRequest, Learning, LiveBroadcasts, NotRetried, PolicyRefusal,
-    PolicyStatus, Publishing, Stats, code, verb,
+    PolicyStatus, Publishing, Stats, verb,
 };
 pub use people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
 pub use policy::{CurrentPolicy, PolicyFileReply, PolicyFileRequest};

@@ -17,6 +17,7 @@ mod analyser;
 mod broker;
 mod channel_shares;
 mod client;
+pub mod code;
 mod connection;
 mod dead_letters;
 mod delivery;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::connection::jetstream_of;
-use super::{Bus, Error, fresh_id};
+use super::{Bus, Error, code, fresh_id};
 use crate::config::limits;
 use crate::contract::Subjects;
 use crate::event::{Time, cut};
@@ -64,7 +64,7 @@ pub const ASKER: &str = "Jumeau-By";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ApiError {
-    /// As in HTTP: 400 to 499 for a wrong request, 500 to 599 for a fault of ours.
+    /// One of the codes in [`code`].
     pub code: u16,
     /// What was expected, what was found, and what to do.
     pub message: String,
@@ -344,7 +344,8 @@ impl EndpointServer {
             let (answers, window) = (self.answers.clone(), self.window.clone());
             let begun = Instant::now();
             let Ok(place) = window.places.clone().try_acquire_owned() else {
-                let busy = ApiError::new(503, "the service is busy; ask again in a moment");
+                let detail = "the service is busy; ask again in a moment";
+                let busy = ApiError::new(code::TOO_MANY_REQUESTS, detail);
                 window.stats.count(begun.elapsed(), Some(&busy));
                 answer(&answers, reply, Err(busy)).await;
                 continue;
