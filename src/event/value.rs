@@ -134,9 +134,9 @@ impl From<u64> for Value {
 }
 
 impl From<f64> for Value {
-    /// A number that is not finite has no JSON form and becomes [`Value::Null`].
+    /// A number that is not finite has no JSON form and becomes [`Value::Null`]; a zero has no sign.
     fn from(value: f64) -> Value {
-        if value.is_finite() { Value::Float(value) } else { Value::Null }
+        if value.is_finite() { Value::Float(value + 0.0) } else { Value::Null }
     }
 }
 
@@ -435,6 +435,13 @@ mod tests {
         let value: Value = serde_json::from_str(json).unwrap();
         assert_eq!(value.to_string(), json);
         assert_eq!(value.extent(), (3, 9));
+    }
+
+    #[test]
+    fn a_zero_has_no_sign() {
+        for zero in [Value::from(-0.0), serde_json::from_str("-0.0").unwrap()] {
+            assert_eq!(serde_json::to_string(&zero).unwrap(), "0.0");
+        }
     }
 
     #[test]

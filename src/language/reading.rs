@@ -78,9 +78,9 @@ impl Reading {
 /// The sum of absolute weights at which the confidence is one half.
 const ENOUGH: f32 = 0.5;
 
-/// Rounds to three decimals: more would be noise for readers and storage.
+/// Rounds to three decimals: more would be noise for readers and storage. A zero has no sign.
 fn rounded(number: f32) -> f32 {
-    (number * 1000.0).round() / 1000.0
+    (number * 1000.0).round() / 1000.0 + 0.0
 }
 
 /// Analyses a text with the lexicon of one language.

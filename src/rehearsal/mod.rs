@@ -133,7 +133,7 @@ impl RehearsalReport {
             actions: lived.actions.len() as u64,
             sales: lived.actions.iter().filter(|one| one.issue == Issue::Sales).count() as u64,
             escalations: lived.escalations.len() as u64,
-            value: lived.actions.iter().map(|action| action.reason.score).sum(),
+            value: lived.actions.iter().fold(0.0, |all, action| all + action.reason.score),
         });
         let [live, other] = figures;
         self.whole.live.add(&live);

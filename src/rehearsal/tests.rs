@@ -75,6 +75,17 @@ fn report() -> RehearsalReport {
 }
 
 #[test]
+fn customers_without_actions_are_worth_zero_without_a_sign() {
+    let policy = policy(POLICY);
+    let mut report = RehearsalReport::new(&policy, &policy, None);
+    let (customer, past) = past("bob", "Ghent", 0);
+    let policies = Pair { live: &policy, other: &policy };
+    report.rehearse(&customer, &past, policies, Time::MIN, &Snapshot::nothing());
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(!json.contains("-0.0"), "{json}");
+}
+
+#[test]
 fn a_report_reads_well() {
     insta::assert_snapshot!(text(&report()), @r"
     3 customers, 18 inputs

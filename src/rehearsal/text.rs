@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{PRESSURE, Pair, RehearsalFigures, RehearsalReport};
+use crate::event::unsigned_zero;
 use crate::terminal;
 
 /// A report as text for a terminal.
@@ -87,6 +88,6 @@ pub(super) fn change(pair: Pair<f64>) -> String {
     } else if pair.live == 0.0 {
         "new".to_owned()
     } else {
-        format!("{:+.0}%", (pair.other / pair.live - 1.0) * 100.0)
+        format!("{:+.0}%", unsigned_zero((pair.other / pair.live - 1.0) * 100.0, 0))
     }
 }

@@ -51,6 +51,13 @@ fn plain_words_have_a_valence() {
 }
 
 #[test]
+fn a_text_without_feeling_has_a_valence_of_zero_without_a_sign() {
+    for text in ["", "what time do you open on Saturday?"] {
+        assert_eq!(english(text).to_string(), "0", "{text}");
+    }
+}
+
+#[test]
 fn questions_and_facts_are_neutral() {
     all_are(
         Tone::Neutral,

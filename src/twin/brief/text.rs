@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::event::{Map, Time, Value};
+use crate::event::{Map, Time, Value, unsigned_zero};
 use crate::language::Languages;
 use crate::twin::effect::{Attempt, AvoidedBecause, Brief, Felt, Mood};
 
@@ -197,7 +197,7 @@ fn mood_lines(mood: &Mood, page: &Page<'_>) -> Vec<String> {
             "{}  {}  {:+.1}  {}",
             moment(felt.at),
             felt.channel,
-            felt.valence,
+            unsigned_zero(felt.valence, 1),
             words.join(" ")
         );
         line.trim_end().to_owned()

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Action;
-use crate::event::{Time, Value};
+use crate::event::{Time, Value, unsigned_zero};
 use crate::policy::Version;
 use crate::twin::state::ArmAssignment;
 
@@ -303,6 +303,7 @@ impl fmt::Display for CandidateVerdict {
             }
             CandidateVerdict::Distressed { by, is, limit } => {
                 let beyond = if is < limit { "below" } else { "above" };
+                let is = unsigned_zero(*is, 2);
                 write!(out, "the customer is in distress: {by} is {is:.2}, {beyond} {limit}")
             }
             CandidateVerdict::MatterOpen { what } => write!(out, "{what} is open"),

@@ -76,7 +76,7 @@ impl Twin {
             Some(mood) => mood.number(&view).unwrap_or(0.0),
             None => self.sentiment.as_ref().map_or(0.0, |known| known.overall.level(now)),
         };
-        let sentiment = if mood.is_nan() { 0.0 } else { (-mood).clamp(0.0, 1.0) };
+        let sentiment = if mood.is_nan() { 0.0 } else { (0.0 - mood).clamp(0.0, 1.0) };
         let often = |topic: &str| {
             let since = now - rule.period;
             let same = |problem: &&Problem| *problem.topic == *topic && problem.at > since;
@@ -268,6 +268,16 @@ then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
         }
         assert!(twin.alarmed);
         assert!(twin.guard(crate::twin::Derived::Fact, "alarms").is_some());
+    }
+
+    #[test]
+    fn nothing_is_a_zero_with_a_minus_sign() {
+        let looked = r#"{"type": "page", "data": {"name": "x"}}"#;
+        let neutral = r#"{"type": "signal", "data": {"name": "mood", "value": 0.0}}"#;
+        for events in [&[][..], &[(0.0, looked)], &[(0.0, neutral)]] {
+            let json = serde_json::to_string(&lived(events, 1.0)).unwrap();
+            assert!(!json.contains("-0"), "{json}");
+        }
     }
 
     #[test]

@@ -120,7 +120,8 @@ impl Window {
 
     fn sum(&self, since: Time) -> f64 {
         let live = self.entries.iter().filter(|entry| entry.at > since);
-        live.filter_map(|entry| entry.value.as_number()).sum()
+        // The sum of no floats is -0.0.
+        live.filter_map(|entry| entry.value.as_number()).sum::<f64>() + 0.0
     }
 
     /// Counts one input; `now` is the twin's `now`.

@@ -1,6 +1,7 @@
 //! The results of experiments, and their significance.
 
 use jumeau::api::{ArmShown, ExperimentShown, ExperimentsReply};
+use jumeau::event::unsigned_zero;
 use jumeau::models::{Lead, MISMATCH};
 
 use super::quantity::count;
@@ -52,7 +53,7 @@ fn row(at: usize, arm: &ArmShown, is_valued: bool) -> Vec<Cell> {
         (0, _) => String::new(),
         (_, None) => "too few yet".into(),
         (_, Some(Lead { by, low, high })) => {
-            let (by, low, high) = (by * scale, low * scale, high * scale);
+            let [by, low, high] = [by, low, high].map(|number| unsigned_zero(number * scale, 1));
             format!("{by:+.1}{unit} ({low:+.1} to {high:+.1})")
         }
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comfy_table::{Attribute, Color};
 use jumeau::api::{ShowReply, TimelineEntry, TimelineReply, TwinView};
-use jumeau::event::{Map, Sensitivity, Time, Value, Zone};
+use jumeau::event::{Map, Sensitivity, Time, Value, Zone, unsigned_zero};
 use jumeau::language::Tone;
 use jumeau::policy::Found;
 use jumeau::twin::{
@@ -66,7 +66,7 @@ fn counted(found: &Found<'_>) -> String {
     match found {
         Found::Int(number) => number.to_string(),
         Found::UInt(number) => number.to_string(),
-        Found::Float(number) => format!("{number:.2}"),
+        Found::Float(number) => format!("{:.2}", unsigned_zero(*number, 2)),
         Found::Value(held) => value(held),
         _ => "nothing".into(),
     }
@@ -281,7 +281,7 @@ fn sentiment(sheet: &mut Sheet, known: &Sentiment, now: Time) {
         };
         vec![
             Cell::new(name),
-            Cell::new(format!("{level:+.2}")).fg(color),
+            Cell::new(format!("{:+.2}", unsigned_zero(level, 2))).fg(color),
             Cell::new(trend),
             faint(format!(
                 "± {:.2}, {}, the last {}",
@@ -310,10 +310,10 @@ fn reading(heard: &HeardMessage, now: Time) -> Vec<Cell> {
         Tone::Positive => Color::Green,
     };
     let words = reading.words.iter().chain(&reading.pressing);
-    let words = words.map(|cue| format!("“{}” {:+.2}", cue.text, cue.weight));
+    let words = words.map(|cue| format!("“{}” {:+.2}", cue.text, unsigned_zero(cue.weight, 2)));
     vec![
         faint(format!("#{number}")),
-        Cell::new(format!("{:+.2}", reading.valence)).fg(color),
+        Cell::new(format!("{:+.2}", unsigned_zero(reading.valence, 2))).fg(color),
         faint(format!("in {channel}, {}", distance(now, *at))),
         Cell::new(words.collect::<Vec<_>>().join(", ")),
     ]
@@ -357,7 +357,7 @@ fn world(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     let counters = twin.tallies.counters.iter().map(|counter| {
         vec![
             Cell::new(&counter.name),
-            Cell::new(format!("{:.2}", counter.read(now))),
+            Cell::new(format!("{:.2}", unsigned_zero(counter.read(now), 2))),
             faint(format!("half-life {}", span(counter.half_life))),
         ]
     });

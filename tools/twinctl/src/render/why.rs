@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jumeau::api::{DecideReply, WhatIfReply, WhyReply};
-use jumeau::event::Value;
+use jumeau::event::{Value, unsigned_zero};
 use jumeau::twin::{
     ArmAssignment, Candidate, CandidateVerdict, Counterfactual, CounterfactualChange, Decision,
     ScoreFactors, Stage,
@@ -252,6 +252,7 @@ fn change(change: &CounterfactualChange) -> String {
         }
         CounterfactualChange::Within { path, is, limit } => {
             let side = if is < limit { "at least" } else { "at most" };
+            let is = unsigned_zero(*is, 2);
             format!("with {path} {side} {limit} (is {is:.2})")
         }
         CounterfactualChange::Consent { purpose } => format!("with consent to {purpose}"),
