@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{AskData, Customer, Map, Time};
+use crate::event::{AskData, Customer, Map, Time, six_digits};
 use crate::policy::Issue;
 use crate::twin::Action;
 
@@ -71,6 +71,7 @@ pub struct OfferedAction {
     /// Data for the channel.
     pub data: Map,
     /// The score in the arbitration.
+    #[serde(serialize_with = "six_digits")]
     pub score: f64,
 }
 

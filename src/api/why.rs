@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Customer, EventType, Time};
+use crate::event::{Customer, EventType, Time, six_digits};
 use crate::twin::{
     Action, Counterfactual, Decision, Effect, Escalation, InputResult, Journalled, Reaction, Twin,
     counterfactuals,
@@ -164,8 +164,10 @@ pub struct NeedChange {
     /// Its name.
     pub need: Box<str>,
     /// Its strength now, 0 to 1; 0: there is none.
+    #[serde(serialize_with = "six_digits")]
     pub before: f64,
     /// Its strength then.
+    #[serde(serialize_with = "six_digits")]
     pub after: f64,
 }
 

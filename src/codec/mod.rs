@@ -292,6 +292,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::twin::ScoreFactors;
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     enum Shape {
@@ -394,6 +395,22 @@ mod tests {
             encode(RecordKind::Twin, &"a".repeat(limits::RECORD_BYTES), &mut bytes).unwrap_err();
         assert!(matches!(refusal, Error::Unwritable { kind: RecordKind::Twin, .. }));
         assert_eq!(bytes, b"before");
+    }
+
+    #[test]
+    fn a_record_keeps_every_digit_that_json_leaves_out() {
+        let exact = ScoreFactors {
+            propensity: 1.0 / 3.0,
+            drawn: 0.1 + 0.2,
+            chance: 1.0,
+            context: 0.9,
+            value: 0.4,
+            lever: 1.0,
+        };
+        let read = decode(RecordKind::Decision, &encoded(RecordKind::Decision, &exact));
+        assert_eq!(read, Ok(exact));
+        let json = serde_json::to_value(exact).unwrap();
+        assert_eq!((&json["propensity"], &json["drawn"]), (&0.333333.into(), &0.3.into()));
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub use moment::Moment;
 pub use names::{is_left_to, named_in};
 pub use original::Original;
 pub use outcome::{OutcomeData, OutcomeKind};
+pub(crate) use number::six_digits;
 pub use number::unsigned_zero;
 pub use output::Output;
 pub use parse::{Raw, parse};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Time, Value};
+use crate::event::{Time, Value, six_digits};
 use crate::policy::{Expression, Found, PROCESSING, Path, Root, Scope, StepBudget};
 use crate::twin::effect::{Candidate, CandidateVerdict, Decision, ScoreFactors};
 
@@ -32,8 +32,10 @@ pub enum CounterfactualChange {
         /// The factor.
         factor: Factor,
         /// The current factor.
+        #[serde(serialize_with = "six_digits")]
         is: f64,
         /// It wins with a factor above this.
+        #[serde(serialize_with = "six_digits")]
         above: f64,
     },
     /// No exploration: expected propensities instead of sampled ones.
@@ -66,6 +68,7 @@ pub enum CounterfactualChange {
         /// The path.
         path: Box<str>,
         /// The current value.
+        #[serde(serialize_with = "six_digits")]
         is: f64,
         /// The limit.
         limit: f64,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Alternative, CandidateVerdict, Stage};
-use crate::event::{Customer, Map, Time};
+use crate::event::{Customer, Map, Time, six_digits};
 use crate::policy::{Issue, Version};
 use crate::twin::state::ArmAssignment;
 
@@ -81,10 +81,12 @@ pub struct ActionReason {
     /// The need that it serves; none if a rule proposed it.
     pub need: Option<Box<str>>,
     /// The strength of that need, 0 to 1.
+    #[serde(serialize_with = "six_digits")]
     pub strength: f64,
     /// The reason for the need, for people to read.
     pub because: Box<str>,
     /// Its score in the arbitration.
+    #[serde(serialize_with = "six_digits")]
     pub score: f64,
     /// The policy.
     pub policy: Box<str>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Channel, Customer, InteractionState, Map, OutcomeKind, Time, Value};
+use crate::event::{Channel, Customer, InteractionState, Map, OutcomeKind, Time, Value, six_digits};
 use crate::policy::Issue;
 use crate::twin::state::{Case, Remark, TranscriptLine};
 
@@ -135,6 +135,7 @@ pub struct Proposed {
     /// The text to say; empty except for the best action.
     pub text: Box<str>,
     /// Its score in the arbitration.
+    #[serde(serialize_with = "six_digits")]
     pub score: f64,
 }
 

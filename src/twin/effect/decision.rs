@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Action;
-use crate::event::{Time, Value, unsigned_zero};
+use crate::event::{Time, Value, six_digits, unsigned_zero};
 use crate::policy::Version;
 use crate::twin::state::ArmAssignment;
 
@@ -120,6 +120,7 @@ pub struct Candidate {
     /// The factors of its score.
     pub weights: ScoreFactors,
     /// Propensity × context × value × lever.
+    #[serde(serialize_with = "six_digits")]
     pub score: f64,
     /// What the deciding expression read, with the values; `null` for what is missing, sensitive or
     /// compound.
@@ -130,17 +131,23 @@ pub struct Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreFactors {
     /// The expected probability of acceptance, 0 to 1.
+    #[serde(serialize_with = "six_digits")]
     pub propensity: f64,
     /// The sampled propensity (for exploration), used in the score.
+    #[serde(serialize_with = "six_digits")]
     pub drawn: f64,
     /// The probability with which the draws would have chosen this candidate, 0 to 1; 1 without
     /// exploration.
+    #[serde(serialize_with = "six_digits")]
     pub chance: f64,
     /// The strength of the need × the weight of the issue in this mood, 0 to 10.
+    #[serde(serialize_with = "six_digits")]
     pub context: f64,
     /// The value of the action, 0 to 1.
+    #[serde(serialize_with = "six_digits")]
     pub value: f64,
     /// The lever that people set, 0.1 to 10.
+    #[serde(serialize_with = "six_digits")]
     pub lever: f64,
 }
 
@@ -159,6 +166,7 @@ pub struct Alternative {
     /// The need that it would have served; none if a rule proposed it.
     pub need: Option<Box<str>>,
     /// Its score in the arbitration.
+    #[serde(serialize_with = "six_digits")]
     pub score: f64,
     /// Its verdict.
     pub verdict: CandidateVerdict,
@@ -199,6 +207,7 @@ pub enum CandidateVerdict {
         /// The evidence, as a path.
         by: Box<str>,
         /// The current value.
+        #[serde(serialize_with = "six_digits")]
         is: f64,
         /// The limit beyond which it is distress.
         limit: f64,
