@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::language_codes::two_letters;
+
 /// The tag of a language as RFC 5646 spells it (section 2.1.1): `fr`, `fr-BE`, `zh-Hant-TW`. Accepts any
-/// case, surrounding blanks, `_` for `-`, and POSIX locale suffixes (`fr_BE.UTF-8@euro`).
+/// case, surrounding blanks, `_` for `-`, POSIX locale suffixes (`fr_BE.UTF-8@euro`), and for the
+/// language its three-letter codes and its English name (`fra`, `fre`, `French`).
 pub fn language_tag(text: &str) -> Cow<'_, str> {
     let tag = text.split(['.', '@']).next().unwrap_or_default().trim();
     let mut spelled = String::with_capacity(tag.len());
@@ -14,7 +17,10 @@ pub fn language_tag(text: &str) -> Cow<'_, str> {
             spelled.push('-');
         }
         let from = spelled.len();
-        spelled.extend(part.chars().map(|letter| letter.to_ascii_lowercase()));
+        match two_letters(part) {
+            Some(code) if at == 0 => spelled.push_str(code),
+            _ => spelled.extend(part.chars().map(|letter| letter.to_ascii_lowercase())),
+        }
         let capitals = match part.len() {
             2 if at > 0 && !is_extension => 2,
             4 if at > 0 && !is_extension => 1,
@@ -26,6 +32,17 @@ pub fn language_tag(text: &str) -> Cow<'_, str> {
         is_extension |= part.len() == 1;
     }
     if spelled == text { Cow::Borrowed(text) } else { Cow::Owned(spelled) }
+}
+
+/// The language of a tag, without its script and region.
+pub fn primary_language(tag: &str) -> Cow<'_, str> {
+    match language_tag(tag) {
+        Cow::Borrowed(tag) => Cow::Borrowed(tag.split('-').next().unwrap_or_default()),
+        Cow::Owned(mut tag) => {
+            tag.truncate(tag.find('-').unwrap_or(tag.len()));
+            Cow::Owned(tag)
+        }
+    }
 }
 
 /// The normalised name of a purpose or a channel: in lower case, without surrounding blanks.
@@ -64,6 +81,12 @@ mod tests {
             ("ZH-hant-tw", "zh-Hant-TW"),
             ("es-419", "es-419"),
             ("en-x-US-latn", "en-x-us-latn"),
+            ("fra", "fr"),
+            ("FRE-be", "fr-BE"),
+            ("French", "fr"),
+            ("german", "de"),
+            ("gsw-CH", "gsw-CH"),
+            ("en-fra", "en-fra"),
             ("français", "français"),
             ("é-çé", "é-çé"),
             ("", ""),
@@ -72,6 +95,14 @@ mod tests {
             assert_eq!(language_tag(written), spelled, "{written}");
             assert_eq!(language_tag(spelled), spelled, "{spelled} is spelled right");
         }
+    }
+
+    #[test]
+    fn the_language_of_a_tag_is_the_same_in_every_spelling() {
+        for tag in ["fr", "FR_be", "fra", "French", "fr-Latn-CA"] {
+            assert_eq!(primary_language(tag), "fr", "{tag}");
+        }
+        assert_eq!(primary_language(""), "");
     }
 
     #[test]

@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::primary_language;
+
 /// A language, by its ISO 639 code of two or three lower-case letters; the region is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -29,7 +31,7 @@ impl Language {
 impl FromStr for Language {
     type Err = BadLanguage;
 
-    /// Parses `fr`, and also `fr-CA`, `fr_CA` and `FR`.
+    /// Parses `fr`, and also `fr-CA`, `fr_CA`, `FR` and `fra`.
     fn from_str(text: &str) -> Result<Language, BadLanguage> {
         let code = text.split(['-', '_']).next().unwrap_or("");
         let mut letters = [0; 3];
@@ -37,7 +39,7 @@ impl FromStr for Language {
             let found = crate::event::cut(text, crate::config::limits::NAME_BYTES);
             return Err(BadLanguage(found.to_owned()));
         }
-        for (letter, byte) in letters.iter_mut().zip(code.bytes()) {
+        for (letter, byte) in letters.iter_mut().zip(primary_language(code).bytes()) {
             *letter = byte.to_ascii_lowercase();
         }
         Ok(Language(letters))

@@ -13,7 +13,7 @@ use super::reading;
 use super::thread::Threads;
 use super::{DetectedLanguage, Language, LanguagePrior, Reading, detect, html, valence};
 use crate::config::{Findings, Mistakes, limits};
-use crate::event::cut;
+use crate::event::{cut, language_tag};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/languages");
 
@@ -101,7 +101,11 @@ impl Languages {
     /// All mistakes in the files.
     pub fn with(files: impl IntoIterator<Item = (String, String)>) -> Result<Languages, Mistakes> {
         let files: Vec<(String, String)> = files.into_iter().collect();
-        let folder = |name: &str| name.split('/').next().unwrap_or("").to_owned();
+        // `fra` replaces `fr`.
+        let folder = |name: &str| {
+            let folder = name.split('/').next().unwrap_or("");
+            folder.parse::<Language>().map_or_else(|_| folder.to_owned(), |known| known.to_string())
+        };
         let replaced: Vec<String> = files.iter().map(|(name, _)| folder(name)).collect();
         let kept = embedded_files().filter(|(name, _)| !replaced.contains(&folder(name)));
         Languages::new(
@@ -183,8 +187,7 @@ impl Languages {
     /// A sentence for people of the company, with every `{name}` in it replaced by its value: in the
     /// language of a tag, ignoring the region, else in English, else its key and the values.
     pub fn say(&self, tag: Option<&str>, key: &str, values: &[(&str, &str)]) -> String {
-        let primary = tag.and_then(|tag| tag.split(['-', '_']).next());
-        let wanted = primary.and_then(|tag| tag.parse().ok());
+        let wanted = tag.and_then(|tag| language_tag(tag).parse().ok());
         let found = wanted.into_iter().chain([Language::ENGLISH]).find_map(|language| {
             self.lexicon(language).and_then(|lexicon| lexicon.sentences.get(key))
         });

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::limits;
-use crate::event::{Customer, Time};
+use crate::event::{Customer, Time, primary_language};
 use crate::twin::{EscalationState, WaitingEscalation};
 
 /// The payload of the request `escalations.list`. Omitted fields do not filter.
@@ -76,7 +76,7 @@ impl ListPosition {
 
 impl EscalationsRequest {
     fn wants(&self, waiting: &WaitingEscalation) -> bool {
-        let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+        let primary = primary_language;
         let is = |wanted: &Option<Box<str>>, found: &str| {
             wanted.as_ref().is_none_or(|wanted| **wanted == *found)
         };

@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use super::Files;
 use super::read::{TomlItem, TomlTable};
 use crate::config::Findings;
-use crate::event::language_tag;
 
 /// The one `[policy]` table: the policy's name and its languages.
 pub(super) fn read(
@@ -34,12 +33,12 @@ pub(super) fn read(
     let name = table.require("name").and_then(TomlItem::name).unwrap_or_default().into();
     let listed = table.require("languages").and_then(TomlItem::list);
     for language in listed.iter().flatten() {
-        let Some(written) = language.name() else { continue };
-        let tag = language_tag(written);
+        let Some(tag) = language.language() else { continue };
         if languages.iter().any(|known| **known == *tag) {
+            let written = language.as_text().unwrap_or(&tag);
             language.wrong(format!("`{written}` is listed twice"));
         } else {
-            languages.push(tag.into());
+            languages.push(tag.into_owned().into());
         }
     }
     if listed.is_some_and(|listed| listed.is_empty()) {

@@ -1,5 +1,6 @@
 //! Reads `[queues]` and `[escalate]`: queues of agents, their deadlines, and automatic escalations.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::hint::one_of;
@@ -8,6 +9,7 @@ use super::reader::{ExpressionSite, PolicyReader};
 use super::symbols::KnownQueue;
 use super::{Expression, Path, Root, SourceLocation};
 use crate::config::limits;
+use crate::event::primary_language;
 
 /// A queue of agents and its deadlines.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub struct Queue {
 impl Queue {
     /// Whether the queue speaks a language, ignoring its region.
     pub fn speaks(&self, language: Option<&str>) -> bool {
-        let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+        let primary = primary_language;
         self.languages.is_empty()
             || language.is_none_or(|wanted| {
                 self.languages.iter().any(|known| primary(known) == primary(wanted))
@@ -127,7 +129,9 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
             }
             Some(next.into())
         });
-        let languages = names("languages");
+        let tags = table.get("languages").map_or(Vec::new(), TomlItem::list_or_one);
+        let tags = tags.into_iter().filter_map(TomlItem::language).map(Cow::into_owned);
+        let languages: Box<[Box<str>]> = tags.map(Box::from).collect();
         queues.push(Queue {
             name: name.into(),
             describe: text("describe").unwrap_or_default(),
@@ -135,8 +139,8 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
             skills: names("skills"),
             language: table
                 .get("language")
-                .and_then(TomlItem::name)
-                .map(Into::into)
+                .and_then(TomlItem::language)
+                .map(|tag| tag.into_owned().into())
                 .or_else(|| languages.first().cloned()),
             languages,
             when: table.get("when").and_then(|item| when(item, reader)),

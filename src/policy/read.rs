@@ -1,6 +1,7 @@
 //! Reads TOML written by people, and reports every mistake with its location instead of stopping at the
 //! first.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use super::hint::one_of;
 use super::{CompileError, Expression, SourceLocation, Template};
 pub(crate) use crate::config::Findings;
 use crate::config::{SourceText, limits};
+use crate::event::{cut, language_tag};
+use crate::language::Language;
 
 /// The characters to which word processors and web pages convert straight quotes.
 const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
@@ -184,6 +187,23 @@ impl<'a> TomlItem<'a> {
                 None
             }
         }
+    }
+
+    /// The tag of a language, which the value must name.
+    pub(crate) fn language(self) -> Option<Cow<'a, str>> {
+        let written = self.text()?;
+        let tag = language_tag(written);
+        let is_private = tag.starts_with("x-") || tag.starts_with("i-");
+        let is_spelled = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if is_spelled && check_name(&tag).is_ok() && (is_private || tag.parse::<Language>().is_ok())
+        {
+            return Some(tag);
+        }
+        let found = cut(written, limits::NAME_BYTES);
+        self.wrong(format!(
+            "expected the tag of a language, such as `fr` or `fr-BE`, found `{found}`"
+        ));
+        None
     }
 
     /// The values of the value, which must be a list.

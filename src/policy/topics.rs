@@ -8,6 +8,7 @@ use super::hint::hint;
 use super::queues::PERSON;
 use super::read::{TomlItem, TomlTable};
 use crate::config::Findings;
+use crate::event::language_tag;
 use crate::language::{Language, Languages, Phrases, Topics};
 
 /// How messages are analysed: the supported languages and topics.
@@ -56,7 +57,7 @@ pub(super) fn read(table: &TomlTable<'_>, spoken: &[Box<str>], told: &mut TopicD
             }
             let language = match code.text() {
                 ANY => None,
-                code_text => match code_text.parse::<Language>() {
+                code_text => match language_tag(code_text).parse::<Language>() {
                     Ok(language) if is_spoken(language, spoken) => Some(language),
                     _ => {
                         let known = spoken.iter().map(|tag| &**tag).chain([ANY]);

@@ -36,7 +36,9 @@ fn spoken(life: &mut Life) -> String {
 
 #[test]
 fn a_language_is_spoken_in_whatever_capitals_and_form_a_system_writes_its_tag() {
-    for tag in ["fr", "FR", "Fr", " fr ", "fr-BE", "Fr-fr", "FR-BE", "fr_BE", "fr_BE.UTF-8"] {
+    let codes = ["fra", "FRE", "fra-BE", "French", "french_BE"];
+    let tags = ["fr", "FR", "Fr", " fr ", "fr-BE", "Fr-fr", "FR-BE", "fr_BE", "fr_BE.UTF-8"];
+    for tag in tags.into_iter().chain(codes) {
         for name in ["language", "locale"] {
             assert_eq!(told(POLICY, &json!({ name: tag })), "fr", "{name} {tag:?}");
         }
@@ -68,7 +70,8 @@ fn of_several_languages_the_first_is_spoken_in_which_there_is_a_text() {
 fn a_policy_may_write_its_languages_in_any_capitals() {
     let loud = POLICY.replace(r#""en", "fr""#, r#""EN", "FR""#);
     let mixed = POLICY.replace("fr = ", "FR = ").replace("pt-BR = ", "PT_br = ");
-    for policy in [loud.as_str(), &loud.replace("{ en = ", "{ EN = "), &mixed] {
+    let long = POLICY.replace(r#""en", "fr""#, r#""English", "fra""#).replace("fr = ", "French = ");
+    for policy in [loud.as_str(), &loud.replace("{ en = ", "{ EN = "), &mixed, &long] {
         for (tag, spoken) in [("fr", "fr"), ("FR", "fr"), ("en", "en"), ("pt-BR", "pt-BR")] {
             assert_eq!(told(policy, &json!({ "language": tag })), spoken, "{tag} of {policy}");
         }

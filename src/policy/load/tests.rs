@@ -577,3 +577,23 @@ fn quotes_of_a_word_processor_are_told_with_line_and_cure() {
        | ^
     "#);
 }
+
+#[test]
+fn a_language_that_has_no_tag_is_a_mistake() {
+    let text = r#"
+[policy]
+name = "p"
+languages = ["en", "Frensh", "français", "x-pirate"]
+
+[queues.care]
+languages = ["e"]
+language = "en_GB.UTF-8"
+"#;
+    let mistakes = load(&Files::new([("p.toml", text)])).unwrap_err().to_string();
+    let told: Vec<&str> = mistakes.lines().filter(|line| line.starts_with("p.toml")).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    p.toml:4:21: expected the tag of a language, such as `fr` or `fr-BE`, found `Frensh`
+    p.toml:4:31: expected the tag of a language, such as `fr` or `fr-BE`, found `français`
+    p.toml:7:15: expected the tag of a language, such as `fr` or `fr-BE`, found `e`
+    ");
+}
