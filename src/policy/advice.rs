@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::consents::KNOWN_PURPOSES;
 use super::hint::hint;
 use super::usage::PolicyUsage;
-use super::{ActionDefinition, Files, Issue, Mistake, Policy, RuleStep, SourceLocation, Trigger};
+use super::{
+    ActionDefinition, AutoEscalations, EscalationTarget, Files, Issue, Mistake, Policy, Queue, RuleStep,
+    SourceLocation, Trigger,
+};
 
 /// Warnings about a policy as a whole, each with its line.
 pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> Vec<Mistake> {
@@ -13,6 +16,7 @@ pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> V
     needs(policy, noticed, &mut said);
     purposes(policy, noticed, &mut said);
     languages(policy, &mut said);
+    speakers(policy, &mut said);
     held(policy, &mut said);
     twins(policy, &mut said);
     said.into_iter().map(|(place, message)| remark(files, place, message)).collect()
@@ -100,24 +104,89 @@ fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)
     let Some(first) = policy.languages.first() else { return };
     for action in &policy.actions {
         for treatment in &action.treatments {
-            let missing: Vec<String> = policy
-                .languages
-                .iter()
-                .filter(|tag| !treatment.texts.contains_key(*tag))
-                .map(|tag| format!("`{tag}`"))
-                .collect();
-            if !missing.is_empty() {
-                let tags = missing.join(" and ");
+            let is_missing = |tag: &&str| !treatment.texts.contains_key(*tag);
+            let missing = tags(policy).filter(is_missing);
+            let it = if missing.clone().count() == 1 { "it" } else { "them" };
+            if let Some(tags) = named(missing) {
                 said.push((
                     &treatment.place,
                     format!(
-                        "no text in {tags}: customers who speak {} get the text in `{first}`",
-                        if missing.len() == 1 { "it" } else { "them" }
+                        "no text in {tags}: customers who speak {it} get the text in `{first}`"
                     ),
                 ));
             }
         }
     }
+}
+
+/// Escalations go to queues of which none speaks a language of the policy.
+fn speakers<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
+    let steps = policy.rules.iter().flat_map(|rule| &rule.then);
+    let of_rules = steps.filter_map(|step| match step {
+        RuleStep::Escalate { to, .. } => Some(to),
+        _ => None,
+    });
+    let AutoEscalations { wish, bot, dissatisfaction } = &policy.escalates;
+    let automatic = [wish.as_ref(), bot.as_ref().map(|(bot, _)| bot), dissatisfaction.as_ref()];
+    let automatic = automatic.into_iter().flatten().map(|opens| &opens.to);
+    let mut seen: Vec<&EscalationTarget> = Vec::new();
+    for to in of_rules.chain(automatic) {
+        if seen.contains(&to) {
+            continue;
+        }
+        seen.push(to);
+        let queues = policy.queues.iter().filter(|queue| match to {
+            EscalationTarget::Queue(name) => queue.name == *name,
+            EscalationTarget::Skill(skill) => queue.skills.contains(skill),
+            EscalationTarget::Anybody => true,
+        });
+        let queues: Vec<&Queue> = queues.collect();
+        let is_spoken = |tag: &str| queues.iter().any(|queue| queue.speaks(Some(tag)));
+        let Some(first) = queues.first() else { continue };
+        let Some(tags) = named(tags(policy).filter(|tag| !is_spoken(tag))) else { continue };
+        said.push((
+            &first.place,
+            match to {
+                EscalationTarget::Queue(name) => format!(
+                    "customers who speak {tags} are escalated to `{name}`, which does not; add the \
+                     language to its `languages`, or escalate to a `skill`"
+                ),
+                EscalationTarget::Skill(skill) => format!(
+                    "customers who speak {tags} are escalated to the skill `{skill}`, and no queue \
+                     has both; add the language to `languages`, or the skill to another queue"
+                ),
+                EscalationTarget::Anybody => format!(
+                    "customers who speak {tags} are escalated, and no queue speaks it; add the \
+                     language to `languages` of a queue"
+                ),
+            },
+        ));
+    }
+    for queue in &policy.queues {
+        let Some(next) = queue.next.as_ref().and_then(|next| policy.queue(next)) else { continue };
+        let is_lost = |tag: &&str| queue.speaks(Some(tag)) && !next.speaks(Some(tag));
+        if let Some(tags) = named(tags(policy).filter(is_lost)) {
+            let (name, next) = (&queue.name, &next.name);
+            said.push((
+                &queue.place,
+                format!(
+                    "after a missed deadline `{name}` hands customers who speak {tags} to `{next}`, \
+                     which does not"
+                ),
+            ));
+        }
+    }
+}
+
+/// The languages of a policy.
+fn tags(policy: &Policy) -> impl Iterator<Item = &str> + Clone {
+    policy.languages.iter().map(|tag| &**tag)
+}
+
+/// Tags of languages for a sentence; none if there are none.
+fn named<'a>(tags: impl Iterator<Item = &'a str>) -> Option<String> {
+    let tags: Vec<String> = tags.map(|tag| format!("`{tag}`")).collect();
+    (!tags.is_empty()).then(|| tags.join(" and "))
 }
 
 /// A decision deferred by quiet hours is made again by a timer, when the event is gone.
@@ -279,6 +348,44 @@ text.en = "Hello"
         p.toml:43:1: `tells` reads event.properties.b; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
         p.toml:49:1: `chooses` reads event.channel; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
         ");
+    }
+
+    #[test]
+    fn escalations_that_reach_nobody_who_speaks_the_language_are_told() {
+        let told = remarks(
+            r#"
+[queues.care]
+skills = ["leaving", "bills"]
+languages = ["en"]
+next = "supervisors"
+[queues.bills]
+skills = ["bills"]
+languages = ["French"]
+next = "care"
+[queues.supervisors]
+languages = ["fr"]
+[queues.technicians]
+[escalate]
+bot = { skill = "leaving" }
+[[rules]]
+name = "escalates"
+on = "track:Cancelled"
+then = [
+  { skill = "leaving", topic = "a" },
+  { skill = "bills", topic = "b" },
+  { escalate = "bills", topic = "c" },
+  { escalate = "technicians", topic = "d" },
+]
+"#,
+        );
+        insta::assert_snapshot!(told, @r"
+        p.toml:6:1: after a missed deadline `care` hands customers who speak `en` to `supervisors`, which does not
+        p.toml:6:1: customers who speak `fr` are escalated to the skill `leaving`, and no queue has both; add the language to `languages`, or the skill to another queue
+        p.toml:10:1: after a missed deadline `bills` hands customers who speak `fr` to `care`, which does not
+        p.toml:10:1: customers who speak `en` are escalated to `bills`, which does not; add the language to its `languages`, or escalate to a `skill`
+        ");
+        let told = remarks("[queues.care]\nlanguages = [\"fr\"]\n");
+        insta::assert_snapshot!(told, @"p.toml:5:1: customers who speak `en` are escalated, and no queue speaks it; add the language to `languages` of a queue");
     }
 
     #[test]
