@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::hint::one_of;
 use super::read::{TomlItem, TomlTable};
 use super::{Issue, SourceLocation};
-use crate::event::Sensitivity;
+use crate::event::{Sensitivity, folded_name, is_same_name};
 
 /// The purposes for which a sensitive fact may be used, in alphabetical order. Empty: none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,11 +23,13 @@ pub struct Purposes(Box<[Box<str>]>);
 pub(super) const SIGNAL_PURPOSE: &str = "service";
 
 impl Purposes {
-    /// Creates them from a list.
+    /// Creates them from a list. Of two spellings of a purpose the first in the alphabet is kept.
     pub fn new(purposes: impl IntoIterator<Item = Box<str>>) -> Purposes {
         let mut purposes: Vec<Box<str>> = purposes.into_iter().collect();
-        purposes.sort();
-        purposes.dedup();
+        purposes.sort_by(|one, other| {
+            folded_name(one).cmp(&folded_name(other)).then_with(|| one.cmp(other))
+        });
+        purposes.dedup_by(|one, kept| is_same_name(one, kept));
         Purposes(purposes.into())
     }
 
@@ -38,12 +40,18 @@ impl Purposes {
 
     /// Whether a fact with these purposes may be used for all of `uses`.
     pub fn allow(&self, uses: &[Box<str>]) -> bool {
-        uses.iter().all(|used| self.0.contains(used))
+        uses.iter().all(|used| self.named(used).is_some())
     }
 
     /// The purposes of data derived from two such facts: the intersection.
     pub fn and(&self, other: &Purposes) -> Purposes {
-        Purposes(self.0.iter().filter(|one| other.0.contains(one)).cloned().collect())
+        let shared = |one| Some(Box::from(Ord::min(one, other.named(one)?)));
+        Purposes(self.iter().filter_map(shared).collect())
+    }
+
+    /// The purpose of this name, in its spelling here.
+    fn named(&self, name: &str) -> Option<&str> {
+        self.iter().find(|known| is_same_name(known, name))
     }
 
     /// The purposes of data derived from one such fact or the other: the union.
@@ -124,5 +132,25 @@ pub(super) fn gather(table: &TomlTable<'_>, sensitive: &mut BTreeMap<String, Opt
             });
             sensitive.insert(key.text().to_owned(), purposes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn purposes(names: &[&str]) -> Purposes {
+        Purposes::new(names.iter().map(|name| (*name).into()))
+    }
+
+    #[test]
+    fn a_purpose_is_the_same_in_any_spelling() {
+        let (declared, told) = (purposes(&["care", "credit"]), purposes(&[" Care"]));
+        assert!(told.allow(&["care".into()]) && declared.allow(&["CARE".into()]));
+        assert!(!told.allow(&["credit".into()]));
+        assert_eq!(declared.and(&told), told.and(&declared));
+        assert!(declared.and(&told).allow(&["care".into()]));
+        assert_eq!(declared.or(&told), told.or(&declared));
+        assert_eq!(declared.or(&told).iter().count(), 2);
     }
 }

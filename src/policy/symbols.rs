@@ -223,7 +223,10 @@ impl Symbols {
             let known = self.queues.iter().find(|(known, _)| known == of);
             known.map(|(_, queue)| &*queue.purpose)
         };
-        purpose(one) == purpose(other)
+        match (purpose(one), purpose(other)) {
+            (Some(one), Some(other)) => is_same_name(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 
     /// Whether an escalation that nobody resolves returns to the same queue.

@@ -232,9 +232,11 @@ fn a_campaign_that_takes_the_place_of_another_speaks_for_itself() {
 
 #[test]
 fn a_campaign_of_one_channel_is_said_there_in_the_morning() {
-    let mut life = at_night();
-    life.meets(json!({ "decide": { "actions": ["summer"], "channel": "sms" } }));
-    assert_eq!(said(&life.pass(24 * HOUR)), in_the_morning("Summer by text."));
+    for channel in ["sms", "SMS "] {
+        let mut life = at_night();
+        life.meets(json!({ "decide": { "actions": ["summer"], "channel": channel } }));
+        assert_eq!(said(&life.pass(24 * HOUR)), in_the_morning("Summer by text."), "{channel}");
+    }
 }
 
 #[test]

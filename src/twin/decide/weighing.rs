@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::Scoring;
 use super::checks::{is_here, is_limited};
+use crate::event::is_same_name;
 use crate::models::{self, Belief, Prior};
 use crate::policy::{self, EvalError, IssueWeights, Treatment, Worth};
 use crate::twin::effect::{CandidateVerdict, ScoreFactors};
@@ -157,7 +158,7 @@ impl<'a> Scoring<'a> {
             return Err(TreatmentRejection::NoPlace { treatment: &treatment.name });
         }
         if let Some(campaign) = self.context.campaign()
-            && campaign.channel.as_deref().is_some_and(|own| own != channel)
+            && campaign.channel.as_deref().is_some_and(|own| !is_same_name(own, channel))
         {
             return Err(TreatmentRejection::OtherCampaign { channel });
         }
