@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, EventType, Time, six_digits};
 use crate::twin::{
-    Action, Counterfactual, Decision, Effect, Escalation, InputResult, Journalled, Reaction, Twin,
-    counterfactuals,
+    Action, Counterfactual, Decision, Effect, Escalation, InputResult, Journalled, Reaction,
+    Recall, Twin, counterfactuals,
 };
 
 /// The payload of [`verb::WHY`](super::verb::WHY).
@@ -94,10 +94,16 @@ pub struct WhatIfReply {
     pub flips: Vec<Counterfactual>,
     /// The actions that would be taken.
     pub actions: Vec<Action>,
+    /// The actions that would be recalled.
+    #[serde(default)]
+    pub recalls: Vec<Recall>,
     /// The escalations that would open or change.
     pub escalations: Vec<Escalation>,
     /// The timers that would start: their names, and when they would fire.
     pub timers: Vec<(Box<str>, Time)>,
+    /// The timers that would be cancelled: their names, and when they would have fired.
+    #[serde(default)]
+    pub cancelled: Vec<(Box<str>, Time)>,
     /// The needs that would change.
     pub needs: Vec<NeedChange>,
     /// Notes for operators and policy authors.
@@ -137,21 +143,31 @@ impl WhatIfReply {
             decision: None,
             flips: Vec::new(),
             actions: Vec::new(),
+            recalls: Vec::new(),
             escalations: Vec::new(),
             timers: Vec::new(),
+            cancelled: Vec::new(),
             needs: needs.collect(),
             notes: reaction.notes.iter().map(|note| note.to_string().into()).collect(),
         };
         for effect in reaction.effects {
             match effect {
                 Effect::Act(action) => reply.actions.push((*action).clone()),
+                Effect::Recall(recall) => reply.recalls.push(*recall),
                 Effect::Escalate(escalation) => reply.escalations.push(*escalation),
                 Effect::StartTimer { name, due } => reply.timers.push((name, due)),
+                Effect::CancelTimer { name, due } => reply.cancelled.push((name, due)),
                 Effect::Record(decision) => {
                     reply.flips = counterfactuals(&decision);
                     reply.decision = Some(*decision);
                 }
-                _ => {}
+                // The verdict tells of forwarding; the others are bookkeeping.
+                Effect::Forward(_)
+                | Effect::LetGo
+                | Effect::Forget { .. }
+                | Effect::Observe(_)
+                | Effect::Try(_)
+                | Effect::Journal { .. } => {}
             }
         }
         reply
@@ -198,4 +214,64 @@ pub struct JournalEntry {
     /// The input.
     #[schemars(with = "serde_json::Value")]
     pub input: Journalled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Raw, parse};
+    use crate::policy::{Files, load};
+    use crate::twin::{Input, World, react};
+
+    const POLICY: &str = r#"
+[policy]
+name = "shop"
+languages = ["en"]
+
+[[rules]]
+name = "promo"
+on = "track:Promo"
+then = [{ act = "promo" }, { start = "later", after = "1d" }]
+
+[[rules]]
+name = "over"
+on = "consent"
+then = [{ cancel = "later" }]
+
+[[actions]]
+name = "promo"
+issue = "nurture"
+purpose = "marketing"
+value = 0.5
+pending = "3d"
+[[actions.treatments]]
+channel = "app"
+text.en = "Buy!"
+"#;
+
+    #[test]
+    fn a_what_if_names_every_action_and_timer_that_would_be_taken_back() {
+        let policy = load(&Files::new([("shop.toml", POLICY)])).unwrap();
+        let at = Time::from_ms(1_760_000_000_000);
+        let mut twin = Twin::new(Customer::new("ann").unwrap(), at);
+        let mut would = |payload: &str, sequence: u64| {
+            let payload = payload.as_bytes();
+            let raw = Raw { channel: "app", customer: "ann", headers: &[], payload, sequence };
+            let before = twin.clone();
+            let input = Input::event(parse(&raw).unwrap(), at);
+            let reaction = react(&mut twin, &input, &World::of(&policy));
+            WhatIfReply::of(&before, &twin, true, at, reaction)
+        };
+        let consent = |granted: bool| {
+            format!(r#"{{"type":"consent","data":{{"purpose":"marketing","granted":{granted}}}}}"#)
+        };
+        would(&consent(true), 1);
+        let promo = would(r#"{"type":"track","data":{"name":"Promo"}}"#, 2);
+        assert_eq!((promo.actions.len(), promo.recalls.len()), (1, 0));
+        let withdrawn = would(&consent(false), 3);
+        let recalled: Vec<&str> = withdrawn.recalls.iter().map(|one| &*one.action).collect();
+        assert_eq!(recalled, ["promo"]);
+        let cancelled: Vec<&str> = withdrawn.cancelled.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(cancelled, ["later"]);
+    }
 }

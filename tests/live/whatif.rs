@@ -80,6 +80,7 @@ async fn what_would_happen_is_what_then_happens_whatever_has_happened_before() {
     let rig = Rig::start("bank", &["service.partitions=2"]).await;
     let mut said = rig.client.subscribe("jumeau.actions.>").await.unwrap();
     let mut handed = rig.client.subscribe("jumeau.escalations.>").await.unwrap();
+    let mut taken_back = rig.client.subscribe("jumeau.recalls.>").await.unwrap();
     rig.client.flush().await.unwrap();
     let mut rng = StdRng::seed_from_u64(7);
     let (mut actions, mut escalations, mut refused) = (0, 0, 0);
@@ -101,6 +102,7 @@ async fn what_would_happen_is_what_then_happens_whatever_has_happened_before() {
         let mut happened = Vec::new();
         for (count, messages) in [
             (now.actions - before.1.actions, &mut said),
+            (now.recalls - before.1.recalls, &mut taken_back),
             (now.escalations - before.1.escalations, &mut handed),
         ] {
             for _ in 0..count {
@@ -110,6 +112,8 @@ async fn what_would_happen_is_what_then_happens_whatever_has_happened_before() {
             }
         }
         let would = expected.actions.iter().map(|one| serde_json::to_value(one).unwrap());
+        let would =
+            would.chain(expected.recalls.iter().map(|one| serde_json::to_value(one).unwrap()));
         let would =
             would.chain(expected.escalations.iter().map(|one| serde_json::to_value(one).unwrap()));
         let would: Vec<String> = would.map(|one| told(&one)).collect();

@@ -86,15 +86,25 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
             ),
         );
     }
+    if !reply.recalls.is_empty() {
+        section("Actions it would recall", &mut text);
+        for recall in &reply.recalls {
+            let action = Styled(RECALL, &recall.action);
+            line(&mut text, format_args!("  {action} in {}: {}", recall.channel, recall.because));
+        }
+    }
     for opened in &reply.escalations {
         section("Escalations it would open", &mut text);
         let queue = Styled(ESCALATION, &opened.queue);
         line(&mut text, format_args!("  {queue}, priority {}: {}", opened.priority, opened.topic));
     }
-    if !reply.timers.is_empty() {
+    if !reply.timers.is_empty() || !reply.cancelled.is_empty() {
         section("Timers", &mut text);
         for (name, due) in &reply.timers {
             line(&mut text, format_args!("  {name} at {}", moment(*due)));
+        }
+        for (name, due) in &reply.cancelled {
+            line(&mut text, format_args!("  {name} at {} would be cancelled", moment(*due)));
         }
     }
     match &reply.decision {
@@ -494,11 +504,31 @@ mod tests {
                 "note": null, "opened": "2026-11-22T10:00:00Z", "level": 0, "changed": [],
                 "at": "2026-11-22T10:00:00Z", "brief": null,
             }],
+            "recalls": [{
+                "recall": "r-1", "decision": "d-0", "customer": "ann", "action": "promo",
+                "channel": "email", "at": "2026-11-22T10:00:00Z", "stage": "contact",
+                "because": { "no-consent": { "purpose": "marketing" } }, "policy": "bank",
+                "version": "3fa9",
+            }],
             "timers": [["later", "2026-11-22T11:00:00Z"]],
+            "cancelled": [["silence", "2026-11-23T11:00:00Z"]],
             "needs": [{ "need": "card", "before": 0.1, "after": 0.8 }],
             "notes": ["a limit was reached"],
         });
         let would: WhatIfReply = serde_json::from_value(would).unwrap();
         withstands(&would, what_if);
+        let text = plain(&what_if(&would));
+        let (_, text) = text.split_once("Actions it would recall").unwrap();
+        insta::assert_snapshot!(text.split_once("\n\nno candidate").unwrap().0, @r"
+
+          promo in email: no consent to marketing
+
+        Escalations it would open
+          claims, priority 4: billing
+
+        Timers
+          later at 2026-11-22 11:00:00
+          silence at 2026-11-23 11:00:00 would be cancelled
+        ");
     }
 }
