@@ -13,6 +13,7 @@ use crate::twin::Action;
 ///
 /// It counts as an event of type `ask`: the twin remembers it, and rules may react to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DecideRequest {
     /// The requesting channel; optional if the subject names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

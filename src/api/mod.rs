@@ -20,6 +20,7 @@ mod learned;
 mod messages;
 mod people;
 mod policy;
+mod request;
 mod verbs;
 mod view;
 mod why;
@@ -45,6 +46,7 @@ pub use messages::{
 };
 pub use people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
 pub use policy::{CurrentPolicy, PolicyFileReply, PolicyFileRequest};
+pub use request::{NoFields, read_fields, read_optional, read_request};
 pub use verbs::{AuditLevel, VERBS, Verb};
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};
 pub use why::{
@@ -90,6 +92,41 @@ mod tests {
         checked::<BackupRequest>("{}");
         checked::<ForgedRequest>(r#"{"sequences": [1]}"#);
         checked::<AuditRequest>("{}");
+    }
+
+    /// A request with a field that it does not have.
+    fn refused<T: DeserializeOwned + schemars::JsonSchema>(request: &str) -> String {
+        read_request::<T>(request.as_bytes()).map(drop).unwrap_err()
+    }
+
+    #[test]
+    fn a_field_that_a_request_does_not_have_is_told_with_the_nearest_one() {
+        let told = [
+            refused::<DecideRequest>(r#"{"channel": "web", "placement": ["home"]}"#),
+            refused::<ActRequest>(r#"{"state": "claimed", "agnet": "bo"}"#),
+            refused::<TimelineRequest>(r#"{"limt": 3}"#),
+            refused::<AuditRequest>(r#"{"since": 3}"#),
+            refused::<NoFields>(r#"{"limit": 3}"#),
+            refused::<TimelineRequest>(r#"{"limit": "3"}"#),
+            refused::<TryCampaignRequest>(r#"{"scope": "s", "fact": {"scope": 1}}"#),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        expected one of the fields channel, id, most, placements, properties, time, traceparent; found `placement`; did you mean `placements`?
+        expected one of the fields agent, answer, cases, channel, data, decision, escalation, id, needs, note, operator, outcome, priority, queue, said, skill, state, step, time, topic, traceparent; found `agnet`; did you mean `agent`?
+        expected one of the fields limit; found `limt`; did you mean `limit`?
+        expected one of the fields about, act, by, limit; found `since`
+        expected a request without fields; found `limit`
+        expected the request as JSON, found: invalid type: string "3", expected usize at line 1 column 13
+        expected the request as JSON, found: unknown field `scope`, expected one of `value`, `where`, `ttl`, `wake`, `ended`, `decide` at line 1 column 31
+        "#);
+        let fields = serde_json::from_str(r#"{"state": "noted", "note": "x", "sayd": "y"}"#);
+        let told = read_fields::<ActRequest>(fields.unwrap()).unwrap_err();
+        assert!(told.ends_with("; found `sayd`; did you mean `said`?"), "{told}");
+        for nothing in ["", "null", " null\n", "{}"] {
+            assert!(read_optional::<NoFields>(nothing.as_bytes()).is_ok(), "{nothing}");
+        }
+        // An older name of `properties`.
+        assert!(read_request::<DecideRequest>(br#"{"context": {"page": "cards"}}"#).is_ok());
     }
 
     #[test]

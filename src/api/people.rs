@@ -34,6 +34,7 @@ pub struct EscalationReply {
 
 /// The payload of agents' acts: [`verb::ESCALATIONS_CLAIM`](super::verb::ESCALATIONS_CLAIM) and the like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ActRequest {
     /// The channel in which the agent works; `desk` if omitted.
     #[serde(default)]

@@ -1,13 +1,14 @@
 //! Decisions for requests: of channels, and of agents who hold the conversation.
 
+use serde_json::Map;
 use tokio::sync::oneshot;
 
-use super::{Router, customer_of, gone, no_room, optional, outbox_is_full, required};
+use super::{Router, customer_of, fields, gone, no_room, outbox_is_full, required};
 use crate::actors::AskTwin;
-use crate::api::{DecideReply, DecideRequest, OfferedAction, code};
+use crate::api::{DecideReply, DecideRequest, OfferedAction, code, read_fields};
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
-use crate::event::{Channel, Customer, Event, Rejection, decode, json};
+use crate::event::{Channel, Customer, Event, Rejection, decode};
 use crate::partition::AskAnswer;
 
 impl Router {
@@ -50,11 +51,10 @@ impl Router {
                 ),
             ));
         };
-        let told: Option<serde_json::Map<String, serde_json::Value>> = optional(&request.payload)?;
-        let mut told = told.unwrap_or_default();
+        let is_plain = request.payload.is_empty();
+        let mut told = if is_plain { Map::new() } else { fields(&request.payload)? };
         told.insert("channel".to_owned(), channel.as_str().into());
-        let asked: DecideRequest = json::read_value(told.into())
-            .map_err(|error| bad(format!("expected a decide request as JSON, found: {error}")))?;
+        let asked: DecideRequest = read_fields(told).map_err(bad)?;
         self.ask(twin.customer.clone(), channel, asked).await
     }
 

@@ -3,12 +3,14 @@
 use futures::future::join_all;
 use tokio::sync::oneshot;
 
-use super::{Router, customer_of, gone, now, optional, required};
+use super::{Router, customer_of, fields, gone, now, optional};
 use crate::actors::{AskTwin, ListEscalations};
-use crate::api::{ActReply, ActRequest, EscalationReply, EscalationRequest, code, verb};
+use crate::api::{
+    ActReply, ActRequest, EscalationReply, EscalationRequest, code, read_fields, verb,
+};
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
-use crate::event::{Channel, Event, EventKind, HandoffData, HandoffState, Rejection, decode, json};
+use crate::event::{Channel, Event, EventKind, HandoffData, HandoffState, Rejection, decode};
 use crate::partition::{AskAnswer, EscalationsReply, EscalationsRequest, Listing, TimeMode};
 use crate::twin::EscalationRecord;
 
@@ -93,11 +95,10 @@ impl Router {
             _ => HandoffState::Resolved,
         };
         let mut customer = customer_of(request)?;
-        let mut told: serde_json::Map<String, serde_json::Value> = required(&request.payload)?;
+        let mut told = fields(&request.payload)?;
         told.insert("state".to_owned(), state.name().into());
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
-        let told: ActRequest = json::read_value(told.into())
-            .map_err(|error| bad(format!("expected an agent request as JSON, found: {error}")))?;
+        let told: ActRequest = read_fields(told).map_err(bad)?;
         let ActRequest { channel, id, time, traceparent, mut handoff } = told;
         let channel = Channel::new(channel.as_deref().unwrap_or(DESK)).map_err(bad)?;
         sign(&mut handoff, request);

@@ -17,15 +17,17 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 pub use backup::BackupWriter;
 
 use crate::actors::{Clock, LearnerHandle, PartitionAddress, Partitions};
 use crate::api::{
     AuditLevel, AuditOutcome, AuditWriter, CurrentPolicy, DeadListRequest, DeadShowRequest,
-    ReceiptSigner, TimelineRequest, VERBS, code, verb,
+    NoFields, ReceiptSigner, TimelineRequest, VERBS, code, read_optional, read_request, verb,
 };
 use crate::bus::{self, ApiError, Bus, Floor, MissedEvents, Relay, Request, StreamMonitor};
 use crate::config::limits;
@@ -130,7 +132,10 @@ impl Router {
             return Err(ApiError::new(code::BAD_REQUEST, detail));
         }
         match request.verb {
-            verb::SHOW => self.show(&request).await,
+            verb::SHOW => {
+                nothing(&request.payload)?;
+                self.show(&request).await
+            }
             verb::TIMELINE => {
                 let asked: Option<TimelineRequest> = optional(&request.payload)?;
                 let limit = asked.and_then(|asked| asked.limit);
@@ -140,20 +145,35 @@ impl Router {
             verb::WHY => reply(&self.why(&request).await?),
             verb::WHAT_IF => reply(&self.what_if(&request).await?),
             verb::JOURNAL => reply(&self.journal(&request).await?),
-            verb::MARKS => reply(&self.marks(&request).await?),
+            verb::MARKS => {
+                nothing(&request.payload)?;
+                reply(&self.marks(&request).await?)
+            }
             verb::LESSONS => reply(&self.lessons(required(&request.payload)?).await?),
             verb::FORGED => reply(&self.forged(required(&request.payload)?).await?),
             verb::ERASE => reply(&self.erase(&request).await?),
             verb::EXPORT => reply(&self.export(&request).await?),
-            verb::STATS => reply(&self.stats().await?),
-            verb::POLICY => reply(&self.policy.read().status),
+            verb::STATS => {
+                nothing(&request.payload)?;
+                reply(&self.stats().await?)
+            }
+            verb::POLICY => {
+                nothing(&request.payload)?;
+                reply(&self.policy.read().status)
+            }
             verb::POLICY_FILES => {
                 let asked = optional(&request.payload)?.unwrap_or_default();
                 reply(&self.policy.read().file(asked)?)
             }
-            verb::BROADCASTS => reply(&self.broadcasts().await?),
+            verb::BROADCASTS => {
+                nothing(&request.payload)?;
+                reply(&self.broadcasts().await?)
+            }
             verb::TRY_CAMPAIGN => reply(&self.try_campaign(required(&request.payload)?).await?),
-            verb::EXPERIMENTS => reply(&self.experiments().await?),
+            verb::EXPERIMENTS => {
+                nothing(&request.payload)?;
+                reply(&self.experiments().await?)
+            }
             verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
             verb::ESCALATIONS_LIST => reply(&self.escalations(&request).await?),
             verb::ESCALATIONS_SHOW => reply(&self.escalation(&request).await?),
@@ -249,14 +269,26 @@ fn reply<T: Serialize>(answer: &T) -> Result<Bytes, ApiError> {
     })
 }
 
-pub(super) fn required<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {
+pub(super) fn required<T: DeserializeOwned + JsonSchema>(payload: &[u8]) -> Result<T, ApiError> {
+    read_request(payload).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))
+}
+
+pub(super) fn optional<T: DeserializeOwned + JsonSchema>(
+    payload: &[u8],
+) -> Result<Option<T>, ApiError> {
+    read_optional(payload).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))
+}
+
+/// The fields of a request that is completed before it is read.
+pub(super) fn fields(payload: &[u8]) -> Result<Map<String, Value>, ApiError> {
     json::read_bytes(payload).map_err(|misread| {
         ApiError::new(code::BAD_REQUEST, format!("expected the request as JSON, found: {misread}"))
     })
 }
 
-pub(super) fn optional<T: DeserializeOwned>(payload: &[u8]) -> Result<Option<T>, ApiError> {
-    if payload.is_empty() { Ok(None) } else { required(payload) }
+/// Checks that a request that has no fields has none.
+fn nothing(payload: &[u8]) -> Result<(), ApiError> {
+    optional::<NoFields>(payload).map(drop)
 }
 
 pub(super) fn gone<E>(_: E) -> ApiError {

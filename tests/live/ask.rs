@@ -113,6 +113,8 @@ async fn what_cannot_be_answered_says_why() {
     assert!(said.contains("expected the `channel` that asks, found none"), "{said}");
     let said = refused(json!({ "channel": "web", "most": 99 })).await;
     assert!(said.contains("1 to 16 fit"), "{said}");
+    let said = refused(json!({ "channel": "web", "placement": ["hero"] })).await;
+    assert!(said.contains("found `placement`; did you mean `placements`?"), "{said}");
     let once = json!({ "channel": "web", "id": "r1" });
     assert!(rig.decide("ann", once.clone()).await.unwrap().offers.is_empty());
     let said = refused(once).await;
