@@ -3,7 +3,6 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::index::{self, IndexChange};
@@ -47,6 +46,8 @@ pub struct TwinBatch {
     pub linked_by: Option<u64>,
     /// And unless this identifier, linked by the link with this number, has been unlinked.
     pub linked_from: Option<(Customer, u64)>,
+    /// Whether to check after each input that the twin can be stored.
+    pub is_measured: bool,
 }
 
 /// The result of a batch.
@@ -55,7 +56,28 @@ pub struct BatchResult {
     /// The customer of the twin.
     pub customer: Customer,
     /// All reactions, or none.
-    pub result: Result<BatchReactions, HandlerPanic>,
+    pub result: Result<BatchReactions, BatchFailure>,
+}
+
+/// Why a batch has no reactions; the twin's in-memory state is discarded.
+#[derive(Debug)]
+pub enum BatchFailure {
+    /// The twin's handler panicked.
+    Panic(HandlerPanic),
+    /// The twin would be too large to be stored.
+    TooLarge(OversizedTwin),
+}
+
+/// A twin would be larger than a record may be.
+#[derive(Debug)]
+pub struct OversizedTwin {
+    /// The inputs of the batch.
+    pub inputs: SmallVec<[IndexedInput; 1]>,
+    /// The index of the input that makes the twin too large; none: unknown, because the twin was not
+    /// measured after each of several inputs.
+    pub position: Option<usize>,
+    /// What was expected, and what was found.
+    pub error: codec::Error,
 }
 
 /// The twin processed all inputs of a batch.
@@ -86,7 +108,7 @@ pub struct TwinChange {
     pub(super) resident_bytes: u32,
 }
 
-/// A twin's handler panicked; its in-memory state is discarded.
+/// A twin's handler panicked.
 #[derive(Debug)]
 pub struct HandlerPanic {
     /// The inputs of the batch.
@@ -134,8 +156,10 @@ impl TwinCell {
 
     /// Compresses the twin until its next batch; returns its approximate size in bytes.
     pub fn rest(&mut self) -> u32 {
-        if let CellState::Awake(twin) = &self.held {
-            self.held = CellState::Resting(Resting::pack(twin));
+        if let CellState::Awake(twin) = &self.held
+            && let Some(resting) = Resting::pack(twin)
+        {
+            self.held = CellState::Resting(resting);
         }
         match &self.held {
             CellState::Awake(_) => 0,
@@ -143,8 +167,8 @@ impl TwinCell {
         }
     }
 
-    /// Processes the inputs of a batch. A panic rolls back the whole batch: the partition reloads the
-    /// twin and delivers the other inputs again.
+    /// Processes the inputs of a batch. A panic, or a twin that cannot be stored, rolls back the whole
+    /// batch: the partition reloads the twin and delivers the other inputs again.
     pub fn handle(&mut self, batch: TwinBatch) -> BatchResult {
         self.handle_with(batch, react)
     }
@@ -164,7 +188,9 @@ impl TwinCell {
         batch: TwinBatch,
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> BatchResult {
-        let TwinBatch { inputs, policy, shadow, broadcasts, models, is_indexing, .. } = batch;
+        let TwinBatch {
+            inputs, policy, shadow, broadcasts, models, is_indexing, is_measured, ..
+        } = batch;
         let (erasing, linked_by, linked_from) = (batch.erasing, batch.linked_by, batch.linked_from);
         let world = World::of(&policy).with(&broadcasts).knowing(&models);
         let rested = self.wake();
@@ -192,6 +218,9 @@ impl TwinCell {
                     beside.count(&reaction, &other);
                 }
                 reactions.push((ordered.order, reaction));
+                if is_measured {
+                    encode_state(twin, 0).map_err(|error| (Some(at), error))?;
+                }
             }
             let is_erasing = erasing.is_some_and(|unless| twin.seen <= unless)
                 && linked_by.is_none_or(|link| twin.is_still_linked_by(link))
@@ -199,55 +228,73 @@ impl TwinCell {
             let erased = is_erasing.then(|| Box::new(twin.erase()));
             let is_changed = changed(&inputs, &reactions) || is_erasing;
             // An erased twin is not stored.
-            let change = (is_changed && !is_erasing)
-                .then(|| TwinChange::of(twin, end_before, self.state_bytes as usize));
+            let change = if is_changed && !is_erasing {
+                let change = TwinChange::of(twin, end_before, self.state_bytes as usize);
+                // Of several inputs any one may be too much.
+                let last = inputs.len().checked_sub(1).filter(|last| is_measured || *last == 0);
+                Some(change.map_err(|error| (last, error))?)
+            } else {
+                None
+            };
             let index = if is_indexed && (is_changed || is_indexing) {
                 index::changes(&stood, twin, &policy)
             } else {
                 Vec::new()
             };
             let waiting = Some(twin.waiting()).filter(|now| *now != waited);
-            BatchReactions { reactions, change, index, waiting, erased, beside }
+            Ok(BatchReactions { reactions, change, index, waiting, erased, beside })
         }));
-        if let Ok(BatchReactions { change: Some(change), .. }) = &reacted {
+        if let Ok(Ok(BatchReactions { change: Some(change), .. })) = &reacted {
             self.state_bytes = about(change.state.len());
-        } else if let (Some(rested), Ok(_)) = (rested, &reacted) {
+        } else if let (Some(rested), Ok(Ok(_))) = (rested, &reacted) {
             // Nothing changed, so the twin keeps resting.
             self.held = CellState::Resting(rested);
         }
-        let result =
-            reacted.map_err(|panic| HandlerPanic { inputs, position, message: said(&*panic) });
+        let result = match reacted {
+            Ok(Ok(reacted)) => Ok(reacted),
+            Ok(Err((position, error))) => {
+                Err(BatchFailure::TooLarge(OversizedTwin { inputs, position, error }))
+            }
+            Err(panic) => {
+                let message = said(&*panic);
+                Err(BatchFailure::Panic(HandlerPanic { inputs, position, message }))
+            }
+        };
         BatchResult { customer, result }
     }
 }
 
 impl TwinChange {
     /// A twin's stored form, about `state_bytes` long; of its timeline, only new blocks.
-    fn of(twin: &Twin, end_before: TimelineEnd, state_bytes: usize) -> TwinChange {
-        let mut state = Vec::with_capacity(state_bytes + ROOM_TO_GROW);
-        encode(codec::RecordKind::Twin, &twin.record(), &mut state);
+    fn of(
+        twin: &Twin,
+        end_before: TimelineEnd,
+        state_bytes: usize,
+    ) -> Result<TwinChange, codec::Error> {
+        let state = encode_state(twin, state_bytes)?;
         let blocks = twin
             .timeline
             .blocks_since(twin.timeline.changed_from(end_before))
             .map(|(slot, block)| {
                 let mut encoded = Vec::with_capacity(ROOM_TO_GROW);
-                encode(codec::RecordKind::Block, &block, &mut encoded);
-                (slot, encoded)
+                codec::encode(codec::RecordKind::Block, &block, &mut encoded)?;
+                Ok((slot, encoded))
             })
-            .collect();
+            .collect::<Result<_, codec::Error>>()?;
         let bytes = AWAKE_OVERHEAD_BYTES + 2 * state.len() + twin.timeline.heap_bytes();
-        TwinChange { state, blocks, resident_bytes: about(bytes) }
+        Ok(TwinChange { state, blocks, resident_bytes: about(bytes) })
     }
+}
+
+/// The encoded state of a twin, about `state_bytes` long.
+fn encode_state(twin: &Twin, state_bytes: usize) -> Result<Vec<u8>, codec::Error> {
+    let mut state = Vec::with_capacity(state_bytes + ROOM_TO_GROW);
+    codec::encode(codec::RecordKind::Twin, &twin.record(), &mut state)?;
+    Ok(state)
 }
 
 /// More than most inputs add to the length of a state.
 const ROOM_TO_GROW: usize = 512;
-
-#[expect(clippy::expect_used, reason = "the message names the invariant")]
-fn encode<T: Serialize>(kind: codec::RecordKind, record: &T, into: &mut Vec<u8>) {
-    codec::encode(kind, record, into)
-        .expect("a twin within its limits is within the limit of a record");
-}
 
 fn about(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
@@ -263,14 +310,15 @@ struct Resting {
 }
 
 impl Resting {
-    fn pack(twin: &Twin) -> Resting {
+    /// The twin at rest; none if a part of it is larger than a record.
+    fn pack(twin: &Twin) -> Option<Resting> {
         let mut bytes = vec![0; 4];
-        encode(codec::RecordKind::Twin, &twin.record(), &mut bytes);
+        codec::encode(codec::RecordKind::Twin, &twin.record(), &mut bytes).ok()?;
         let state_bytes = about(bytes.len() - 4);
         bytes[..4].copy_from_slice(&state_bytes.to_le_bytes());
-        encode(codec::RecordKind::Block, &twin.timeline.closed(), &mut bytes);
+        codec::encode(codec::RecordKind::Block, &twin.timeline.closed(), &mut bytes).ok()?;
         let packed = lz4_flex::block::compress_prepend_size(&bytes).into();
-        Resting { customer: twin.customer.clone(), packed }
+        Some(Resting { customer: twin.customer.clone(), packed })
     }
 
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
@@ -360,6 +408,7 @@ mod tests {
             erasing: None,
             linked_by: None,
             linked_from: None,
+            is_measured: false,
         }
     }
 
@@ -377,10 +426,32 @@ mod tests {
             _ => react(twin, input, world),
         };
         let done = cell().handle_with(batch(&["good", "bad", "good"]), react);
-        let panicked = done.result.unwrap_err();
+        let Err(BatchFailure::Panic(panicked)) = done.result else { panic!("{done:?}") };
         assert_eq!(panicked.position, 1);
         assert_eq!(panicked.inputs.len(), 3, "the others are to be tried again");
         assert!(panicked.message.starts_with("cannot do"), "{}", panicked.message);
+    }
+
+    #[test]
+    fn an_input_that_makes_a_twin_too_large_is_found_once_each_is_measured() {
+        let react = |twin: &mut Twin, input: &Input, world: &World<'_>| {
+            if matches!(&input.cause, crate::twin::Cause::Timer(fired) if &*fired.name == "large") {
+                let long = "x".repeat(crate::config::limits::RECORD_BYTES);
+                twin.facts.insert("long", long.as_str().into());
+            }
+            react(twin, input, world)
+        };
+        let failed = |names: &[&str], is_measured: bool| {
+            let batch = TwinBatch { is_measured, ..batch(names) };
+            match cell().handle_with(batch, react).result {
+                Err(BatchFailure::TooLarge(failed)) => failed,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(failed(&["large"], false).position, Some(0));
+        let several = failed(&["small", "large", "small"], false);
+        assert_eq!((several.position, several.inputs.len()), (None, 3));
+        assert_eq!(failed(&["small", "large", "small"], true).position, Some(1));
     }
 
     #[test]
@@ -407,7 +478,7 @@ mod tests {
         for round in 0..30 {
             let _ = cell.handle(batch(&[&format!("timer {round}")]));
             let before = cell.twin();
-            let awake = TwinChange::of(&before, before.timeline.end(), 0).resident_bytes;
+            let awake = TwinChange::of(&before, before.timeline.end(), 0).unwrap().resident_bytes;
             let resting = cell.rest();
             assert!(resting < awake, "{resting} bytes at rest, {awake} at work");
             assert_eq!(cell.rest(), resting, "resting twice is resting once");

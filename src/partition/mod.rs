@@ -45,8 +45,8 @@ pub use crate::config::settings::{Answers, TimeMode};
 pub use ask::{AgentActAnswer, AskAnswer, DecisionAnswer};
 pub use campaign::{CampaignCounts, CampaignPreview, CampaignTrial};
 pub use cell::{
-    BatchReactions, BatchResult, HandlerPanic, IndexedInput, TwinBatch, TwinCell, TwinChange,
-    revive,
+    BatchFailure, BatchReactions, BatchResult, HandlerPanic, IndexedInput, OversizedTwin,
+    TwinBatch, TwinCell, TwinChange, revive,
 };
 pub use counters::Counters;
 pub use host::{Bounds, Cleared, Host, Loads, Pulled, Recovered, Surroundings};

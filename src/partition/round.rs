@@ -3,8 +3,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
 
-use super::cell::{BatchReactions, HandlerPanic, IndexedInput};
-use crate::event::{Customer, Erasure, Lane, Original, Rejection, Time};
+use super::cell::{BatchFailure, BatchReactions, IndexedInput};
+use crate::event::{Customer, Erasure, Lane, Original, Reason, Rejection, Time};
 use crate::models::Snapshot;
 use crate::tables::{Pseudonym, ScanKey, TimerKey};
 use crate::twin::{Input, Journalled, Woken};
@@ -18,7 +18,11 @@ pub(super) struct Round {
     /// The number of batches that are sent and not answered.
     pub(super) waiting: usize,
     pub(super) reacted: Vec<(Customer, BatchReactions)>,
-    pub(super) panicked: Vec<(Customer, HandlerPanic)>,
+    pub(super) failed: Vec<(Customer, BatchFailure)>,
+    /// Whether its twins are measured after each input, because one was too large.
+    pub(super) is_measured: bool,
+    /// Why timers and wake-ups have no reaction, by their order.
+    pub(super) unusable: Vec<(u32, Reason)>,
     /// The model snapshot of its twins, set when the first batch is sent.
     pub(super) models: Option<Snapshot>,
     /// Its scan, if it is a round of one.
@@ -114,10 +118,11 @@ impl Round {
 
     /// Marks the item at `order` as unusable.
     pub(super) fn reject(&mut self, order: u32, why: Rejection) {
-        if let Some(RoundItem::Event { rejection, .. } | RoundItem::Ask { rejection, .. }) =
-            self.items.get_mut(order as usize)
-        {
-            *rejection = Some(why);
+        match self.items.get_mut(order as usize) {
+            Some(RoundItem::Event { rejection, .. } | RoundItem::Ask { rejection, .. }) => {
+                *rejection = Some(why);
+            }
+            _ => self.unusable.push((order, why.reason)),
         }
     }
 }

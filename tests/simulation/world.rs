@@ -4,13 +4,15 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use jumeau::codec::{Error, RecordKind};
 use jumeau::contract::Subjects;
 use jumeau::event::{
     AgentChannels, Cursors, Customer, Delivery, Output, Rights, SlowLane, Time, WrittenLane,
 };
 use jumeau::partition::{
-    Answers, AskAnswer, BatchResult, Bounds, Cleared, ErasedMarks, HandlerPanic, Host, Machine,
-    Outgoing, Pulled, Recovered, StoreSecret, TimeMode, TwinBatch, TwinCell, revive,
+    Answers, AskAnswer, BatchFailure, BatchResult, Bounds, Cleared, ErasedMarks, HandlerPanic,
+    Host, Machine, Outgoing, OversizedTwin, Pulled, Recovered, StoreSecret, TimeMode, TwinBatch,
+    TwinCell, revive,
 };
 use jumeau::policy::{self, Files, Policy};
 use jumeau::tables::{Batch, IndexKey, MemoryStore, Read, Urgency};
@@ -794,6 +796,14 @@ fn react(poison: &BTreeSet<u64>, cell: &Rc<RefCell<TwinCell>>, errand: TwinBatch
     let customer = cell.twin().customer.clone();
     let _ = cell.handle(before);
     let inputs = errand.inputs;
-    let message = "poison".to_owned();
-    BatchResult { customer, result: Err(HandlerPanic { inputs, position, message }) }
+    let fingerprint = inputs[position].input.fingerprint;
+    let failed = if fingerprint.is_multiple_of(2) || asked::is_poison(fingerprint) {
+        BatchFailure::Panic(HandlerPanic { inputs, position, message: "poison".to_owned() })
+    } else {
+        // It makes the twin too large.
+        let position = Some(position).filter(|_| errand.is_measured || inputs.len() == 1);
+        let error = Error::Unwritable { kind: RecordKind::Twin, detail: "poison".to_owned() };
+        BatchFailure::TooLarge(OversizedTwin { inputs, position, error })
+    };
+    BatchResult { customer, result: Err(failed) }
 }

@@ -70,12 +70,15 @@ impl<H: Host> Machine<H> {
         key: &TimerKey,
         late: Duration,
         at: Time,
-        reaction: Option<Reaction>,
+        reaction: Result<Reaction, Reason>,
     ) {
-        let Some(reaction) = reaction else {
-            // The timer's handler panicked; it will not fire again.
-            *self.counters.dead.entry(Reason::Panic).or_default() += 1;
-            return;
+        let reaction = match reaction {
+            Ok(reaction) => reaction,
+            Err(reason) => {
+                // It will not fire again.
+                *self.counters.dead.entry(reason).or_default() += 1;
+                return;
+            }
         };
         match reaction.verdict {
             InputResult::Applied => self.counters.timers_fired += 1,

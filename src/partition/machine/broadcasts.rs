@@ -316,12 +316,15 @@ impl<H: Host> Machine<H> {
         customer: &Customer,
         woken: Woken,
         at: Time,
-        reaction: Option<Reaction>,
+        reaction: Result<Reaction, Reason>,
     ) -> bool {
-        let Some(reaction) = reaction else {
-            // The wake-up's handler panicked; the twin receives the broadcast with its next input.
-            *self.counters.dead.entry(Reason::Panic).or_default() += 1;
-            return false;
+        let reaction = match reaction {
+            Ok(reaction) => reaction,
+            Err(reason) => {
+                // The twin receives the broadcast with its next input.
+                *self.counters.dead.entry(reason).or_default() += 1;
+                return false;
+            }
         };
         let is_touched = reaction.verdict == InputResult::Applied;
         if is_touched {

@@ -1,6 +1,8 @@
 //! Rounds: loads the twins, runs their batches, and adds their reactions to the open batch.
 
-use super::super::cell::{BatchReactions, BatchResult, HandlerPanic, TwinBatch};
+use super::super::cell::{
+    BatchFailure, BatchReactions, BatchResult, HandlerPanic, OversizedTwin, TwinBatch,
+};
 use super::super::host::{Host, Loads};
 use super::super::round::{Round, RoundItem, ScanBatch};
 use super::{Machine, Phase};
@@ -39,7 +41,7 @@ impl<H: Host> Machine<H> {
         round.waiting -= 1;
         match done.result {
             Ok(reacted) => round.reacted.push((done.customer, reacted)),
-            Err(panicked) => round.panicked.push((done.customer, panicked)),
+            Err(failed) => round.failed.push((done.customer, failed)),
         }
         if round.waiting == 0
             && let Phase::Reacting(round) = std::mem::replace(&mut self.phase, Phase::Idle)
@@ -69,7 +71,7 @@ impl<H: Host> Machine<H> {
     /// Sends every planned batch to its twin; all of them are in memory.
     fn deliver(&mut self, mut round: Round, host: &mut H) {
         let is_indexing = round.scanning.as_ref().is_some_and(ScanBatch::is_indexing);
-        // Some batches may be sent twice, because another twin's handler panicked.
+        // Some batches may be sent twice, because another twin's batch failed.
         let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
         let erasing = round.erasing.as_ref();
         let linked_by = erasing.and_then(|one| one.link);
@@ -91,6 +93,7 @@ impl<H: Host> Machine<H> {
                 erasing,
                 linked_by,
                 linked_from: linked_from.clone(),
+                is_measured: round.is_measured,
             };
             host.deliver(address, twin_batch);
         }
@@ -103,7 +106,7 @@ impl<H: Host> Machine<H> {
 
     /// Ends a round: adds the reactions of its twins to the open batch, in the inputs' order.
     fn end_round(&mut self, mut round: Round, host: &mut H) {
-        if !round.panicked.is_empty() {
+        if !round.failed.is_empty() {
             self.revive(round, host);
             return;
         }
@@ -130,7 +133,12 @@ impl<H: Host> Machine<H> {
                 self.take_in_erasure(*erased);
             }
         }
-        for (item, reaction) in round.items.into_iter().zip(reactions) {
+        let unusable = std::mem::take(&mut round.unusable);
+        let why = |order| {
+            let known = unusable.iter().find(|(at, _)| *at == order);
+            known.map_or(Reason::Panic, |(_, reason)| *reason)
+        };
+        for (order, (item, reaction)) in (0..).zip(round.items.into_iter().zip(reactions)) {
             match item {
                 RoundItem::Event { sequence, lane, customer, original, rejection } => {
                     self.taken.advance(lane, sequence);
@@ -156,12 +164,13 @@ impl<H: Host> Machine<H> {
                 RoundItem::Late { place: None } => {}
                 RoundItem::Timer { key, late, at } => {
                     self.batch.delete_timer(self.partition, &key);
-                    self.take_in_timer(&key, late, at, reaction);
+                    self.take_in_timer(&key, late, at, reaction.ok_or_else(|| why(order)));
                 }
                 RoundItem::Ask { customer, asked, at, rejection } => {
                     self.take_in_ask(&customer, asked, at, rejection, reaction, host);
                 }
                 RoundItem::Wake { customer, woken, at } => {
+                    let reaction = reaction.ok_or_else(|| why(order));
                     if self.take_in_wake(&customer, woken, at, reaction) {
                         touched.push(customer);
                     }
@@ -185,28 +194,39 @@ impl<H: Host> Machine<H> {
         self.marked = version;
     }
 
-    /// Reloads twins whose handler panicked as last committed, and delivers their inputs again, except
-    /// the one that panicked.
+    /// Reloads twins whose batch failed as last committed, and delivers their inputs again, except the one
+    /// that is to blame.
     fn revive(&mut self, mut round: Round, host: &mut H) {
-        for (customer, HandlerPanic { mut inputs, position, message }) in
-            std::mem::take(&mut round.panicked)
-        {
+        for (customer, failed) in std::mem::take(&mut round.failed) {
             self.cache.remove(&customer);
-            let culprit = inputs.remove(position);
-            tracing::error!(
-                partition = self.partition,
-                customer = self.tombstones.in_log(&customer),
-                "a twin's handler panicked; see the dead letter"
-            );
-            // The message may contain the customer's text.
-            tracing::debug!(panic = message, "how it panicked");
-            round.reject(
-                culprit.order,
-                Rejection::new(
-                    Reason::Panic,
-                    format!("the handler panicked: {message}; the twin is unchanged"),
-                ),
-            );
+            let (mut inputs, culprit) = match failed {
+                BatchFailure::Panic(HandlerPanic { inputs, position, message }) => {
+                    tracing::error!(
+                        partition = self.partition,
+                        customer = self.tombstones.in_log(&customer),
+                        "a twin's handler panicked; see the dead letter"
+                    );
+                    // The message may contain the customer's text.
+                    tracing::debug!(panic = message, "how it panicked");
+                    let detail = format!("the handler panicked: {message}; the twin is unchanged");
+                    (inputs, Some((position, Rejection::new(Reason::Panic, detail))))
+                }
+                BatchFailure::TooLarge(OversizedTwin { inputs, position, error }) => {
+                    let detail = format!(
+                        "{error}: with this input the twin could not be stored; the twin is \
+                         unchanged, and `twinctl show` says what fills it"
+                    );
+                    let rejection = Rejection::new(Reason::Refused, detail);
+                    (inputs, position.map(|position| (position, rejection)))
+                }
+            };
+            match culprit {
+                Some((position, rejection)) => {
+                    round.reject(inputs.remove(position).order, rejection);
+                }
+                // It is found when the twin is measured after each input.
+                None => round.is_measured = true,
+            }
             if !inputs.is_empty() {
                 round.batches.insert(customer, inputs);
             }
