@@ -98,6 +98,23 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     }
 }
 
+/// As in `jumeau limits >&-` and `jumeau limits | head -1`.
+#[test]
+fn nobody_who_reads_nothing_is_told_of_a_mistake() {
+    for line in ["limits", "limits --json", "check", "check --json", "--help"] {
+        let closed = format!("exec \"$0\" {line} >&-");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &closed, env!("CARGO_BIN_EXE_jumeau")]);
+        let (_, writer) = std::io::pipe().map(|(reader, writer)| (drop(reader), writer)).unwrap();
+        let mut piped = Command::new(env!("CARGO_BIN_EXE_jumeau"));
+        piped.args(line.split(' ')).stdout(writer);
+        for mut command in [shell, piped] {
+            let output = command.output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");
+        }
+    }
+}
+
 #[test]
 fn nothing_in_an_argument_steers_the_terminal() {
     let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))

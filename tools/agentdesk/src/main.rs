@@ -37,7 +37,11 @@ const KEYS: usize = 64;
 
 /// Terminal user interface for agents who handle escalations.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Exit status: 0 done, 1 something failed, 2 wrong usage or no terminal, 4 the \
+                  help could not be written."
+)]
 struct Arguments {
     /// The broker; several are separated by commas.
     #[arg(short, long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
@@ -94,17 +98,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments. Mistakes are reported as usual, with control characters escaped: a script may have
-/// passed on untrusted text.
+/// The arguments; prints mistakes in them and exits.
 fn parsed() -> Arguments {
-    Arguments::try_parse().unwrap_or_else(|wrong| {
-        let words = wrong.render().to_string();
-        if !terminal::steers(&words) {
-            wrong.exit();
-        }
-        terminal::warn(words.trim_end());
-        std::process::exit(wrong.exit_code());
-    })
+    Arguments::try_parse().unwrap_or_else(|wrong| terminal::exit(&wrong))
 }
 
 async fn work(arguments: Arguments) -> Result<(), String> {

@@ -91,6 +91,11 @@ fn nobody_who_stops_reading_is_told_of_a_mistake() {
         let (_, writer) = std::io::pipe().map(|(reader, writer)| (drop(reader), writer)).unwrap();
         let output = twinctl(arguments).stdout(writer).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+        // As in `twinctl schema >&-`.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$0\" \"$@\" >&-", env!("CARGO_BIN_EXE_twinctl")]);
+        let output = shell.args(arguments).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
     }
 }
 

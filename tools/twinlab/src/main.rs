@@ -10,6 +10,7 @@ mod table;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use jumeau::terminal;
 
 /// Measures how well is learned.
 #[derive(Debug, Parser)]
@@ -63,23 +64,30 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Bandit { sets } => {
-            println!("set\twrong\trounds\tdeciding_us\tlearning_us");
+            terminal::say("set\twrong\trounds\tdeciding_us\tlearning_us");
             for set in &sets {
                 let outcome = bandit::Stream::read(set)?.play();
                 let [deciding, learning] =
                     [outcome.deciding, outcome.learning].map(|time| time.as_micros());
                 let (wrong, rounds) = (outcome.wrong, outcome.rounds);
-                println!("{}\t{wrong}\t{rounds}\t{deciding}\t{learning}", set.display());
+                terminal::say(format_args!(
+                    "{}\t{wrong}\t{rounds}\t{deciding}\t{learning}",
+                    set.display()
+                ));
             }
         }
         Command::Evaluate { logs } => {
             for log in &logs {
-                print!("{}\n{}", log.display(), evaluate::evaluate(log)?);
+                terminal::show(format_args!("{}\n{}", log.display(), evaluate::evaluate(log)?));
             }
         }
         Command::Buyers { purchases, policy, page } => {
-            print!("{}", buyers::buyers(&purchases, &policy, page.as_deref())?);
+            terminal::show(buyers::buyers(&purchases, &policy, page.as_deref())?);
         }
     }
-    Ok(())
+    // A reader who stops reading, as `| head` does, is no failure.
+    match terminal::unwritten() {
+        Some(why) => Err(anyhow::Error::msg(why)),
+        None => Ok(()),
+    }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use jumeau::api::Stats;
+use jumeau::terminal;
 use serde::Serialize;
 
 use crate::latency::{self, Latency};
@@ -113,9 +114,9 @@ pub(crate) async fn run(options: &BenchOptions) -> anyhow::Result<()> {
         figures,
     };
     if options.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&report)?);
+        terminal::say(serde_json::to_string_pretty(&report)?);
     } else {
-        anstream::print!("{}", report::bench(&report));
+        terminal::show(report::bench(&report));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use async_nats::Subject;
 use bytes::Bytes;
 use futures::StreamExt;
 use hdrhistogram::Histogram;
+use jumeau::terminal;
 use serde::Serialize;
 use serde_json::json;
 
@@ -137,9 +138,9 @@ pub(crate) async fn run(options: &DecideOptions) -> anyhow::Result<()> {
         figures,
     };
     if options.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&report)?);
+        terminal::say(serde_json::to_string_pretty(&report)?);
     } else {
-        anstream::print!("{}", report::decide(&report));
+        terminal::show(report::decide(&report));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jumeau::api::Stats;
+use jumeau::terminal;
 use serde::Serialize;
 
 use crate::bench::publish;
@@ -85,9 +86,9 @@ pub(crate) async fn run(options: &FootprintOptions) -> anyhow::Result<()> {
         estimated_bytes_per_twin: total.resident_bytes as f64 / total.resident_twins.max(1) as f64,
     };
     if options.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&footprint)?);
+        terminal::say(serde_json::to_string_pretty(&footprint)?);
     } else {
-        anstream::println!(
+        terminal::say(format_args!(
             "{} idle twins with a history of {} events: {:.0} bytes each ({} MiB before, {} MiB \
              after; the service itself reckons with {:.0} bytes each)",
             count(options.twins),
@@ -96,7 +97,7 @@ pub(crate) async fn run(options: &FootprintOptions) -> anyhow::Result<()> {
             count(before >> 20),
             count(after >> 20),
             footprint.estimated_bytes_per_twin,
-        );
+        ));
     }
     Ok(())
 }

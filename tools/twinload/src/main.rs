@@ -27,6 +27,7 @@ mod trouble;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use jumeau::terminal;
 
 /// Loads a jumeau service with events, and measures it beside the bare bus.
 #[derive(Debug, Parser)]
@@ -75,7 +76,8 @@ fn main() -> ExitCode {
                 }
             })
         });
-    match done {
+    let is_written = || terminal::unwritten().map_or(Ok(()), |why| Err(anyhow::Error::msg(why)));
+    match done.and_then(|()| is_written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("twinload: {error:#}");

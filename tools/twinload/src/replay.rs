@@ -12,6 +12,7 @@ use chrono::{Datelike as _, NaiveDate};
 use futures::StreamExt;
 use jumeau::api::{AdvanceReply, AdvanceRequest, verb};
 use jumeau::event::{Channel, Customer, Time};
+use jumeau::terminal;
 use serde_json::json;
 
 use crate::progress;
@@ -87,7 +88,7 @@ pub(crate) async fn run(options: &ReplayOptions) -> anyhow::Result<()> {
     let reactions = reactions(&rig, total.actions).await?;
     service.stop().await?;
     rig.stop().await?;
-    anstream::print!("{}", summary(&purchases, &reactions, took));
+    terminal::show(summary(&purchases, &reactions, took));
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use clap::Args;
 use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::models::{HORIZON, Learner, Snapshot};
 use jumeau::policy::{Files, Policy, load};
+use jumeau::terminal;
 use jumeau::twin::{Action, Effect, Input, InputResult, Reaction, Twin, World, react};
 use serde_json::json;
 
@@ -61,7 +62,7 @@ const START_MS: i64 = 1_772_409_600_000;
 pub(crate) fn run(options: &SimulateOptions) -> anyhow::Result<()> {
     let moments = simulate(options)?;
     let report = SimulationReport::of(&moments, options);
-    anstream::print!("{}", report.text());
+    terminal::show(report.text());
     if let Some(path) = &options.page {
         fs::write(path, report.page())
             .with_context(|| format!("cannot write the page {}", path.display()))?;

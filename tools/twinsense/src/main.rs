@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use jumeau::language::{Language, LanguagePrior};
-use jumeau::policy_source;
+use jumeau::{policy_source, terminal};
 
 use crate::set::Set;
 
@@ -70,22 +70,26 @@ fn main() -> anyhow::Result<()> {
     match arguments.command {
         Command::Measure { sets } => {
             for set in &sets {
-                print!("{}", measure::measure(&Set::read(set)?, &languages)?);
+                terminal::show(measure::measure(&Set::read(set)?, &languages)?);
             }
         }
         Command::Topic { topic, misses, sets } => {
             for set in &sets {
-                print!("{}", topic::measure(&topic, &Set::read(set)?, misses, &languages)?);
+                terminal::show(topic::measure(&topic, &Set::read(set)?, misses, &languages)?);
             }
         }
-        Command::Train { set } => print!("{}", train::train(&Set::read(&set)?, &languages)?),
+        Command::Train { set } => terminal::show(train::train(&Set::read(&set)?, &languages)?),
         Command::Read { language, text } => {
             let text = text.join(" ");
             let likely = LanguagePrior::Likely(Language::ENGLISH);
             let language =
                 language.unwrap_or_else(|| languages.detect(&text, &[], likely).language);
-            println!("{:#?}", languages.read(&text, language));
+            terminal::say(format_args!("{:#?}", languages.read(&text, language)));
         }
     }
-    Ok(())
+    // A reader who stops reading, as `| head` does, is no failure.
+    match terminal::unwritten() {
+        Some(why) => Err(anyhow::Error::msg(why)),
+        None => Ok(()),
+    }
 }

@@ -9,6 +9,7 @@ mod probe;
 use std::path::Path;
 use std::time::Duration;
 
+use jumeau::terminal;
 use serde::Serialize;
 
 pub(crate) use probe::{Noticed, Phase};
@@ -93,12 +94,12 @@ pub(crate) async fn run(options: &TroubleOptions) -> anyhow::Result<()> {
         let outcome = cases::run(options, *trouble, &folder.join(trouble.name())).await?;
         spinner.finish_and_clear();
         if !options.json {
-            anstream::print!("{}", report::trouble(&outcome));
+            terminal::show(report::trouble(&outcome));
         }
         outcomes.push(outcome);
     }
     if options.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&outcomes)?);
+        terminal::say(serde_json::to_string_pretty(&outcomes)?);
     }
     let is_whole = |outcome: &Outcome| outcome.noticed.lost + outcome.noticed.doubled == 0;
     anyhow::ensure!(outcomes.iter().all(is_whole), "something was lost or doubled");

@@ -1,0 +1,26 @@
+//! Whether the reader of the output is there.
+
+use std::process::{Command, Stdio};
+
+fn twinsense(out: impl Into<Stdio>) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinsense"));
+    command.args(["read", "--language", "en", "I", "love", "it"]).stdout(out);
+    command.output().expect("it runs")
+}
+
+#[test]
+fn a_reader_who_stops_reading_is_no_failure() {
+    let (reader, writer) = std::io::pipe().expect("there are pipes");
+    drop(reader);
+    let output = twinsense(writer);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("there is one");
+    let output = twinsense(full);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("cannot write to standard output"), "{told}");
+    assert!(!told.contains("panicked"), "{told}");
+}
