@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::derived_sensitivity::{DerivedName, DerivedSensitivity};
 use super::hint::{hint, one_of};
 use super::{ActivityMetric, Path, Purposes, Root, Trigger};
-use crate::event::EventType;
+use crate::event::{EventType, is_same_name};
 
 /// The properties of a queue that are collected before it is read.
 #[derive(Debug, Default)]
