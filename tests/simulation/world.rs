@@ -1,26 +1,23 @@
-use std::cell::RefCell;
+mod desk;
+mod turns;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use jumeau::codec::{Error, RecordKind};
 use jumeau::contract::Subjects;
-use jumeau::event::{
-    AgentChannels, Cursors, Customer, Delivery, Output, Rights, SlowLane, Time, WrittenLane,
-};
+use jumeau::event::{AgentChannels, Cursors, Customer, Output, Rights, Time};
 use jumeau::partition::{
-    Answers, AskAnswer, BatchFailure, BatchResult, Bounds, Cleared, ErasedMarks, HandlerPanic,
-    Host, Machine, Outgoing, OversizedTwin, Pulled, Recovered, StoreSecret, TimeMode, TwinBatch,
-    TwinCell, revive,
+    Answers, Bounds, ErasedMarks, Machine, Outgoing, Recovered, StoreSecret, TimeMode, revive,
 };
 use jumeau::policy::{self, Files, Policy};
-use jumeau::tables::{Batch, IndexKey, MemoryStore, Read, Urgency};
-use jumeau::twin::{Cause, Twin};
+use jumeau::tables::{Batch, MemoryStore, Read};
+use jumeau::twin::Twin;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::asked::{self, Asking};
+use self::desk::Desk;
+use super::asked::Asking;
 use super::erasures;
 use super::lanes::{self, Lanes};
 use super::links::{self, Links};
@@ -99,9 +96,6 @@ channel = "app"
 text.en = "{{ facts.count }} of {{ facts.sum }}"
 "#;
 
-/// By how much the clock on the wall is set wrong: far more than any timer here takes.
-const JUMP_MS: i64 = 300_000;
-
 const START: Time = Time::from_ms(1_700_000_000_000);
 pub(crate) const PARTITIONS: u16 = 3;
 pub(crate) const CUSTOMERS: usize = 7;
@@ -110,91 +104,6 @@ pub(crate) fn the_policy() -> Arc<Policy> {
     static POLICY_ONCE: OnceLock<Arc<Policy>> = OnceLock::new();
     let load = || Arc::new(policy::load(&Files::new([("simulation.toml", POLICY)])).unwrap());
     POLICY_ONCE.get_or_init(load).clone()
-}
-
-/// What a partition wants done, until the world gets round to it.
-#[derive(Default)]
-pub(crate) struct Desk {
-    errands: Vec<(Rc<RefCell<TwinCell>>, TwinBatch)>,
-    load: Option<Vec<Customer>>,
-    load_timers: Option<usize>,
-    load_outputs: Option<(u64, usize)>,
-    find: Option<(Option<IndexKey>, Option<Customer>, usize)>,
-    commits: VecDeque<(u64, Batch)>,
-    acknowledged: Vec<u64>,
-    publish: Vec<(u64, Output)>,
-    /// Which partition it is of, and what waits in the slow lane, if there is one.
-    slow_lane: Option<(u16, Rc<RefCell<SlowLane>>)>,
-    written_lane: WrittenLane,
-    rested: Vec<(Customer, u32)>,
-    trace: Option<Customer>,
-    /// Outputs that are not to be published any more.
-    withdrawn: Vec<u64>,
-    pub(crate) answers: Vec<(usize, AskAnswer)>,
-}
-
-impl Host for Desk {
-    type Address = Rc<RefCell<TwinCell>>;
-    type Token = u64;
-    type Reply = usize;
-
-    fn activate(&mut self, twin: Box<Twin>) -> Rc<RefCell<TwinCell>> {
-        Rc::new(RefCell::new(TwinCell::new(twin)))
-    }
-
-    fn deliver(&mut self, to: &Rc<RefCell<TwinCell>>, errand: TwinBatch) {
-        self.errands.push((to.clone(), errand));
-    }
-
-    fn rest(&mut self, twins: Vec<(Customer, &Rc<RefCell<TwinCell>>)>) {
-        let rested = twins.into_iter().map(|(customer, cell)| (customer, cell.borrow_mut().rest()));
-        self.rested.extend(rested);
-    }
-
-    fn load(&mut self, customers: Vec<Customer>) {
-        assert!(self.load.replace(customers).is_none(), "two loads at once");
-    }
-
-    fn load_outputs(&mut self, from: u64, limit: usize) {
-        assert!(self.load_outputs.replace((from, limit)).is_none(), "two loads of outputs");
-    }
-
-    fn load_timers(&mut self, limit: usize) {
-        assert!(self.load_timers.replace(limit).is_none(), "two loads of timers at once");
-    }
-
-    fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize) {
-        assert!(self.find.replace((row, after, limit)).is_none(), "two searches at once");
-    }
-
-    fn trace(&mut self, customer: Customer) {
-        assert!(self.trace.replace(customer).is_none(), "two erasures at once");
-    }
-
-    fn clear(&mut self, cleared: Cleared) {
-        let withdrawn = |(sequence, _): &mut (u64, Output)| cleared.withdrawn.contains(sequence);
-        let gone = self.publish.extract_if(.., withdrawn).map(|(sequence, _)| sequence);
-        self.withdrawn.extend(gone);
-    }
-
-    fn commit(&mut self, ticket: u64, mut batch: Batch, _urgency: Urgency) {
-        if let Some((partition, lane)) = &self.slow_lane {
-            batch.note_slow_lane(*partition, &lane.borrow(), &mut self.written_lane);
-        }
-        self.commits.push_back((ticket, batch));
-    }
-
-    fn acknowledge(&mut self, token: u64) {
-        self.acknowledged.push(token);
-    }
-
-    fn answer(&mut self, request: usize, answer: AskAnswer) {
-        self.answers.push((request, answer));
-    }
-
-    fn publish(&mut self, outputs: Vec<(u64, Output)>) {
-        self.publish.extend(outputs);
-    }
 }
 
 /// One partition while the process runs.
@@ -500,228 +409,6 @@ impl World {
         self.hear_acts();
     }
 
-    fn go_on(&mut self, what: u32, with_faults: bool) {
-        let Some(running) = &mut self.running else { return };
-        let rng = &mut self.rng;
-        let at = rng.random_range(0..running.len());
-        let one = &mut running[at];
-        let off_ms = self.off_ms;
-        let wall = move |now: Time| Time::from_ms(now.ms() + off_ms);
-        let now = wall(self.now);
-        match what {
-            0 if self.lanes.is_some() && rng.random_bool(0.7) => self.go_slowly(at, with_faults),
-            0 | 1 => {
-                let events = &self.stream[at];
-                if with_faults && rng.random_bool(0.05) {
-                    // The consumer was reset: it begins again behind what is acknowledged.
-                    one.pulled = self.acknowledged[at];
-                }
-                let upto = (one.pulled + rng.random_range(0..8)).min(events.len());
-                let read = &events[one.pulled..upto];
-                let deliveries: Vec<Delivery> = match &self.lanes {
-                    Some(lanes) => lanes.main(read),
-                    None => read.iter().map(|stored| stored.delivery.clone()).collect(),
-                };
-                // The stream cannot have stored an event before it is delivered.
-                if let Some(last) = read.last() {
-                    self.now = self.now.max(last.delivery.stored);
-                }
-                let token = (!read.is_empty()).then_some(upto as u64);
-                one.pulled = upto;
-                self.delivered[at] = self.delivered[at].max(upto);
-                let pulled = Pulled { deliveries, token, is_last: upto == events.len() };
-                one.machine.pulled(pulled, wall(self.now), &mut one.desk);
-            }
-            2..=4 if !one.desk.errands.is_empty() => {
-                let which = rng.random_range(0..one.desk.errands.len());
-                let (cell, errand) = one.desk.errands.remove(which);
-                let done = react(&self.poison[at], &cell, errand);
-                self.seen.panics += u64::from(done.result.is_err());
-                one.machine.done(done, now, &mut one.desk);
-            }
-            5 => {
-                if let Some(customers) = one.desk.load.take() {
-                    let found = self.memory.load(at as u16, &customers).unwrap();
-                    let twins = customers
-                        .into_iter()
-                        .zip(found)
-                        .map(|(customer, loaded)| {
-                            let twin = loaded.map(|loaded| {
-                                revive(customer.clone(), &loaded.state, &loaded.timeline).unwrap()
-                            });
-                            (customer, twin)
-                        })
-                        .collect();
-                    one.machine.loaded(twins, now, &mut one.desk);
-                } else if let Some((from, limit)) = one.desk.load_outputs.take() {
-                    let outputs = self.memory.outbox(at as u16, from, limit).unwrap();
-                    one.machine.outputs_loaded(outputs, now, &mut one.desk);
-                } else if let Some(limit) = one.desk.load_timers.take() {
-                    let timers = self.memory.timers(at as u16, None, limit).unwrap();
-                    one.machine.timers_loaded(timers, now, &mut one.desk);
-                } else if let Some(customer) = one.desk.trace.take() {
-                    let traces = self.memory.traces(at as u16, &customer).unwrap();
-                    one.machine.traced(traces, now, &mut one.desk);
-                } else if let Some((row, after, limit)) = one.desk.find.take() {
-                    let found = self.memory.customers(at as u16, row, after.as_ref(), limit);
-                    one.machine.found(found.unwrap(), now, &mut one.desk);
-                }
-            }
-            6 => {
-                // The committer takes what waits, of every partition.
-                for (at, one) in running.iter_mut().enumerate() {
-                    self.committing.extend(one.desk.commits.drain(..).map(|(t, b)| (at, t, b)));
-                }
-                let count = rng.random_range(0..=self.committing.len());
-                let group: Vec<_> = self.committing.drain(..count).collect();
-                if group.is_empty() {
-                    return;
-                }
-                if with_faults && rng.random_bool(0.02) {
-                    self.memory.inject(jumeau::tables::Fault::Write);
-                }
-                let batches: Vec<Batch> = group.iter().map(|(.., batch)| batch.clone()).collect();
-                self.written.extend(group.iter().map(|(at, ticket, _)| (*at, *ticket)));
-                if self.memory.write(&batches).is_err() {
-                    // A failed write ends the process.
-                    self.crash();
-                }
-            }
-            7 => {
-                if with_faults && rng.random_bool(0.02) {
-                    self.memory.inject(jumeau::tables::Fault::Sync);
-                }
-                if self.memory.sync().is_err() {
-                    self.crash();
-                    return;
-                }
-                for (at, ticket) in self.written.drain(..) {
-                    running[at].durable.push_back(ticket);
-                }
-            }
-            8 => {
-                if let Some(ticket) = one.durable.pop_front() {
-                    one.machine.committed(ticket, now, &mut one.desk);
-                    let cursor = one.machine.counters().cursor;
-                    if cursor < one.last_cursor {
-                        self.found
-                            .push(format!("the cursor fell from {} to {cursor}", one.last_cursor));
-                    }
-                    one.last_cursor = cursor;
-                }
-                for token in one.desk.acknowledged.drain(..) {
-                    if self
-                        .lanes
-                        .as_mut()
-                        .is_some_and(|lanes| lanes.acknowledge(at, &self.stream[at], token))
-                    {
-                        continue;
-                    }
-                    self.acknowledged[at] = self.acknowledged[at].max(token as usize);
-                }
-            }
-            9 => {
-                // The broker takes outputs one by one; an answer may get lost on the way.
-                let mut said = Vec::new();
-                let count = rng.random_range(0..=one.desk.publish.len());
-                for (sequence, output) in one.desk.publish.drain(..count) {
-                    let is_new = !self.broker.contains_key(&output.id);
-                    let is_memory = links::is_memory(&output);
-                    if output.subject.starts_with("jumeau.events.") {
-                        // The stream remembers no ids, but takes one message on a memory's subject.
-                        let is_sent_again = !is_memory && rng.random_bool(0.1);
-                        let copies = u64::from(is_new || !is_memory) + u64::from(is_sent_again);
-                        self.seen.doubled += u64::from(is_sent_again || !is_new);
-                        for _ in 0..copies {
-                            let stream = &mut self.stream;
-                            links::store(stream, &self.delivered, &output, rng);
-                        }
-                    }
-                    if is_new && output.subject.starts_with("jumeau.actions.") {
-                        let token = output.subject.rsplit('.').next().unwrap();
-                        let told: serde_json::Value =
-                            serde_json::from_slice(&output.payload).unwrap();
-                        let decision: Box<str> = told["id"].as_str().unwrap().into();
-                        said.push((Customer::from_token(token).unwrap(), decision));
-                    }
-                    if is_new
-                        && output.subject.starts_with("jumeau.escalations.")
-                        && let Some(people) = &mut self.people
-                    {
-                        people.hear(&output);
-                    }
-                    match self.broker.get(&output.id) {
-                        Some(known) if *known == output => self.seen.published_again += 1,
-                        Some(known) => {
-                            self.found
-                                .push(format!("two contents of one id: {known:?} {output:?}"));
-                        }
-                        None => drop(self.broker.insert(output.id.clone(), output)),
-                    }
-                    one.confirmed.push(sequence);
-                }
-                for (customer, decision) in said {
-                    self.respond(&customer, &decision);
-                }
-            }
-            10 => {
-                one.confirmed.append(&mut one.desk.withdrawn);
-                let confirmed = std::mem::take(&mut one.confirmed);
-                if !confirmed.is_empty() {
-                    one.machine.confirmed(&confirmed, now, &mut one.desk);
-                }
-            }
-            _ => {
-                if self.shares && with_faults && rng.random_bool(0.02) {
-                    self.policy = shared::a_policy(rng);
-                    for one in running.iter_mut() {
-                        one.machine.set_policy(self.policy.clone());
-                    }
-                }
-                let one = &mut running[at];
-                let most = if with_faults || self.seen.jumps == 0 { 900 } else { 9_000 };
-                self.now = self.now + Duration::from_millis(rng.random_range(0..most));
-                if with_faults && rng.random_bool(0.05) {
-                    // Whoever sets the clock on the wall may set it right again, or not.
-                    self.off_ms = [0, -JUMP_MS, JUMP_MS][rng.random_range(0..3)];
-                    self.seen.jumps += 1;
-                }
-                let now = Time::from_ms(self.now.ms() + self.off_ms);
-                match self.mode {
-                    TimeMode::Stream => one.machine.tick(now, &mut one.desk),
-                    TimeMode::Event => one.machine.advance(self.now, now, &mut one.desk),
-                }
-                if with_faults && rng.random_bool(0.05) {
-                    let has_room = rng.random_bool(0.7);
-                    one.machine.set_room(has_room, now, &mut one.desk);
-                    self.seen.held += u64::from(!has_room);
-                }
-                one.machine.tidy(self.now, self.taken_in, &mut one.desk);
-                let rested = std::mem::take(&mut one.desk.rested);
-                self.seen.rests += rested.len() as u64;
-                one.machine.rested(&rested);
-            }
-        }
-    }
-
-    /// The slow lane of a partition goes on, or it is opened or closed.
-    fn go_slowly(&mut self, at: usize, with_faults: bool) {
-        let (Some(running), Some(lanes)) = (&mut self.running, &mut self.lanes) else { return };
-        let pulled: Vec<usize> = running.iter().map(|one| one.pulled).collect();
-        let upto = [&*self.delivered, &*pulled, &*self.acknowledged];
-        let rng = &mut self.rng;
-        self.seen.slowed += u64::from(lanes.turn(&self.stream, upto, rng, with_faults));
-        let is_reset = with_faults && rng.random_bool(0.05);
-        let count = rng.random_range(0..8);
-        let events = &self.stream[at];
-        let (deliveries, token) = lanes.slow(at, events, pulled[at], count, is_reset);
-        let is_last = pulled[at] == events.len();
-        let pulled = Pulled { deliveries, token: Some(token), is_last };
-        let one = &mut running[at];
-        let wall = Time::from_ms(self.now.ms() + self.off_ms);
-        one.machine.pulled(pulled, wall, &mut one.desk);
-    }
-
     /// Whether everything there is was taken in, and every timer has fired.
     fn is_settled(&mut self) -> bool {
         let Some(running) = &self.running else { return false };
@@ -780,30 +467,4 @@ impl World {
     pub(crate) fn published(&self) -> BTreeMap<Box<str>, Output> {
         self.broker.clone()
     }
-}
-
-/// A twin takes an errand in, unless one of its events is poison.
-fn react(poison: &BTreeSet<u64>, cell: &Rc<RefCell<TwinCell>>, errand: TwinBatch) -> BatchResult {
-    let is_poison =
-        |fingerprint: u64| asked::is_poison(fingerprint) || poison.contains(&fingerprint);
-    let culprit = errand.inputs.iter().position(|ordered| {
-        matches!(ordered.input.cause, Cause::Event(_)) && is_poison(ordered.input.fingerprint)
-    });
-    let mut cell = cell.borrow_mut();
-    let Some(position) = culprit else { return cell.handle(errand) };
-    // What came before it has changed the state in memory already: that must not survive.
-    let before = TwinBatch { inputs: errand.inputs[..position].into(), ..errand };
-    let customer = cell.twin().customer.clone();
-    let _ = cell.handle(before);
-    let inputs = errand.inputs;
-    let fingerprint = inputs[position].input.fingerprint;
-    let failed = if fingerprint.is_multiple_of(2) || asked::is_poison(fingerprint) {
-        BatchFailure::Panic(HandlerPanic { inputs, position, message: "poison".to_owned() })
-    } else {
-        // It makes the twin too large.
-        let position = Some(position).filter(|_| errand.is_measured || inputs.len() == 1);
-        let error = Error::Unwritable { kind: RecordKind::Twin, detail: "poison".to_owned() };
-        BatchFailure::TooLarge(OversizedTwin { inputs, position, error })
-    };
-    BatchResult { customer, result: Err(failed) }
 }
