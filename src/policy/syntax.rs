@@ -401,9 +401,18 @@ mod tests {
 
     use crate::policy::Expression;
 
+    /// Each expression with the offset and the words of what is wrong with it.
+    fn told(sources: &[&str]) -> String {
+        let told = sources.iter().map(|source| {
+            let error = Expression::compile(source).unwrap_err();
+            format!("{source:<36}{:>3}  {}", error.offset, error.message)
+        });
+        told.collect::<Vec<_>>().join("\n")
+    }
+
     #[test]
-    fn what_people_write_instead_is_told_with_what_to_write() {
-        let told: Vec<String> = [
+    fn operators_of_other_languages_are_told_with_ours() {
+        let sources = [
             "profile.city = 'Ghent'",
             "profile.age => 18",
             "profile.age =< 18",
@@ -419,6 +428,29 @@ mod tests {
             "facts.a == not facts.b",
             "if facts.a then 1 else 2",
             "facts.a ? 1",
+        ];
+        insta::assert_snapshot!(told(&sources), @r#"
+        profile.city = 'Ghent'               13  found `=`; write `==` to compare
+        profile.age => 18                    12  found `=>`; write `>=`
+        profile.age =< 18                    12  found `=<`; write `<=`
+        profile.city <> 'Ghent'              13  found `<>`; write `!=`
+        profile.city === 'Ghent'             13  found `===`; write `==`
+        facts.a & facts.b                     8  found `&`; write `&&`
+        facts.a | facts.b                     8  found `|`; write `||`
+        facts.a and facts.b                   8  found `and`; write `&&`
+        facts.a AND facts.b                   8  found `AND`; write `&&`
+        facts.a or facts.b                    8  found `or`; write `||`
+        not facts.a                           0  found `not`; write `!` before a condition that must be false
+        not(facts.a)                          0  unknown function `not`; write `!` before a condition that must be false
+        facts.a == not facts.b               11  found `not`; write `!` before a condition that must be false
+        if facts.a then 1 else 2              0  found `if`; write `condition ? one : other`
+        facts.a ? 1                          11  expected `:` and what holds otherwise, as in `condition ? one : other`
+        "#);
+    }
+
+    #[test]
+    fn what_is_incomplete_or_in_a_wrong_place_is_told_with_its_place() {
+        let sources = [
             "profile.city ==",
             "profile.city == 'Ghent' &&",
             "profile.age in",
@@ -440,60 +472,8 @@ mod tests {
             "",
             "facts.a == 1 2",
             "profile..city",
-            "cases.x.items.exists(x)",
-            "cases.x.items.exists(x, y, x > 2)",
-            "cases.x.items.all(x > 2)",
-            "cases.x.items.filter(1, x > 2)",
-            "cases.x.items.map(x)",
-            "exists(facts.items, x, x > 2)",
-            "exists(facts.a)",
-            "has(profile)",
-            "has(now)",
-            "has('x')",
-            "has()",
-            "has(facts.a == 1)",
-            "has(facts.a, facts.b)",
-            "has(context['card-abroad'])",
-            "has facts.a",
-            "facts.a exists",
-            "facts.a == True",
-            "facts.a == FALSE",
-            "facts.a == None",
-            "facts.a == NULL",
-            "facts.a == nil",
-            "facts.a == undefined",
-            "facts.a like 'A%'",
-            "facts.a contains 'x'",
-            "facts.a starts with 'x'",
-            "facts.a.matches('x')",
-            "facts.a =~ 'x'",
-            "facts.a is 'x'",
-            "facts.a is null",
-            "facts.a is not null",
-            "facts.a not in ['x']",
-            "facts.a xor facts.b",
-        ]
-        .map(|source| {
-            let error = Expression::compile(source).unwrap_err();
-            format!("{source:<36}{:>3}  {}", error.offset, error.message)
-        })
-        .into();
-        insta::assert_snapshot!(told.join("\n"), @r#"
-        profile.city = 'Ghent'               13  found `=`; write `==` to compare
-        profile.age => 18                    12  found `=>`; write `>=`
-        profile.age =< 18                    12  found `=<`; write `<=`
-        profile.city <> 'Ghent'              13  found `<>`; write `!=`
-        profile.city === 'Ghent'             13  found `===`; write `==`
-        facts.a & facts.b                     8  found `&`; write `&&`
-        facts.a | facts.b                     8  found `|`; write `||`
-        facts.a and facts.b                   8  found `and`; write `&&`
-        facts.a AND facts.b                   8  found `AND`; write `&&`
-        facts.a or facts.b                    8  found `or`; write `||`
-        not facts.a                           0  found `not`; write `!` before a condition that must be false
-        not(facts.a)                          0  unknown function `not`; write `!` before a condition that must be false
-        facts.a == not facts.b               11  found `not`; write `!` before a condition that must be false
-        if facts.a then 1 else 2              0  found `if`; write `condition ? one : other`
-        facts.a ? 1                          11  expected `:` and what holds otherwise, as in `condition ? one : other`
+        ];
+        insta::assert_snapshot!(told(&sources), @r#"
         profile.city ==                      15  expected a value after `==`, but the expression ends
         profile.city == 'Ghent' &&           26  expected a value after `&&`, but the expression ends
         profile.age in                       14  expected a value after `in`, but the expression ends
@@ -515,6 +495,30 @@ mod tests {
                                               0  expected an expression, found nothing
         facts.a == 1 2                       13  found `2` right after `1`; expected an operator between them, such as `==` or `&&`
         profile..city                         8  expected an expression, such as `facts.trips > 2 && has(profile.city)`; found `.city`
+        "#);
+    }
+
+    #[test]
+    fn a_macro_or_has_of_another_form_is_told_with_its_own() {
+        let sources = [
+            "cases.x.items.exists(x)",
+            "cases.x.items.exists(x, y, x > 2)",
+            "cases.x.items.all(x > 2)",
+            "cases.x.items.filter(1, x > 2)",
+            "cases.x.items.map(x)",
+            "exists(facts.items, x, x > 2)",
+            "exists(facts.a)",
+            "has(profile)",
+            "has(now)",
+            "has('x')",
+            "has()",
+            "has(facts.a == 1)",
+            "has(facts.a, facts.b)",
+            "has(context['card-abroad'])",
+            "has facts.a",
+            "facts.a exists",
+        ];
+        insta::assert_snapshot!(told(&sources), @r#"
         cases.x.items.exists(x)              14  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
         cases.x.items.exists(x, y, x > 2)    14  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
         cases.x.items.all(x > 2)             14  `.all` needs a name for each item, and a condition; write `list.all(x, x > 2)`
@@ -531,6 +535,30 @@ mod tests {
         has(context['card-abroad'])           0  `has` takes no name in brackets; write `context['card-abroad'] != null`
         has facts.a                           0  found `has`; write `has(path)`
         facts.a exists                        8  found `exists`; write `has(path)`
+        "#);
+    }
+
+    #[test]
+    fn words_of_other_languages_are_told_with_ours() {
+        let sources = [
+            "facts.a == True",
+            "facts.a == FALSE",
+            "facts.a == None",
+            "facts.a == NULL",
+            "facts.a == nil",
+            "facts.a == undefined",
+            "facts.a like 'A%'",
+            "facts.a contains 'x'",
+            "facts.a starts with 'x'",
+            "facts.a.matches('x')",
+            "facts.a =~ 'x'",
+            "facts.a is 'x'",
+            "facts.a is null",
+            "facts.a is not null",
+            "facts.a not in ['x']",
+            "facts.a xor facts.b",
+        ];
+        insta::assert_snapshot!(told(&sources), @r#"
         facts.a == True                      11  found `True`; write `true`
         facts.a == FALSE                     11  found `FALSE`; write `false`
         facts.a == None                      11  found `None`; write `null`

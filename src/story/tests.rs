@@ -160,10 +160,8 @@ action = "*"
 "##);
 }
 
-#[test]
-fn every_way_to_fail_is_found_and_explained() {
-    let (report, findings) = report(
-        r#"
+/// Expectations each of which fails in its own way.
+const UNMET: &str = r#"
 [[expect]]
 customer = "ann"
 action = "say_sorry"
@@ -229,8 +227,11 @@ escalation = "*"
 [[never]]
 customer = "ann"
 need = "parcel"
-"#,
-    );
+"#;
+
+#[test]
+fn every_way_to_fail_is_found_and_explained() {
+    let (report, findings) = report(UNMET);
     assert!(findings.iter().all(|finding| !finding.is_met()));
     let failures = report.split_once("    ✗").unwrap().1;
     insta::assert_snapshot!(failures, @r##"
@@ -328,11 +329,7 @@ action = "*"
     }
 }
 
-#[test]
-fn every_mistake_in_a_story_is_found_at_once() {
-    let mistakes = parse(
-        "broken.toml",
-        r#"
+const BROKEN: &str = r#"
 story = "broken"
 start = "yesterday"
 ends = "never"
@@ -383,10 +380,11 @@ actoin = "say_sorry"
 [[never]]
 customer = "ann"
 fact = "late"
-"#,
-        &policy(),
-    )
-    .unwrap_err();
+"#;
+
+#[test]
+fn every_mistake_in_a_story_is_found_at_once() {
+    let mistakes = parse("broken.toml", BROKEN, &policy()).unwrap_err();
     insta::assert_snapshot!(mistakes, @r##"
 broken.toml:3:10: expected a time such as 2026-03-02T09:00:00Z, found `yesterday`
  3 | start = "yesterday"

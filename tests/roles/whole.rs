@@ -136,17 +136,30 @@ async fn an_agent_of_several_queues_finds_whom_they_help_without_naming_the_queu
 #[tokio::test(flavor = "multi_thread")]
 async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_it() {
     let company = Company::start(&["lea=care"]).await;
-    let (folder, port) = (company.folder.path(), company.port);
+    let folder = company.folder.path();
+    a_channel_reports(&company).await;
+    an_operator_sees_it(folder).await;
+    an_operator_follows_a_channel(folder).await;
+    an_operator_replays_what_was(&company).await;
+    a_channel_speaks_for_itself_alone(folder).await;
+    an_agent_works_in_their_queues(folder).await;
+    a_refusal_names_who_may(folder).await;
+    an_integrator_finds_its_consumer_made(&company).await;
+}
 
-    // A channel reports, with no more than its own key.
+/// With no more than its own key.
+async fn a_channel_reports(company: &Company) {
+    let (folder, port) = (company.folder.path(), company.port);
     let key = std::fs::read_to_string(folder.join("keys/channel-web.nk")).unwrap();
     let client = join(folder, port, &key, "_INBOX.channel-web").await;
     let event = r#"{"type":"track","data":{"name":"Payment Made","properties":{"amount":2400,"to":"Garage Dupont"}}}"#;
     let stream = jetstream::new(client);
     let sent = stream.publish("jumeau.events.web.ann", event.into()).await.unwrap();
     in_time(sent.into_future()).await.unwrap();
+}
 
-    // The operator sees it, under a name that the broker vouches for.
+/// Under a name that the broker vouches for.
+async fn an_operator_sees_it(folder: &Path) {
     until("the twin knows", async || {
         twinctl(folder, "operator-anna", "show ann").await.1.contains("Garage Dupont")
             || twinctl(folder, "operator-anna", "timeline ann").await.1.contains("Payment Made")
@@ -161,9 +174,10 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
     assert!(!done && said.contains("the holder of the key of `operator-max`"), "{said}");
     let (done, said) = twinctl(folder, "channel-web", "--timeout 60 show ann").await;
     assert!(!done && !said.contains("Garage"), "{said}");
+}
 
+async fn an_operator_follows_a_channel(folder: &Path) {
     let seen = AtomicBool::new(false);
-    // The operator sees what comes of any channel, and lives it once more.
     let tail = twinctl(folder, "operator-anna", "--timeout 60 tail --customer eve -n 1");
     let talk = async {
         until("the tail shows it", async || {
@@ -180,6 +194,10 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
         assert!(done && said.contains("eve") && said.contains("page"), "{said}");
     };
     tokio::join!(tail, talk);
+}
+
+async fn an_operator_replays_what_was(company: &Company) {
+    let (folder, port) = (company.folder.path(), company.port);
     let (done, said) = twinctl(folder, "operator-anna", "replay ann --policy bank").await;
     assert!(done, "{said}");
     let rehearse = format!(
@@ -194,9 +212,11 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
         .unwrap();
     let said = String::from_utf8_lossy(&[rehearsed.stdout, rehearsed.stderr].concat()).into_owned();
     assert!(rehearsed.status.success() && !said.contains("no service"), "{said}");
+}
 
-    // A channel reports and asks with what stands in its file, in its own channel only, and speaks for
-    // no agent; a contact centre does.
+/// A channel reports and asks with what stands in its file, in its own channel only, and speaks for no
+/// agent; a contact centre does.
+async fn a_channel_speaks_for_itself_alone(folder: &Path) {
     for (user, act, is_allowed) in [
         ("channel-web", "decide ann --place hero", true),
         ("channel-web", "decide ann --place hero --channel centre", false),
@@ -218,8 +238,9 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
             && said.matches("expected an escalation of this customer").count() == 1
     })
     .await;
+}
 
-    // An agent does their work, in their queues only.
+async fn an_agent_works_in_their_queues(folder: &Path) {
     for (customer, queue) in [("ann", "care"), ("bob", "cards")] {
         let opened = format!("escalations open {customer} call --queue {queue}");
         let (done, said) = twinctl(folder, "operator-anna", &opened).await;
@@ -243,8 +264,10 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
             twinctl(folder, "agent-lea", &format!("--timeout 60 escalations {act}")).await;
         assert_eq!(done, is_allowed, "{act}: {said}");
     }
+}
 
-    // What the broker refuses is said at once, with who may: nobody waits for an answer in vain.
+/// What the broker refuses is said at once, without waiting for an answer that cannot come.
+async fn a_refusal_names_who_may(folder: &Path) {
     for (act, who) in [
         ("escalations list --queue cards", "agents may, in their queues"),
         ("escalations open ann call --queue care", "operators may"),
@@ -261,8 +284,10 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
         let sentence = "the broker does not permit `agent-lea` to ";
         assert!(said.contains(sentence) && said.contains(who), "{act}: {said}");
     }
+}
 
-    // The integrator finds its consumer made.
+async fn an_integrator_finds_its_consumer_made(company: &Company) {
+    let (folder, port) = (company.folder.path(), company.port);
     let key = std::fs::read_to_string(folder.join("keys/integrator-web.nk")).unwrap();
     let client = join(folder, port, &key, "_INBOX.integrator-web").await;
     let stream = jetstream::new(client);

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::*;
@@ -96,9 +97,9 @@ fn the_version_follows_names_and_contents() {
     );
 }
 
-#[test]
-fn every_mistake_is_found_at_once_and_explained_where_it_stands() {
-    let broken = r#"
+/// A policy with most mistakes that one can make; other files have a second head, no end of a text, and a
+/// key twice.
+const BROKEN: &str = r#"
 [policy]
 name = "bank"
 languages = ["en", "fr", "en"]
@@ -174,16 +175,53 @@ value = 0.1
 
 [more]
 "#;
+
+fn broken() -> Mistakes {
     let other = "[policy]\nname = \"other\"\nlanguages = []\n";
     let torn = "[needs.x]\ndescribe = \"never closed\nexpires = \"1d\"\n";
-    let mistakes = load(&Files::new([
-        ("bank.toml", broken),
+    let files = Files::new([
+        ("bank.toml", BROKEN),
         ("other.toml", other),
         ("torn.toml", torn),
         ("twice.toml", "[needs]\na = 1\na = 2"),
-    ]))
-    .unwrap_err();
-    insta::assert_snapshot!(mistakes, @r#"
+    ]);
+    load(&files).unwrap_err()
+}
+
+/// The mistakes in some lines of the policy.
+fn mistakes_in(lines: RangeInclusive<u32>) -> String {
+    let broken = broken();
+    let in_lines =
+        broken.iter().filter(|one| &*one.file == "bank.toml" && lines.contains(&one.line));
+    in_lines.map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
+}
+
+#[test]
+fn every_mistake_is_found_at_once_and_told_in_the_order_of_the_files() {
+    let mistakes = broken();
+    assert_eq!(mistakes.iter().len(), 63);
+    let places: Vec<_> = mistakes.iter().map(|one| (&*one.file, one.line)).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    let others: Vec<_> = mistakes.iter().filter(|one| &*one.file != "bank.toml").collect();
+    let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(others.join("\n\n"), @r#"
+other.toml:1:1: [policy] is defined twice; first in bank.toml:2
+ 1 | [policy]
+   | ^^^^^^^^
+
+torn.toml:2:25: expected TOML, but: invalid character in string: `\n`
+ 2 | describe = "never closed
+   |                         ^
+
+twice.toml:3:1: `a` is set twice; first in line 2
+ 3 | a = 2
+   | ^
+"#);
+}
+
+#[test]
+fn the_mistakes_of_a_head_of_needs_and_of_preferences_are_explained() {
+    insta::assert_snapshot!(mistakes_in(1..=17), @r#"
 bank.toml:4:27: `en` is listed twice
  4 | languages = ["en", "fr", "en"]
    |                           ^^
@@ -207,7 +245,12 @@ bank.toml:15:12: expected 1 to 1000, found 0
 bank.toml:16:14: expected 0 to 1, found 1.5
  16 | confidence = 1.5
     |              ^^^
+"#);
+}
 
+#[test]
+fn the_mistakes_of_what_a_rule_answers_to_are_explained() {
+    insta::assert_snapshot!(mistakes_in(18..=27), @r#"
 bank.toml:18:1: expected at least one step after `then`
  18 | [[rules]]
     | ^^^^^^^^^
@@ -243,7 +286,12 @@ bank.toml:26:52: events of type `link` have no detail; write `link` alone
 bank.toml:27:55: unknown name `contex`; did you mean `context`?
  27 | when = 'event.propertes.country != profile.country && contex.card == "x"'
     |                                                       ^^^^^^^^^^^
+"#);
+}
 
+#[test]
+fn the_mistakes_of_steps_are_explained() {
+    insta::assert_snapshot!(mistakes_in(28..=42), @r#"
 bank.toml:29:14: unknown need `card_abrod`; did you mean `card_abroad`?
  29 |   { raise = "card_abrod", strength = 2 },
     |              ^^^^^^^^^^
@@ -319,7 +367,12 @@ bank.toml:40:12: unknown action `open_card`
 bank.toml:41:4: expected a table, found a text
  41 |   "raise",
     |    ^^^^^
+"#);
+}
 
+#[test]
+fn the_mistakes_of_a_condition_are_explained() {
+    insta::assert_snapshot!(mistakes_in(43..=48), @r#"
 bank.toml:44:1: expected a key `name` here, found none
  44 | [[rules]]
     | ^^^^^^^^^
@@ -335,7 +388,12 @@ bank.toml:46:52: `need` can be used only in actions
 bank.toml:46:73: `needs.card_abroad` is a number and has no fields
  46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
     |                                                                         ^^^^^^^^^^^^^^^^^^^
+"#);
+}
 
+#[test]
+fn the_mistakes_of_an_action_are_explained() {
+    insta::assert_snapshot!(mistakes_in(49..=56), @r#"
 bank.toml:51:27: unknown need `crad_abroad`; did you mean `card_abroad`?
  51 | serves = ["card_abroad", "crad_abroad"]
     |                           ^^^^^^^^^^^
@@ -371,7 +429,12 @@ bank.toml:56:48: expected a value after `+`, but the expression ends
 bank.toml:56:52: expected a name of letters, digits, `-` and `_`, found ` ` in it
  56 | data = { destination = "event.properties.city +", "bad name" = "1" }
     |                                                    ^^^^^^^^
+"#);
+}
 
+#[test]
+fn the_mistakes_of_treatments_are_explained() {
+    insta::assert_snapshot!(mistakes_in(57..=69), @r#"
 bank.toml:58:12: expected a name of letters, digits, `-` and `_`, found ` ` in it
  58 | channel = "an app"
     |            ^^^^^^
@@ -411,7 +474,12 @@ bank.toml:66:1: the treatment `app` is defined twice; give each a `name`
 bank.toml:68:21: expected a field of `profile`, such as `profile.name`, found `profile` itself
  68 | text.en = "Hello {{ profile }}"
     |                     ^^^^^^^
+"#);
+}
 
+#[test]
+fn the_mistakes_of_an_idle_action_and_an_unknown_table_are_explained() {
+    insta::assert_snapshot!(mistakes_in(70..=80), @r#"
 bank.toml:70:1: expected `serves` with the needs that `idle` serves, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where a channel may request it, found none: it could never be chosen
  70 | [[actions]]
     | ^^^^^^^^^^^
@@ -423,18 +491,6 @@ bank.toml:70:1: expected a key `treatments` here, found none
 bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, queues, windows, counters, activities, experiments, actions, interactions, purposes, rules, policy, escalate, dissatisfaction, contact, suitability, weights, explore, erasure, retention, identity, learn
  75 | [more]
     |  ^^^^
-
-other.toml:1:1: [policy] is defined twice; first in bank.toml:2
- 1 | [policy]
-   | ^^^^^^^^
-
-torn.toml:2:25: expected TOML, but: invalid character in string: `\n`
- 2 | describe = "never closed
-   |                         ^
-
-twice.toml:3:1: `a` is set twice; first in line 2
- 3 | a = 2
-   | ^
 "#);
 }
 

@@ -365,8 +365,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_decision_reads_well() {
+    /// A decision in which candidates ended in many ways.
+    fn rich_decision() -> Decision {
         let rich = Candidate {
             read: vec![("facts.income".into(), Value::Int(1_800))],
             ..candidate(
@@ -392,7 +392,7 @@ mod tests {
             score: 0.0475,
             ..candidate("gloves", CandidateVerdict::Outscored, Stage::Arbitration, 0.95)
         };
-        let decision = Decision {
+        Decision {
             id: "d1".into(),
             number: 11,
             at: at("2026-11-22T09:30:00Z"),
@@ -418,7 +418,12 @@ mod tests {
             ],
             chosen: Vec::new(),
             arms: vec![ArmAssignment { experiment: "tone".into(), arm: "gentle".into() }],
-        };
+        }
+    }
+
+    #[test]
+    fn a_decision_reads_well() {
+        let decision = rich_decision();
         let known = vec![KnownDecision {
             id: "d0".into(),
             number: 10,
