@@ -332,44 +332,7 @@ pub(crate) enum Command {
                       The campaign runs on its own, also across restarts of the service; the last example \
                       ends it."
     )]
-    Campaign {
-        /// Its name: that of a shared fact.
-        name: String,
-        /// Condition on customers: an expression over profile, context, facts, preferences,
-        /// consents, cases. Default: all customers.
-        #[arg(long = "where", value_name = "EXPRESSION")]
-        condition: Option<String>,
-        /// An action that takes part; may be repeated. Left out: all.
-        #[arg(long = "action")]
-        actions: Vec<String>,
-        /// An issue that takes part: service, retention, nurture or sales; may be repeated.
-        #[arg(long = "issue")]
-        issues: Vec<String>,
-        /// Only actions that may be shown there; may be repeated.
-        #[arg(long = "place")]
-        places: Vec<String>,
-        /// The channel in which they are said. Left out: the one that fits best.
-        #[arg(long)]
-        channel: Option<String>,
-        /// Customers looked at in a second, at most.
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-        rate: Option<u32>,
-        /// Days after which it ends in any case.
-        #[arg(long, default_value = "7", value_parser = clap::value_parser!(u32).range(1..=30))]
-        days: u32,
-        /// Dry run: count matching customers and show the actions of a sample; sends nothing.
-        #[arg(long)]
-        dry_run: bool,
-        /// Sample size of a dry run.
-        #[arg(long, default_value = "1000")]
-        sample: usize,
-        /// Start it and do not wait for its end.
-        #[arg(long)]
-        no_wait: bool,
-        /// Start it even without a condition and without actions.
-        #[arg(long)]
-        yes: bool,
-    },
+    Campaign(CampaignChoices),
     /// Show results of experiments, with confidence intervals.
     Experiments,
     /// Moves the clock of a service that runs on event time.
@@ -410,6 +373,47 @@ pub(crate) enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// The choices of a campaign.
+#[derive(Debug, Args)]
+pub(crate) struct CampaignChoices {
+    /// Its name: that of a shared fact.
+    pub(crate) name: String,
+    /// Condition on customers: an expression over profile, context, facts, preferences,
+    /// consents, cases. Default: all customers.
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    pub(crate) condition: Option<String>,
+    /// An action that takes part; may be repeated. Left out: all.
+    #[arg(long = "action")]
+    pub(crate) actions: Vec<String>,
+    /// An issue that takes part: service, retention, nurture or sales; may be repeated.
+    #[arg(long = "issue")]
+    pub(crate) issues: Vec<String>,
+    /// Only actions that may be shown there; may be repeated.
+    #[arg(long = "place")]
+    pub(crate) places: Vec<String>,
+    /// The channel in which they are said. Left out: the one that fits best.
+    #[arg(long)]
+    pub(crate) channel: Option<String>,
+    /// Customers looked at in a second, at most.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
+    /// Days after which it ends in any case.
+    #[arg(long, default_value = "7", value_parser = clap::value_parser!(u32).range(1..=30))]
+    pub(crate) days: u32,
+    /// Dry run: count matching customers and show the actions of a sample; sends nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Sample size of a dry run.
+    #[arg(long, default_value = "1000")]
+    pub(crate) sample: usize,
+    /// Start it and do not wait for its end.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Start it even without a condition and without actions.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// Which model version a replay uses.

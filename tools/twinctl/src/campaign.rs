@@ -8,25 +8,83 @@ use jumeau::event::{Campaign, SharedFact};
 use jumeau::partition::{CampaignCounts, Progress};
 use jumeau::terminal;
 
+use crate::arguments::{CampaignChoices, Connection};
 use crate::failure::Failure;
 use crate::out::Out;
-use crate::render;
+use crate::publish::{self, publish};
 use crate::service::Service;
+use crate::{event, render};
 
 /// The interval at which the progress is requested.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The arguments of a campaign.
-pub(crate) struct CampaignArguments<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) condition: Option<String>,
-    pub(crate) campaign: Campaign,
-    pub(crate) ttl: u32,
+struct CampaignArguments<'a> {
+    name: &'a str,
+    condition: Option<String>,
+    campaign: Campaign,
+    ttl: u32,
+}
+
+/// Starts a campaign and shows its progress, or rehearses it.
+pub(crate) async fn campaign(
+    connection: &Connection,
+    choices: CampaignChoices,
+    out: Out,
+) -> Result<(), Failure> {
+    let CampaignChoices { name, dry_run, sample, no_wait, .. } = &choices;
+    if !choices.is_restricted() && !dry_run && !choices.yes {
+        return Err(Failure::Usage(format!(
+            "expected a condition (--where) or actions (--action, --issue, --place) for the \
+             campaign `{name}`, found neither: every customer would decide among all \
+             actions. Use --yes if that is intended; `twinctl broadcasts` shows the \
+             progress of a campaign"
+        )));
+    }
+    let wanted = choices.arguments();
+    let service = Service::connect(connection).await?;
+    if *dry_run {
+        let reply = wanted.rehearse(&service, *sample).await?;
+        return out.tell(&reply, render::rehearsed);
+    }
+    check(&service, &wanted).await?;
+    let subjects = crate::subjects(&connection.prefix)?;
+    let begun = event::campaign(name, &wanted.fact(), &subjects, crate::now())?;
+    let identity = begun.identity;
+    if *no_wait {
+        return publish(connection, begun.ready, false, out).await;
+    }
+    publish::store(&service, begun.ready).await?;
+    watch(&service, name, &identity, out).await
+}
+
+impl CampaignChoices {
+    /// Whether it is for some customers or some actions only.
+    fn is_restricted(&self) -> bool {
+        let named = [&self.actions, &self.issues, &self.places];
+        self.condition.is_some() || named.iter().any(|names| !names.is_empty())
+    }
+
+    fn arguments(&self) -> CampaignArguments<'_> {
+        let names = |all: &[String]| all.iter().map(|name| name.as_str().into()).collect();
+        CampaignArguments {
+            name: &self.name,
+            condition: self.condition.clone(),
+            campaign: Campaign {
+                actions: names(&self.actions),
+                issues: names(&self.issues),
+                placements: names(&self.places),
+                channel: self.channel.as_deref().map(Into::into),
+                rate: self.rate,
+            },
+            ttl: self.days * 86_400,
+        }
+    }
 }
 
 impl CampaignArguments<'_> {
     /// The broadcast of the campaign.
-    pub(crate) fn fact(&self) -> SharedFact {
+    fn fact(&self) -> SharedFact {
         SharedFact {
             value: None,
             condition: self.condition.as_deref().map(Into::into),
@@ -38,7 +96,7 @@ impl CampaignArguments<'_> {
     }
 
     /// A dry run: counts every customer, and lets `sample` of the matching ones decide.
-    pub(crate) async fn rehearse(
+    async fn rehearse(
         &self,
         service: &Service,
         sample: usize,
@@ -77,10 +135,7 @@ impl CampaignArguments<'_> {
 }
 
 /// Checks that the named actions exist, before anything is published.
-pub(crate) async fn check(
-    service: &Service,
-    arguments: &CampaignArguments<'_>,
-) -> Result<(), Failure> {
+async fn check(service: &Service, arguments: &CampaignArguments<'_>) -> Result<(), Failure> {
     let question = TryCampaignRequest {
         scope: arguments.name.into(),
         fact: arguments.fact(),
@@ -96,12 +151,7 @@ pub(crate) async fn check(
 }
 
 /// Follows a published campaign until its scan is complete.
-pub(crate) async fn watch(
-    service: &Service,
-    name: &str,
-    identity: &str,
-    out: Out,
-) -> Result<(), Failure> {
+async fn watch(service: &Service, name: &str, identity: &str, out: Out) -> Result<(), Failure> {
     let style = ProgressStyle::with_template("{bar:30} {msg}  {elapsed}");
     let bar = ProgressBar::new(1);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -36,6 +36,20 @@ pub(crate) struct Listed {
     limit: Option<usize>,
 }
 
+impl Listed {
+    fn request(self) -> EscalationsRequest {
+        let Listed { queue, state, language, agent, limit } = self;
+        EscalationsRequest {
+            queue: queue.map(Into::into),
+            state,
+            language: language.map(Into::into),
+            agent: agent.map(Into::into),
+            limit,
+            after: None,
+        }
+    }
+}
+
 impl Default for Escalations {
     fn default() -> Escalations {
         Escalations::List(Listed::default())
@@ -197,16 +211,8 @@ pub(crate) async fn escalations(
     out: Out,
 ) -> Result<(), Failure> {
     match command {
-        Escalations::List(Listed { queue, state, language, agent, limit }) => {
-            let wanted = EscalationsRequest {
-                queue: queue.map(Into::into),
-                state,
-                language: language.map(Into::into),
-                agent: agent.map(Into::into),
-                limit,
-                after: None,
-            };
-            let reply = list(service, wanted).await?;
+        Escalations::List(listed) => {
+            let reply = list(service, listed.request()).await?;
             out.tell(&reply, |reply| render::escalations(reply, crate::width()))
         }
         Escalations::Watch { queue, count } => watch(service, queue, count, out).await,

@@ -32,10 +32,10 @@ use jumeau::api::{
     TimelineReply, TimelineRequest, WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, verb,
 };
 use jumeau::contract::Subjects;
-use jumeau::event::{Campaign, Channel, Customer, Time};
+use jumeau::event::{Channel, Customer, Time};
 use jumeau::terminal;
 
-use arguments::{Arguments, Command, Dead};
+use arguments::{Arguments, Command, Connection, Dead};
 use failure::Failure;
 use out::Out;
 use publish::publish;
@@ -92,29 +92,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             terminal::say(out::json(&schema::schema(&name)?)?);
             Ok(())
         }
-        Command::Publish { customer, event, pairs, data, channel, id, time, dry_run } => {
-            let typed = event::Typed {
-                customer: &customer,
-                event,
-                pairs: &pairs,
-                data: data.as_deref(),
-                channel: &channel,
-                id: id.as_deref(),
-                time,
-            };
-            let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
-            publish(&connection, ready, dry_run, out).await
-        }
-        Command::Broadcast { scope, pairs, data, id, time, dry_run } => {
-            let typed = event::TypedBroadcast {
-                scope: &scope,
-                pairs: &pairs,
-                data: data.as_deref(),
-                id: id.as_deref(),
-                time,
-            };
-            let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
-            publish(&connection, ready, dry_run, out).await
+        Command::Publish { .. } | Command::Broadcast { .. } => {
+            send(&connection, command, out).await
         }
         Command::Receipt { command: arguments::OfReceipt::Verify { file, key } } => {
             erase::verify(&file, key.as_deref(), out)
@@ -137,59 +116,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             let service = Service::connect(&connection).await?;
             export::export(&service, &customer, html, output.as_deref()).await
         }
-        Command::Campaign {
-            name,
-            condition,
-            actions,
-            issues,
-            places,
-            channel,
-            rate,
-            days,
-            dry_run,
-            sample,
-            no_wait,
-            yes,
-        } => {
-            let is_named = condition.is_some()
-                || [&actions, &issues, &places].iter().any(|names| !names.is_empty());
-            if !is_named && !dry_run && !yes {
-                return Err(Failure::Usage(format!(
-                    "expected a condition (--where) or actions (--action, --issue, --place) for the \
-                     campaign `{name}`, found neither: every customer would decide among all \
-                     actions. Use --yes if that is intended; `twinctl broadcasts` shows the \
-                     progress of a campaign"
-                )));
-            }
-            let names = |all: Vec<String>| all.into_iter().map(Into::into).collect();
-            let campaign = Campaign {
-                actions: names(actions),
-                issues: names(issues),
-                placements: names(places),
-                channel: channel.map(Into::into),
-                rate,
-            };
-            let wanted = campaign::CampaignArguments {
-                name: &name,
-                condition,
-                campaign,
-                ttl: days * 86_400,
-            };
-            let service = Service::connect(&connection).await?;
-            if dry_run {
-                let reply = wanted.rehearse(&service, sample).await?;
-                return out.tell(&reply, render::rehearsed);
-            }
-            campaign::check(&service, &wanted).await?;
-            let subjects = subjects(&connection.prefix)?;
-            let begun = event::campaign(&name, &wanted.fact(), &subjects, now())?;
-            let identity = begun.identity;
-            if no_wait {
-                return publish(&connection, begun.ready, false, out).await;
-            }
-            publish::store(&service, begun.ready).await?;
-            campaign::watch(&service, &name, &identity, out).await
-        }
+        Command::Campaign(choices) => campaign::campaign(&connection, choices, out).await,
         Command::Replay { customer, policy, from, models } => {
             let wanted = replay::ReplayArguments {
                 customer: &customer,
@@ -213,8 +140,79 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Commands that publish one message.
+async fn send(connection: &Connection, command: Command, out: Out) -> Result<(), Failure> {
+    match command {
+        Command::Publish { customer, event, pairs, data, channel, id, time, dry_run } => {
+            let typed = event::Typed {
+                customer: &customer,
+                event,
+                pairs: &pairs,
+                data: data.as_deref(),
+                channel: &channel,
+                id: id.as_deref(),
+                time,
+            };
+            let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
+            publish(connection, ready, dry_run, out).await
+        }
+        Command::Broadcast { scope, pairs, data, id, time, dry_run } => {
+            let typed = event::TypedBroadcast {
+                scope: &scope,
+                pairs: &pairs,
+                data: data.as_deref(),
+                id: id.as_deref(),
+                time,
+            };
+            let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
+            publish(connection, ready, dry_run, out).await
+        }
+        // The others are handled elsewhere.
+        _ => Ok(()),
+    }
+}
+
 /// Commands with one request and one reply.
 async fn ask(service: &Service, command: Command, out: Out) -> Result<(), Failure> {
+    match command {
+        Command::Policy => {
+            let reply: PolicyStatus = service.ask_plainly(verb::POLICY).await?;
+            out.tell(&reply, render::policy)
+        }
+        Command::Broadcasts => {
+            let reply: LiveBroadcasts = service.ask_plainly(verb::BROADCASTS).await?;
+            out.tell(&reply, |reply| render::broadcasts(reply, width()))
+        }
+        Command::Experiments => {
+            let reply: ExperimentsReply = service.ask_plainly(verb::EXPERIMENTS).await?;
+            out.tell(&reply, |reply| render::experiments(reply, width()))
+        }
+        Command::Escalations { command } => {
+            escalations::escalations(service, command.unwrap_or_default(), out).await
+        }
+        Command::Advance { to } => {
+            let reply: AdvanceReply = service.ask(verb::ADVANCE, &AdvanceRequest { to }).await?;
+            out.tell(&reply, render::advanced)
+        }
+        Command::Backup { name } => {
+            let question = BackupRequest { name: name.map(Into::into) };
+            let reply: BackupReply = service.ask(verb::BACKUP, &question).await?;
+            out.tell(&reply, render::backup)
+        }
+        Command::Audit { about, by, act, limit } => {
+            let about = about.map(|id| Customer::new(&id)).transpose().map_err(Failure::Usage)?;
+            let (by, act) = (by.map(Into::into), act.map(Into::into));
+            let question = AuditRequest { limit: Some(limit), about, by, act };
+            let reply: AuditReply = service.ask(verb::AUDIT, &question).await?;
+            out.tell(&reply, |reply| render::audit(reply, width()))
+        }
+        Command::Dead { command } => dead(service, command, out).await,
+        other => ask_of_customer(service, other, out).await,
+    }
+}
+
+/// Those of them that are about one customer.
+async fn ask_of_customer(service: &Service, command: Command, out: Out) -> Result<(), Failure> {
     match command {
         Command::Show { customer } if out.is_json() => {
             // The service's JSON as received, including fields of a newer version.
@@ -257,38 +255,6 @@ async fn ask(service: &Service, command: Command, out: Out) -> Result<(), Failur
             let reply: DecideReply = service.ask_of(&verb, &customer, Some(&question)).await?;
             out.tell(&reply, render::offers)
         }
-        Command::Policy => {
-            let reply: PolicyStatus = service.ask_plainly(verb::POLICY).await?;
-            out.tell(&reply, render::policy)
-        }
-        Command::Broadcasts => {
-            let reply: LiveBroadcasts = service.ask_plainly(verb::BROADCASTS).await?;
-            out.tell(&reply, |reply| render::broadcasts(reply, width()))
-        }
-        Command::Experiments => {
-            let reply: ExperimentsReply = service.ask_plainly(verb::EXPERIMENTS).await?;
-            out.tell(&reply, |reply| render::experiments(reply, width()))
-        }
-        Command::Escalations { command } => {
-            escalations::escalations(service, command.unwrap_or_default(), out).await
-        }
-        Command::Advance { to } => {
-            let reply: AdvanceReply = service.ask(verb::ADVANCE, &AdvanceRequest { to }).await?;
-            out.tell(&reply, render::advanced)
-        }
-        Command::Backup { name } => {
-            let question = BackupRequest { name: name.map(Into::into) };
-            let reply: BackupReply = service.ask(verb::BACKUP, &question).await?;
-            out.tell(&reply, render::backup)
-        }
-        Command::Audit { about, by, act, limit } => {
-            let about = about.map(|id| Customer::new(&id)).transpose().map_err(Failure::Usage)?;
-            let (by, act) = (by.map(Into::into), act.map(Into::into));
-            let question = AuditRequest { limit: Some(limit), about, by, act };
-            let reply: AuditReply = service.ask(verb::AUDIT, &question).await?;
-            out.tell(&reply, |reply| render::audit(reply, width()))
-        }
-        Command::Dead { command } => dead(service, command, out).await,
         // The others are handled elsewhere.
         _ => Ok(()),
     }

@@ -1,8 +1,8 @@
 //! Replays of a customer's history under another policy.
 
 use jumeau::api::{KnownDecision, WhyRequest, verb};
-use jumeau::bus::Bus;
-use jumeau::event::{Content, Customer, Time};
+use jumeau::bus::{self, Bus};
+use jumeau::event::{Content, Customer, Rights, Time};
 use jumeau::language::Languages;
 use jumeau::past::{Lived, Past};
 use jumeau::policy::Policy;
@@ -37,7 +37,7 @@ pub(crate) async fn replay(
         PolicySource::find(wanted.policy).map_err(|error| Failure::Usage(error.to_string()))?;
     let policy =
         source.policy(&Languages::embedded()).map_err(|error| Failure::Usage(error.to_string()))?;
-    let unreachable = |error: jumeau::bus::Error| service::failed(connection, &error);
+    let unreachable = |error: bus::Error| service::failed(connection, &error);
     let unanswered = |error: rehearsal::Error| match error {
         rehearsal::Error::Bus(error) => service::failed(connection, &error),
         rehearsal::Error::Reply(_) => Failure::Unreachable(error.to_string()),
@@ -48,21 +48,7 @@ pub(crate) async fn replay(
     tokio::spawn(async move { service::heed(&heeded).await });
     let rights = rehearsal::rights(&bus).await.map_err(unanswered)?;
 
-    let mut past = Past::default();
-    let mut begins = None;
-    bus.past(Some(&customer), |mut delivery| {
-        let (sequence, stored) = (delivery.sequence, delivery.stored);
-        begins.get_or_insert(stored);
-        delivery.admit(&rights);
-        if let Content::Broadcast(told) = &delivery.content {
-            past.broadcast(sequence, stored, told.clone());
-        } else if let Ok(event) = delivery.read() {
-            past.event(sequence, stored, event.clone());
-        }
-        true
-    })
-    .await
-    .map_err(unreachable)?;
+    let mut past = events(&bus, &customer, &rights).await.map_err(unreachable)?;
     recollect(&bus, &customer, &mut past).await.map_err(unanswered)?;
     if past.is_empty() {
         return Err(Failure::Negative(format!(
@@ -70,9 +56,49 @@ pub(crate) async fn replay(
             customer.token()
         )));
     }
+    let was = actions(&bus, &customer, &past).await.map_err(unreachable)?;
+    let mut learned = RelearnedModels::of(&bus).await.map_err(unanswered)?;
+    let life = past.life(&customer, &policy, now);
+    let lives = rehearsal::live(vec![life], wanted.by, &mut learned).await.map_err(unanswered)?;
+    let by_now = lives.by_now;
+    let lived = lives.lived.into_iter().next().unwrap_or_default();
+    let compared = compared(&service, wanted.customer, &lived, &policy).await?;
+    show(&Replay {
+        customer: &customer,
+        policy: format!("{} {}", policy.name, policy.version),
+        inputs: lived.inputs,
+        from: wanted.from,
+        was,
+        would: lived.actions.iter().map(|action| said(action)).collect(),
+        notes: notes(by_now, compared, &lived),
+    })
+}
 
+/// The customer's events in the stream.
+async fn events(bus: &Bus, customer: &Customer, rights: &Rights) -> Result<Past, bus::Error> {
+    let mut past = Past::default();
+    bus.past(Some(customer), |mut delivery| {
+        let (sequence, stored) = (delivery.sequence, delivery.stored);
+        delivery.admit(rights);
+        if let Content::Broadcast(told) = &delivery.content {
+            past.broadcast(sequence, stored, told.clone());
+        } else if let Ok(event) = delivery.read() {
+            past.event(sequence, stored, event.clone());
+        }
+        true
+    })
+    .await?;
+    Ok(past)
+}
+
+/// The actions that were taken: those in the stream, and those in answers to channels.
+async fn actions(
+    bus: &Bus,
+    customer: &Customer,
+    past: &Past,
+) -> Result<Vec<ReplayedAction>, bus::Error> {
     let mut was = Vec::new();
-    bus.said(Some(&customer), |action| was.push(said(&action))).await.map_err(unreachable)?;
+    bus.said(Some(customer), |action| was.push(said(&action))).await?;
     for (at, asked) in past.asked() {
         was.extend(asked.answered.iter().map(|answered| ReplayedAction {
             at,
@@ -81,11 +107,11 @@ pub(crate) async fn replay(
             channel: asked.channel.as_str().into(),
         }));
     }
-    let mut learned = RelearnedModels::of(&bus).await.map_err(unanswered)?;
-    let life = past.life(&customer, &policy, now);
-    let lives = rehearsal::live(vec![life], wanted.by, &mut learned).await.map_err(unanswered)?;
-    let by_now = lives.by_now;
-    let lived = lives.lived.into_iter().next().unwrap_or_default();
+    Ok(was)
+}
+
+/// What limits the replay; and, if there is one, the comparison with the stored decisions.
+fn notes(by_now: u64, compared: Option<String>, lived: &Lived) -> Vec<String> {
     let mut notes = Vec::new();
     if by_now > 0 {
         notes.push(format!(
@@ -94,7 +120,7 @@ pub(crate) async fn replay(
             many(by_now, "input")
         ));
     }
-    notes.extend(compared(&service, wanted.customer, &lived, &policy).await?);
+    notes.extend(compared);
     if lived.is_cut {
         notes.push(
             "the history has more timer firings than the limit; the replay stops there".to_owned(),
@@ -103,15 +129,7 @@ pub(crate) async fn replay(
     if let Some(linked) = lived.twin.as_ref().and_then(|twin| twin.linked_to.as_ref()) {
         notes.push(format!("the identifier was linked to {linked}: replay that customer, too"));
     }
-    show(&Replay {
-        customer: &customer,
-        policy: format!("{} {}", policy.name, policy.version),
-        inputs: lived.inputs,
-        from: wanted.from,
-        was,
-        would: lived.actions.iter().map(|action| said(action)).collect(),
-        notes,
-    })
+    notes
 }
 
 /// How many of the stored decisions came out the same, if this policy made them.

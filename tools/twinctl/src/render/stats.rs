@@ -11,18 +11,44 @@ use super::style::{FAINT, Styled, TITLE, WRONG};
 
 /// The status of the service; rates are since `before`, or since its start without it.
 pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width: u16) -> String {
-    let total = now.total();
-    let earlier = before.map(Stats::total).unwrap_or_default();
-    let since = before.map_or(now.started, |before| before.at);
-    let seconds = now.at.since(since).as_secs_f64();
-    let per_second = |pick: fn(&Counters) -> u64| {
-        let change = pick(&total).saturating_sub(pick(&earlier));
-        if seconds > 0.0 { change as f64 / seconds } else { 0.0 }
-    };
-
+    let status = Status::new(now, before);
     let mut sheet = Sheet::new(width);
+    sheet.line(headline(now));
+    for sentence in troubles(now, &status.total) {
+        sheet.line(Styled(WRONG, sentence));
+    }
+    if let Some(refusal) = &now.policy.refusal {
+        let sentence = format!(
+            "the last change of the policy was refused at {}; see `twinctl policy`",
+            moment(refusal.at)
+        );
+        sheet.line(Styled(WRONG, sentence));
+    }
+    sheet.section("in", status.incoming());
+    sheet.section("broadcasts", status.broadcasts());
+    sheet.section("out", status.outgoing());
+    sheet.section("learned", status.learned());
+    sheet.section("twins", status.twins());
+    sheet.section("shadow policy", status.shadow_policy());
+    if let Some(sentence) = &status.total.last_policy_error {
+        sheet.line("");
+        let times = count(status.total.policy_errors);
+        sheet.line(Styled(WRONG, format_args!("policy errors: {times}, last at {sentence}")));
+    }
+    sheet.section("trouble", status.past_troubles());
+    sheet.section("consumers that lag", status.lagging_consumers());
+    sheet.section("limits reached", status.limits_reached());
+    if partitions {
+        sheet.line("");
+        sheet.table(&PARTITION_HEADER, partition_rows(now), 0);
+    }
+    sheet.finish()
+}
+
+/// The version of the service, since when it runs, and its policy.
+fn headline(now: &Stats) -> String {
     let up = now.at.since(now.started).as_millis();
-    sheet.line(format_args!(
+    format!(
         "{}  {}",
         Styled(TITLE, format_args!("jumeau {}", now.version)),
         Styled(
@@ -38,182 +64,206 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
                 }
             )
         ),
-    ));
-    for sentence in troubles(now, &total) {
-        sheet.line(Styled(WRONG, sentence));
-    }
-    if let Some(refusal) = &now.policy.refusal {
-        let sentence = format!(
-            "the last change of the policy was refused at {}; see `twinctl policy`",
-            moment(refusal.at)
-        );
-        sheet.line(Styled(WRONG, sentence));
+    )
+}
+
+/// The rows of a section; a section without rows is left out.
+type Rows = Vec<Vec<Cell>>;
+
+/// The status now, and the earlier one that rates are computed from.
+struct Status<'a> {
+    now: &'a Stats,
+    total: Counters,
+    earlier: Counters,
+    /// From the earlier status to this one.
+    seconds: f64,
+}
+
+impl Status<'_> {
+    fn new<'a>(now: &'a Stats, before: Option<&Stats>) -> Status<'a> {
+        let since = before.map_or(now.started, |before| before.at);
+        Status {
+            now,
+            total: now.total(),
+            earlier: before.map(Stats::total).unwrap_or_default(),
+            seconds: now.at.since(since).as_secs_f64(),
+        }
     }
 
-    let number = |number: u64| Cell::new(count(number)).set_alignment(CellAlignment::Right);
-    let pace = |pick| Cell::new(rate(per_second(pick))).set_alignment(CellAlignment::Right);
-    let faint = |text: String| Cell::new(text).add_attribute(Attribute::Dim);
-    let named = |counted: &mut dyn Iterator<Item = (String, u64)>| {
-        counted
-            .map(|(name, times)| format!("{name} {}", count(times)))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    /// The rate of a counter per second.
+    fn pace(&self, pick: fn(&Counters) -> u64) -> Cell {
+        let change = pick(&self.total).saturating_sub(pick(&self.earlier));
+        let per_second = if self.seconds > 0.0 { change as f64 / self.seconds } else { 0.0 };
+        Cell::new(rate(per_second)).set_alignment(CellAlignment::Right)
+    }
 
-    let counters = &total;
-    let each = |whole: u64, parts: u64| whole.checked_div(parts).unwrap_or(0);
-    let reasons = named(&mut total.dead.iter().map(|(reason, times)| (reason.to_string(), *times)));
-    let slowed = match &*now.slowed {
-        [] => String::new(),
-        slowed => format!("in the slow lane: {}", slowed.join(", ")),
-    };
-    let dead = number(of_dead(&total));
-    let dead = if of_dead(&total) > 0 { dead.fg(Color::Red) } else { dead };
-    sheet.section(
-        "in",
+    /// A row with a counter and its rate.
+    fn counted(&self, name: &str, pick: fn(&Counters) -> u64) -> Vec<Cell> {
+        vec![Cell::new(name), number(pick(&self.total)), self.pace(pick)]
+    }
+
+    fn incoming(&self) -> Rows {
+        let (now, total) = (self.now, &self.total);
+        let dead = number(of_dead(total));
+        let dead = if of_dead(total) > 0 { dead.fg(Color::Red) } else { dead };
+        let reasons: Vec<String> = total
+            .dead
+            .iter()
+            .map(|(reason, times)| format!("{reason} {}", count(*times)))
+            .collect();
+        let reasons = faint(reasons.join(", "));
+        let slowed = match &*now.slowed {
+            [] => String::new(),
+            slowed => format!("in the slow lane: {}", slowed.join(", ")),
+        };
         vec![
-            vec![Cell::new("events"), number(counters.events), pace(|p| p.events)],
-            vec![Cell::new("passed on"), number(counters.passed_on), pace(|p| p.passed_on)],
-            vec![Cell::new("duplicates"), number(counters.duplicates), pace(|p| p.duplicates)],
-            vec![Cell::new("dead letters"), dead, pace(of_dead), faint(reasons)],
-            vec![
-                Cell::new("timers fired"),
-                number(counters.timers_fired),
-                pace(|p| p.timers_fired),
-            ],
+            self.counted("events", |p| p.events),
+            self.counted("passed on", |p| p.passed_on),
+            self.counted("duplicates", |p| p.duplicates),
+            vec![Cell::new("dead letters"), dead, self.pace(of_dead), reasons],
+            self.counted("timers fired", |p| p.timers_fired),
             vec![Cell::new("lag"), number(now.lag), Cell::new(""), faint(slowed)],
             vec![Cell::new("in flight"), number(total.in_flight)],
-            vec![Cell::new("delivered again"), number(total.redelivered), pace(|p| p.redelivered)],
-        ],
-    );
-    if total.broadcasts > 0 || total.broadcasts_live > 0 {
-        sheet.section(
-            "broadcasts",
-            vec![
-                vec![Cell::new("live"), number(total.broadcasts_live)],
-                vec![Cell::new("twins woken"), number(total.woken), pace(|p| p.woken)],
-                vec![Cell::new("looked at"), number(total.looked_at), pace(|p| p.looked_at)],
-            ],
-        );
+            self.counted("delivered again", |p| p.redelivered),
+        ]
     }
-    sheet.section(
-        "out",
+
+    fn broadcasts(&self) -> Rows {
+        let total = &self.total;
+        if total.broadcasts == 0 && total.broadcasts_live == 0 {
+            return Vec::new();
+        }
         vec![
-            vec![Cell::new("actions"), number(counters.actions), pace(|p| p.actions)],
-            vec![Cell::new("escalations"), number(counters.escalations), pace(|p| p.escalations)],
-            vec![
-                Cell::new("commits"),
-                number(counters.commits),
-                pace(|p| p.commits),
-                faint(format!("{} events each", count(each(counters.events, counters.commits)))),
-            ],
+            vec![Cell::new("live"), number(total.broadcasts_live)],
+            self.counted("twins woken", |p| p.woken),
+            self.counted("looked at", |p| p.looked_at),
+        ]
+    }
+
+    fn outgoing(&self) -> Rows {
+        let total = &self.total;
+        let mut commits = self.counted("commits", |p| p.commits);
+        let each = count(per(total.events, total.commits));
+        commits.push(faint(format!("{each} events each")));
+        vec![
+            self.counted("actions", |p| p.actions),
+            self.counted("escalations", |p| p.escalations),
+            commits,
             vec![Cell::new("outbox"), number(total.outbox)],
-        ],
-    );
-    if now.learning.version > 0 || total.observations > 0 {
-        let learning = &now.learning;
-        let answers = number(learning.answers);
+        ]
+    }
+
+    fn learned(&self) -> Rows {
+        let learning = &self.now.learning;
+        if learning.version == 0 && self.total.observations == 0 {
+            return Vec::new();
+        }
         let forgotten = match learning.forgotten {
             0 => String::new(),
             some => format!(", {} features dropped (limit reached)", count(some)),
         };
         let known = format!("version {}, {} levels{forgotten}", learning.version, learning.levels);
-        let known = faint(known);
-        let pace = pace(|p| p.observations);
-        sheet.section("learned", vec![vec![Cell::new("answers"), answers, pace, known]]);
+        let pace = self.pace(|p| p.observations);
+        vec![vec![Cell::new("answers"), number(learning.answers), pace, faint(known)]]
     }
-    sheet.section(
-        "twins",
+
+    fn twins(&self) -> Rows {
+        let total = &self.total;
+        let size = format!(
+            "{}, {} each",
+            bytes(total.resident_bytes),
+            bytes(per(total.resident_bytes, total.resident_twins))
+        );
+        let in_memory = number(total.resident_twins);
         vec![
-            vec![
-                Cell::new("in memory"),
-                number(total.resident_twins),
-                Cell::new(""),
-                faint(format!(
-                    "{}, {} each",
-                    bytes(total.resident_bytes),
-                    bytes(each(total.resident_bytes, total.resident_twins))
-                )),
-            ],
+            vec![Cell::new("in memory"), in_memory, Cell::new(""), faint(size)],
             vec![Cell::new("at rest"), number(total.resting_twins)],
-            vec![Cell::new("woken"), number(counters.activations), pace(|p| p.activations)],
-            vec![Cell::new("passivated"), number(counters.passivations), pace(|p| p.passivations)],
+            self.counted("woken", |p| p.activations),
+            self.counted("passivated", |p| p.passivations),
             vec![Cell::new("timers near"), number(total.timers_near)],
-        ],
-    );
-    if total.shadow_same > 0 || !total.shadow_other.is_empty() {
+        ]
+    }
+
+    /// The most frequent differences.
+    fn shadow_policy(&self) -> Rows {
+        let total = &self.total;
+        if total.shadow_same == 0 && total.shadow_other.is_empty() {
+            return Vec::new();
+        }
         let mut differences: Vec<_> = total.shadow_other.iter().collect();
         differences.sort_by(|left, right| right.1.cmp(left.1).then(left.0.cmp(right.0)));
         let mut rows = vec![vec![Cell::new("the same"), number(total.shadow_same)]];
         let shown = differences.into_iter().take(SHADOW_SHOWN);
         rows.extend(shown.map(|(what, times)| vec![Cell::new(what), number(*times)]));
-        sheet.section("shadow policy", rows);
+        rows
     }
-    if let Some(sentence) = &total.last_policy_error {
-        sheet.line("");
-        let times = count(total.policy_errors);
-        sheet.line(Styled(WRONG, format_args!("policy errors: {times}, last at {sentence}")));
-    }
-    let past = past_troubles(now, &total);
-    sheet.section(
-        "trouble",
-        past.into_iter()
+
+    fn past_troubles(&self) -> Rows {
+        past_troubles(self.now, &self.total)
+            .into_iter()
             .map(|(what, times, more)| vec![Cell::new(what), number(times), faint(more)])
-            .collect(),
-    );
-    let readers = now.streams.iter().flat_map(|kept| {
-        let stream = &kept.stream;
-        kept.readers.iter().filter(|reader| reader.missed > 0 || reader.waiting > 0).map(
-            move |reader| {
+            .collect()
+    }
+
+    fn lagging_consumers(&self) -> Rows {
+        let mut rows = Vec::new();
+        for kept in &self.now.streams {
+            let lagging =
+                kept.readers.iter().filter(|reader| reader.missed > 0 || reader.waiting > 0);
+            rows.extend(lagging.map(|reader| {
+                let name = Cell::new(format!("{} of {}", reader.name, kept.stream));
                 let missed = match reader.missed {
                     0 => Cell::new(""),
                     missed => Cell::new(format!("missed {}", count(missed))).fg(Color::Red),
                 };
-                let waiting = faint(format!("{} waiting", count(reader.waiting)));
-                vec![Cell::new(format!("{} of {stream}", reader.name)), waiting, missed]
-            },
-        )
-    });
-    sheet.section("consumers that lag", readers.collect());
-    let limits = total.limits.iter().filter(|(_, times)| **times > 0);
-    sheet.section(
-        "limits reached",
-        limits
-            .map(|(name, times)| vec![Cell::new(name).fg(Color::Yellow), number(*times)])
-            .collect(),
-    );
-
-    if partitions {
-        sheet.line("");
-        let rows = now.partitions.iter().zip(0_u64..).map(|(one, partition)| {
-            [
-                partition,
-                one.events,
-                one.in_flight,
-                one.resident_twins,
-                one.actions,
-                one.outbox,
-                one.timers_near,
-                of_dead(one),
-                one.cursor,
-            ]
-            .map(|number| Cell::new(count(number)))
-            .to_vec()
-        });
-        let header = [
-            "partition",
-            "events",
-            "in flight",
-            "awake",
-            "actions",
-            "outbox",
-            "timers",
-            "dead",
-            "cursor",
-        ];
-        sheet.table(&header, rows.collect(), 0);
+                vec![name, faint(format!("{} waiting", count(reader.waiting))), missed]
+            }));
+        }
+        rows
     }
-    sheet.finish()
+
+    fn limits_reached(&self) -> Rows {
+        let reached = self.total.limits.iter().filter(|(_, times)| **times > 0);
+        reached
+            .map(|(name, times)| vec![Cell::new(name).fg(Color::Yellow), number(*times)])
+            .collect()
+    }
+}
+
+const PARTITION_HEADER: [&str; 9] =
+    ["partition", "events", "in flight", "awake", "actions", "outbox", "timers", "dead", "cursor"];
+
+/// A row for each partition, with the numbers that the header names.
+fn partition_rows(now: &Stats) -> Rows {
+    let row = |(one, partition): (&Counters, u64)| {
+        [
+            partition,
+            one.events,
+            one.in_flight,
+            one.resident_twins,
+            one.actions,
+            one.outbox,
+            one.timers_near,
+            of_dead(one),
+            one.cursor,
+        ]
+        .map(|number| Cell::new(count(number)))
+        .to_vec()
+    };
+    now.partitions.iter().zip(0_u64..).map(row).collect()
+}
+
+fn number(number: u64) -> Cell {
+    Cell::new(count(number)).set_alignment(CellAlignment::Right)
+}
+
+fn faint(text: String) -> Cell {
+    Cell::new(text).add_attribute(Attribute::Dim)
+}
+
+/// `whole` per part; 0 without parts.
+fn per(whole: u64, parts: u64) -> u64 {
+    whole.checked_div(parts).unwrap_or(0)
 }
 
 /// The current problems, one sentence each.

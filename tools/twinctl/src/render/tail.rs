@@ -55,82 +55,101 @@ impl HeardMessage {
         at: String,
     ) -> Option<HeardMessage> {
         let tokens: Vec<&str> = subjects.tokens(subject)?.collect();
-        let customer = |token: &str| {
-            Customer::from_token(token).map_or_else(|_| token.to_owned(), |known| known.to_string())
-        };
-        let place = |token: &str| {
-            Channel::from_token(token).map_or_else(|_| token.to_owned(), |known| known.to_string())
-        };
-        let heard =
-            |what, at_place: &str, whose: &str, says: String, because: String| HeardMessage {
-                at: at.clone(),
-                what,
-                place: place(at_place),
-                customer: customer(whose),
-                says,
-                because,
-            };
-        let header = |name: &str| {
-            let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| (*value).to_owned()).unwrap_or_default()
-        };
+        let message = Message { subjects, subject, headers, payload, at };
         match tokens[..] {
-            ["events", channel, whose] => {
-                let raw = Raw { channel, customer: whose, headers, payload, sequence: 0 };
-                let (says, because) = match parse(&raw) {
-                    Ok(event) => (of_event(&event.kind), String::new()),
-                    Err(rejection) => ("not usable".into(), rejection.detail),
-                };
-                Some(heard(MessageKind::Event, channel, whose, says, because))
-            }
-            ["broadcast", _] => {
-                let told = Original {
-                    subject: subject.into(),
-                    headers: headers.iter().copied().collect(),
-                    payload: payload.to_vec().into(),
-                }
-                .broadcast(0);
-                let (scope, says, because) = match told {
-                    Ok(told) => (told.scope.to_string(), of_broadcast(&told), String::new()),
-                    Err(rejection) => ("?".to_owned(), "not usable".into(), rejection.detail),
-                };
-                let (what, place) = (MessageKind::Broadcast, scope);
-                Some(HeardMessage { at, what, place, customer: "*".into(), says, because })
-            }
+            ["events", channel, whose] => Some(message.event(channel, whose)),
+            ["broadcast", _] => Some(message.broadcast()),
             ["actions", channel, action, whose] => {
-                let (says, because) = match data(payload) {
-                    Some(action) => of_action(&action),
-                    None => (action.to_owned(), String::new()),
-                };
-                Some(heard(MessageKind::Action, channel, whose, says, because))
+                let bare = || (action.to_owned(), String::new());
+                let said = data(payload).map_or_else(bare, |action| of_action(&action));
+                Some(message.heard(MessageKind::Action, channel, whose, said))
             }
             ["escalations", queue, whose] => {
-                let (says, because) = match data(payload) {
-                    Some(escalation) => of_escalation(&escalation),
-                    None => (String::new(), String::new()),
-                };
-                Some(heard(MessageKind::Escalation, queue, whose, says, because))
+                let said = data(payload).map(|escalation| of_escalation(&escalation));
+                let said = said.unwrap_or_default();
+                Some(message.heard(MessageKind::Escalation, queue, whose, said))
             }
             ["recalls", channel, whose] => {
-                let (says, because) = match data(payload) {
-                    Some(recall) => of_recall(&recall),
-                    None => (String::new(), String::new()),
-                };
-                Some(heard(MessageKind::Recall, channel, whose, says, because))
+                let said = data(payload).map(|recall| of_recall(&recall)).unwrap_or_default();
+                Some(message.heard(MessageKind::Recall, channel, whose, said))
             }
-            ["dead", reason] => {
-                let subject = header("Jumeau-Subject");
-                let origin: Vec<&str> =
-                    subjects.tokens(&subject).map(Iterator::collect).unwrap_or_default();
-                let (channel, whose) = match origin[..] {
-                    ["events", channel, whose] => (channel, whose),
-                    _ => ("?", "?"),
-                };
-                let says = reason.to_owned();
-                Some(heard(MessageKind::Dead, channel, whose, says, header("Jumeau-Detail")))
-            }
+            ["dead", reason] => Some(message.dead_letter(reason)),
             _ => None,
         }
+    }
+}
+
+/// A message as it was received.
+struct Message<'a> {
+    subjects: &'a Subjects,
+    subject: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    payload: &'a [u8],
+    at: String,
+}
+
+impl Message<'_> {
+    fn event(self, channel: &str, whose: &str) -> HeardMessage {
+        let raw = Raw {
+            channel,
+            customer: whose,
+            headers: self.headers,
+            payload: self.payload,
+            sequence: 0,
+        };
+        let said = match parse(&raw) {
+            Ok(event) => (of_event(&event.kind), String::new()),
+            Err(rejection) => ("not usable".into(), rejection.detail),
+        };
+        self.heard(MessageKind::Event, channel, whose, said)
+    }
+
+    fn broadcast(self) -> HeardMessage {
+        let told = Original {
+            subject: self.subject.into(),
+            headers: self.headers.iter().copied().collect(),
+            payload: self.payload.to_vec().into(),
+        }
+        .broadcast(0);
+        let (place, says, because) = match told {
+            Ok(told) => (told.scope.to_string(), of_broadcast(&told), String::new()),
+            Err(rejection) => ("?".to_owned(), "not usable".into(), rejection.detail),
+        };
+        let what = MessageKind::Broadcast;
+        HeardMessage { at: self.at, what, place, customer: "*".into(), says, because }
+    }
+
+    /// A dead letter, at the place and of the customer of the event that it was.
+    fn dead_letter(self, reason: &str) -> HeardMessage {
+        let subject = self.header("Jumeau-Subject");
+        let origin: Vec<&str> =
+            self.subjects.tokens(&subject).map(Iterator::collect).unwrap_or_default();
+        let (channel, whose) = match origin[..] {
+            ["events", channel, whose] => (channel, whose),
+            _ => ("?", "?"),
+        };
+        let said = (reason.to_owned(), self.header("Jumeau-Detail"));
+        self.heard(MessageKind::Dead, channel, whose, said)
+    }
+
+    fn header(&self, name: &str) -> String {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| (*value).to_owned()).unwrap_or_default()
+    }
+
+    /// The message in words, with the names that the tokens of its subject stand for.
+    fn heard(
+        self,
+        what: MessageKind,
+        place: &str,
+        whose: &str,
+        (says, because): (String, String),
+    ) -> HeardMessage {
+        let place =
+            Channel::from_token(place).map_or_else(|_| place.to_owned(), |known| known.to_string());
+        let customer = Customer::from_token(whose)
+            .map_or_else(|_| whose.to_owned(), |known| known.to_string());
+        HeardMessage { at: self.at, what, place, customer, says, because }
     }
 }
 
