@@ -20,9 +20,31 @@ fn map(pairs: &[(&str, Value)]) -> Map {
     pairs.iter().map(|(name, value)| (Box::<str>::from(*name), value.clone())).collect()
 }
 
+/// So many minutes ago.
+fn at(minutes: i64) -> Time {
+    Time::from_ms(NOW - minutes * 60_000)
+}
+
+fn paused_form(channel: Channel) -> Interaction {
+    Interaction {
+        id: "loan-form-7".into(),
+        kind: "loan-form".into(),
+        state: InteractionState::Paused,
+        step: Value::Int(3),
+        data: map(&[("amount", Value::Int(12_000)), ("term", Value::Int(48))]),
+        channel,
+        started: at(700),
+        touched: at(650),
+        stated: Some(at(650)),
+        stepped: None,
+        lines: Vec::new(),
+        pause: Some(Pause { at: at(650), by: PausedBy::Silence, offered: None }),
+        older: Dates::default(),
+    }
+}
+
 /// A twin that some twenty events have passed through: about 500 bytes.
 fn twin() -> Twin {
-    let at = |minutes: i64| Time::from_ms(NOW - minutes * 60_000);
     let web = Channel::new("web").unwrap();
     let mut twin = Twin::new(Customer::new("customer-000042").unwrap(), at(90_000));
     twin.profile.traits = map(&[
@@ -55,21 +77,7 @@ fn twin() -> Twin {
         })
         .into();
     twin.facts = map(&[("flights", Value::Int(3)), ("last_spend", Value::Float(182.4))]);
-    twin.interactions = vec![Interaction {
-        id: "loan-form-7".into(),
-        kind: "loan-form".into(),
-        state: InteractionState::Paused,
-        step: Value::Int(3),
-        data: map(&[("amount", Value::Int(12_000)), ("term", Value::Int(48))]),
-        channel: web,
-        started: at(700),
-        touched: at(650),
-        stated: Some(at(650)),
-        stepped: None,
-        lines: Vec::new(),
-        pause: Some(Pause { at: at(650), by: PausedBy::Silence, offered: None }),
-        older: Dates::default(),
-    }];
+    twin.interactions = vec![paused_form(web)];
     twin.needs = vec![Need {
         name: "travel-payment".into(),
         strength: 0.8,

@@ -47,20 +47,7 @@ pub(crate) fn buyers(
         bail!("expected a policy that counts an activity `{ORDERS}`, found none");
     };
     let mut buyers = read(purchases)?;
-    let part = ArmParts { action: "buys", treatment: "", issue: "", channel: "", tone: "" };
-    let arm = Arm::all(&[part]).remove(0);
-    // One in ten buys within a month: a rough guess.
-    let prior = Prior::new(0.1, 10.0);
-    let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
-    for day in (FROM..=CUT - AHEAD).step_by(WEEK.into()) {
-        for buyer in &mut buyers {
-            buyer.live(day, &policy)?;
-            if buyer.seen > 0 {
-                let features = buyer.twin.situation(&policy, moment(day));
-                learner.learn(&features, &arm, prior, buyer.buys(day, AHEAD));
-            }
-        }
-    }
+    let prediction = Prediction::learn(&mut buyers, &policy)?;
     let mut known = Vec::new();
     for buyer in &mut buyers {
         buyer.live(CUT, &policy)?;
@@ -68,11 +55,8 @@ pub(crate) fn buyers(
             known.push((&*buyer, activity.rhythm(moment(CUT))));
         }
     }
-    let learned = |buyer: &Buyer| {
-        let features = buyer.twin.situation(&policy, moment(CUT));
-        learner.model().belief(&features, &arm, prior).propensity()
-    };
-    let expected: Vec<f64> = known.iter().map(|(buyer, _)| learned(buyer)).collect();
+    let expected: Vec<f64> =
+        known.iter().map(|(buyer, _)| prediction.chance(buyer, &policy)).collect();
     let cases = |expected: &dyn Fn(usize, &Rhythm) -> f64, days: u16| -> Vec<Case> {
         let case = |(at, (buyer, rhythm)): (usize, &(&Buyer, Rhythm))| {
             (expected(at, rhythm), buyer.buys(CUT, days))
@@ -103,17 +87,7 @@ pub(crate) fn buyers(
     writeln!(told, "\nand by activities.{ORDERS}.chance_{AHEAD}d")?;
     told += &calibration::table(&month_by_formula);
     let rhythms: Vec<Rhythm> = known.iter().map(|(_, rhythm)| *rhythm).collect();
-    if let Some(fitted) = Population::fit(&rhythms) {
-        let Population { r, alpha, a, b } = fitted;
-        writeln!(
-            told,
-            "\nthe population in which these customers are the likeliest (ln likelihood {:.1}; {:.1} as \
-             the policy has it)\n  population = {{ r = {r:.3}, alpha = \"{:.0}h\", a = {a:.3}, b = {b:.3} }}",
-            fitted.log_likelihood(&rhythms),
-            orders.population.log_likelihood(&rhythms),
-            alpha * 24.0,
-        )?;
-    }
+    told += &likeliest(&rhythms, &orders.population);
     if let Some(path) = page {
         let lines = [("as was learned", month), ("by the formula alone", month_by_formula)];
         let title = "Who of CDNOW's customers buys within 28 days of 1997-10-01";
@@ -121,6 +95,53 @@ pub(crate) fn buyers(
             .with_context(|| format!("cannot write the page {}", path.display()))?;
     }
     Ok(told)
+}
+
+/// What was learned from all customers about who buys.
+struct Prediction {
+    learner: Learner,
+    arm: Arm,
+    prior: Prior,
+}
+
+impl Prediction {
+    /// Learns once a week who of the customers buys in the time after.
+    fn learn(buyers: &mut [Buyer], policy: &Policy) -> anyhow::Result<Prediction> {
+        let part = ArmParts { action: "buys", treatment: "", issue: "", channel: "", tone: "" };
+        let arm = Arm::all(&[part]).remove(0);
+        // One in ten buys within a month: a rough guess.
+        let prior = Prior::new(0.1, 10.0);
+        let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
+        for day in (FROM..=CUT - AHEAD).step_by(WEEK.into()) {
+            for buyer in &mut *buyers {
+                buyer.live(day, policy)?;
+                if buyer.seen > 0 {
+                    let features = buyer.twin.situation(policy, moment(day));
+                    learner.learn(&features, &arm, prior, buyer.buys(day, AHEAD));
+                }
+            }
+        }
+        Ok(Prediction { learner, arm, prior })
+    }
+
+    /// How likely the customer buys after what the twin has seen.
+    fn chance(&self, buyer: &Buyer, policy: &Policy) -> f64 {
+        let features = buyer.twin.situation(policy, moment(CUT));
+        self.learner.model().belief(&features, &self.arm, self.prior).propensity()
+    }
+}
+
+/// The population in which these customers are the likeliest, beside that of the policy.
+fn likeliest(rhythms: &[Rhythm], population: &Population) -> String {
+    let Some(fitted) = Population::fit(rhythms) else { return String::new() };
+    let Population { r, alpha, a, b } = fitted;
+    format!(
+        "\nthe population in which these customers are the likeliest (ln likelihood {:.1}; {:.1} as \
+         the policy has it)\n  population = {{ r = {r:.3}, alpha = \"{:.0}h\", a = {a:.3}, b = {b:.3} }}\n",
+        fitted.log_likelihood(rhythms),
+        population.log_likelihood(rhythms),
+        alpha * 24.0,
+    )
 }
 
 impl Buyer {

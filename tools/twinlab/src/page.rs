@@ -21,10 +21,10 @@ const SIDE: f64 = 560.0;
 const COLOURS: [&str; 2] = ["a", "b"];
 
 /// A page about predictions of one kind of case, by up to two methods, each with its name.
-pub(crate) fn calibration(title: &str, ways: &[(&str, Vec<Case>)]) -> String {
-    let ways: Vec<(&str, Vec<Group>)> =
-        ways.iter().map(|(name, cases)| (*name, calibration::groups(cases).0)).collect();
-    let all = || ways.iter().flat_map(|(_, groups)| groups);
+pub(crate) fn calibration(title: &str, methods: &[(&str, Vec<Case>)]) -> String {
+    let methods: Vec<Method<'_>> =
+        methods.iter().map(|(name, cases)| (*name, calibration::groups(cases).0)).collect();
+    let all = || methods.iter().flat_map(|(_, groups)| groups);
     let least = all().map(|it| it.expected.min(it.interval().0)).fold(0.5, f64::min);
     let most = all().map(|it| it.expected.max(it.interval().1)).fold(0.1, f64::max);
     let scale = Scale::of(least, most);
@@ -40,6 +40,24 @@ pub(crate) fn calibration(title: &str, ways: &[(&str, Vec<Case>)]) -> String {
          Both axes are logarithmic.</p>\n\
          <svg viewBox=\"0 0 640 640\" role=\"img\" aria-label=\"{title}\">\n"
     );
+    grid(&mut page, &scale);
+    for (method, class) in methods.iter().zip(COLOURS) {
+        points(&mut page, &scale, method, class);
+    }
+    legend(&mut page, &methods);
+    page.push_str("</svg>\n");
+    for method in &methods {
+        table(&mut page, method);
+    }
+    page.push_str("</body></html>\n");
+    page
+}
+
+/// A method, and the groups of its predictions.
+type Method<'a> = (&'a str, Vec<Group>);
+
+/// The grid with its shares, and the line on which what happened is what was expected.
+fn grid(page: &mut String, scale: &Scale) {
     for share in scale.ticks() {
         let (x, y) = (scale.x(share), scale.y(share));
         let (right, bottom) = (LEFT + SIDE, TOP + SIDE);
@@ -67,25 +85,30 @@ pub(crate) fn calibration(title: &str, ways: &[(&str, Vec<Case>)]) -> String {
         TOP + SIDE + 40.0,
         TOP,
     );
-    for ((name, groups), class) in ways.iter().zip(COLOURS) {
-        for group in groups {
-            let (low, high) = group.interval();
-            let _ = writeln!(
-                page,
-                "<line class=\"{class} reach\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\"/>\
-                 <circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"5\"><title>{name}: expected \
-                 {:.4}, happened {:.4} of {} customers</title></circle>",
-                scale.y(low),
-                scale.y(high),
-                scale.y(group.happened),
-                group.expected,
-                group.happened,
-                group.cases,
-                x = scale.x(group.expected),
-            );
-        }
+}
+
+/// The groups of one method, each with the bar that holds the truth.
+fn points(page: &mut String, scale: &Scale, (name, groups): &Method<'_>, class: &str) {
+    for group in groups {
+        let (low, high) = group.interval();
+        let _ = writeln!(
+            page,
+            "<line class=\"{class} reach\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\"/>\
+             <circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"5\"><title>{name}: expected \
+             {:.4}, happened {:.4} of {} customers</title></circle>",
+            scale.y(low),
+            scale.y(high),
+            scale.y(group.happened),
+            group.expected,
+            group.happened,
+            group.cases,
+            x = scale.x(group.expected),
+        );
     }
-    for (at, ((name, _), class)) in ways.iter().zip(COLOURS).enumerate() {
+}
+
+fn legend(page: &mut String, methods: &[Method<'_>]) {
+    for (at, ((name, _), class)) in methods.iter().zip(COLOURS).enumerate() {
         let y = TOP + SIDE - 40.0 + 20.0 * at as f64;
         let x = LEFT + SIDE - 170.0;
         let _ = writeln!(
@@ -96,25 +119,24 @@ pub(crate) fn calibration(title: &str, ways: &[(&str, Vec<Case>)]) -> String {
             x + 12.0,
         );
     }
-    page.push_str("</svg>\n");
-    for (name, groups) in &ways {
+}
+
+/// The numbers of one method.
+fn table(page: &mut String, (name, groups): &Method<'_>) {
+    let _ = writeln!(
+        page,
+        "<h2 style=\"font-size:1.05rem\">{name}</h2>\n<table><tr><th>customers</th>\
+         <th>expected</th><th>happened</th><th>95 of 100</th></tr>"
+    );
+    for group in groups {
+        let (low, high) = group.interval();
         let _ = writeln!(
             page,
-            "<h2 style=\"font-size:1.05rem\">{name}</h2>\n<table><tr><th>customers</th>\
-             <th>expected</th><th>happened</th><th>95 of 100</th></tr>"
+            "<tr><td>{}</td><td>{:.4}</td><td>{:.4}</td><td>{low:.4} to {high:.4}</td></tr>",
+            group.cases, group.expected, group.happened,
         );
-        for group in groups {
-            let (low, high) = group.interval();
-            let _ = writeln!(
-                page,
-                "<tr><td>{}</td><td>{:.4}</td><td>{:.4}</td><td>{low:.4} to {high:.4}</td></tr>",
-                group.cases, group.expected, group.happened,
-            );
-        }
-        page.push_str("</table>\n");
     }
-    page.push_str("</body></html>\n");
-    page
+    page.push_str("</table>\n");
 }
 
 /// The position of a share on the page: on logarithmic axes, because rare and frequent cases should be

@@ -227,17 +227,40 @@ fn summary(purchases: &[Purchase], reactions: &[Reaction], took: Duration) -> St
         count(asked.len() as u64),
     );
 
+    text += &months(reactions);
+    text += &returns(&orders, reactions, last.map(|last| last.day).unwrap_or_default());
+    let mut by_orders: Vec<_> = asked.iter().collect();
+    by_orders.sort_by_key(|(customer, times)| {
+        (times.len() != 2, std::cmp::Reverse(orders.get(*customer).map_or(0, Vec::len)))
+    });
+    for (customer, times) in by_orders.into_iter().take(SAMPLES) {
+        let days = orders.get(customer).map_or(&[][..], |days| days);
+        let _ = write!(text, "\n{}", story(customer, days, times));
+    }
+    text
+}
+
+/// How many were asked in each month, as bars.
+fn months(reactions: &[Reaction]) -> String {
     let mut months: BTreeMap<String, usize> = BTreeMap::new();
     for reaction in reactions {
         *months.entry(reaction.at.to_utc().format("%Y-%m").to_string()).or_default() += 1;
     }
     let most = months.values().copied().max().unwrap_or(1);
+    let mut text = String::new();
     for (month, times) in &months {
         let bar = "█".repeat((times * BAR).div_ceil(most));
         let _ = writeln!(text, "  {month}  {times:>5}  {bar}");
     }
+    text
+}
 
-    let last = last.map(|last| last.day).unwrap_or_default();
+/// How many of those who were asked ordered again, as far as the data shows: it ends at `last`.
+fn returns(
+    orders: &BTreeMap<&str, Vec<&Purchase>>,
+    reactions: &[Reaction],
+    last: NaiveDate,
+) -> String {
     let observable = reactions
         .iter()
         .filter(|one| (last - one.at.to_utc().date_naive()).num_days() >= COME_BACK_DAYS);
@@ -251,22 +274,11 @@ fn summary(purchases: &[Purchase], reactions: &[Reaction], took: Duration) -> St
         back += u64::from(came_back);
     }
     let share = 100.0 * back as f64 / known.max(1) as f64;
-    let _ = writeln!(
-        text,
-        "\nof the {} who could be watched for {COME_BACK_DAYS} days after, {} ordered again ({share:.0} %)",
+    format!(
+        "\nof the {} who could be watched for {COME_BACK_DAYS} days after, {} ordered again ({share:.0} %)\n",
         count(known),
         count(back),
-    );
-
-    let mut by_orders: Vec<_> = asked.iter().collect();
-    by_orders.sort_by_key(|(customer, times)| {
-        (times.len() != 2, std::cmp::Reverse(orders.get(*customer).map_or(0, Vec::len)))
-    });
-    for (customer, times) in by_orders.into_iter().take(SAMPLES) {
-        let days = orders.get(customer).map_or(&[][..], |days| days);
-        let _ = write!(text, "\n{}", story(customer, days, times));
-    }
-    text
+    )
 }
 
 /// The story of one customer, month by month: orders, and the questions between them.
