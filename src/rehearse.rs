@@ -4,8 +4,9 @@ use anyhow::{Context as _, anyhow};
 use jumeau::bus::{self, Bus};
 use jumeau::config::Settings;
 use jumeau::config::settings::with_login;
-use jumeau::event::{AgentChannels, Rights, Time};
+use jumeau::event::{AgentChannels, Customer, Rights, Time};
 use jumeau::models::Snapshot;
+use jumeau::past::{Lived, Past};
 use jumeau::policy::{self, Policy};
 use jumeau::policy_source::PolicySource;
 use jumeau::rehearsal::{
@@ -105,77 +106,132 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     let other = PolicySource::find(&arguments.with)?.policy(&languages(settings)?)?;
     let (live, note) = live_policy(settings, bus).await?;
 
-    let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
-    let mut sample = CustomerSample::new(arguments.sample.max(1));
-    // Without a service, those of the settings.
-    let rights = rehearsal::rights(bus).await.unwrap_or_else(|_| {
+    let rights = rights(settings, bus).await;
+    let sample = read_sample(arguments.sample.max(1), bus, &rights).await?;
+    // Without a service, the journal, the models and the forged messages are unknown.
+    let learned = RelearnedModels::of(bus).await.ok();
+    let has_service = learned.is_some();
+    let customers = complete(sample, bus, &rights, has_service).await?;
+    let comparison = Comparison {
+        bus,
+        policies: [&live, &other],
+        by: if arguments.models == Models::Now { ModelSource::Now } else { ModelSource::Then },
+        learned,
+        report: RehearsalReport::new(&live, &other, arguments.across.as_deref()),
+        by_now: 0,
+    };
+    let (report, by_now) = comparison.run(customers).await?;
+    bus.close().await?;
+
+    let notes = note.into_iter().chain(limitations(has_service, by_now)).collect();
+    print(arguments, &report, notes)
+}
+
+/// Which channels may speak for agents or merge customers: as the service has it; without one, as the
+/// settings have it.
+async fn rights(settings: &Settings, bus: &Bus) -> Rights {
+    rehearsal::rights(bus).await.unwrap_or_else(|_| {
         let service = &settings.service;
         let desks = AgentChannels::new(service.desks.iter().map(String::as_str));
         Rights::new(desks, service.merging_channels.iter().map(String::as_str))
-    });
+    })
+}
+
+/// Reads the whole stream of events for a sample of customers.
+async fn read_sample(size: usize, bus: &Bus, rights: &Rights) -> anyhow::Result<CustomerSample> {
+    let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
+    let mut sample = CustomerSample::new(size);
     bus.past(None, |mut delivery| {
-        delivery.admit(&rights);
+        delivery.admit(rights);
         sample.take(delivery);
         bar.inc(1);
         true
     })
     .await?;
     bar.finish_and_clear();
+    Ok(sample)
+}
 
-    // Without a service, the journal, the models and the forged messages are unknown.
-    let mut learned = RelearnedModels::of(bus).await.ok();
-    let forged = match &learned {
-        Some(_) => rehearsal::forged(bus, &sample.doubtful()).await?,
-        None => Vec::new(),
-    };
+/// The customers of the sample with their whole histories. A service says which messages are forged.
+async fn complete(
+    mut sample: CustomerSample,
+    bus: &Bus,
+    rights: &Rights,
+    has_service: bool,
+) -> anyhow::Result<Vec<(Customer, Past)>> {
+    let forged =
+        if has_service { rehearsal::forged(bus, &sample.doubtful()).await? } else { Vec::new() };
     let missing = sample.settle(&forged);
     for mut delivery in bus.events_at(&missing).await? {
-        delivery.admit(&rights);
+        delivery.admit(rights);
         sample.add(delivery);
     }
-    let mut customers = sample.finish();
-    let bar = indicatif::ProgressBar::new(customers.len() as u64).with_message("rehearsing");
-    let mut report = RehearsalReport::new(&live, &other, arguments.across.as_deref());
-    let by = if arguments.models == Models::Now { ModelSource::Now } else { ModelSource::Then };
-    let mut by_now = 0;
-    while !customers.is_empty() {
-        let rest = customers.split_off(customers.len().min(LIVES_AT_ONCE));
-        let mut lives = Vec::new();
-        for (customer, past) in &mut customers {
-            if learned.is_some() {
-                recollect(bus, customer, past).await?;
+    Ok(sample.finish())
+}
+
+/// The comparison of two policies, and its report so far.
+struct Comparison<'a> {
+    bus: &'a Bus,
+    /// The live one, and the other.
+    policies: [&'a Policy; 2],
+    by: ModelSource,
+    learned: Option<RelearnedModels<'a>>,
+    report: RehearsalReport,
+    /// Inputs whose model version is no longer kept.
+    by_now: u64,
+}
+
+impl Comparison<'_> {
+    /// Replays the customers, some at once.
+    async fn run(
+        mut self,
+        mut customers: Vec<(Customer, Past)>,
+    ) -> anyhow::Result<(RehearsalReport, u64)> {
+        let bar = indicatif::ProgressBar::new(customers.len() as u64).with_message("rehearsing");
+        while !customers.is_empty() {
+            let rest = customers.split_off(customers.len().min(LIVES_AT_ONCE));
+            if self.learned.is_some() {
+                for (customer, past) in &mut customers {
+                    recollect(self.bus, customer, past).await?;
+                }
             }
+            // Doubtful messages may have expired meanwhile.
+            customers.retain(|(_, past)| !past.is_empty());
+            let mut lived = self.replay(&customers).await?.into_iter();
+            for (_, past) in &customers {
+                if let (Some(live), Some(other)) = (lived.next(), lived.next()) {
+                    self.report.add(past, &Pair { live, other });
+                }
+                bar.inc(1);
+            }
+            customers = rest;
         }
-        // Doubtful messages may have expired meanwhile.
-        customers.retain(|(_, past)| !past.is_empty());
-        for (customer, past) in &customers {
+        bar.finish_and_clear();
+        Ok((self.report, self.by_now))
+    }
+
+    /// Each customer's life under the live policy and under the other.
+    async fn replay(&mut self, customers: &[(Customer, Past)]) -> anyhow::Result<Vec<Lived>> {
+        let mut lives = Vec::new();
+        for (customer, past) in customers {
             // The history ends with its last input.
             let until = past.span().map_or(Time::MIN, |(_, last)| last);
-            lives.extend([&live, &other].map(|policy| past.life(customer, policy, until)));
+            lives.extend(self.policies.map(|policy| past.life(customer, policy, until)));
         }
-        let lived = match &mut learned {
+        Ok(match &mut self.learned {
             Some(learned) => {
-                let lives = rehearsal::live(lives, by, learned).await?;
-                by_now += lives.by_now;
+                let lives = rehearsal::live(lives, self.by, learned).await?;
+                self.by_now += lives.by_now;
                 lives.lived
             }
             None => lives.into_iter().map(|life| life.to_end(&Snapshot::nothing())).collect(),
-        };
-        let mut lived = lived.into_iter();
-        for (_, past) in &customers {
-            if let (Some(live), Some(other)) = (lived.next(), lived.next()) {
-                report.add(past, &Pair { live, other });
-            }
-            bar.inc(1);
-        }
-        customers = rest;
+        })
     }
-    bar.finish_and_clear();
-    let has_service = learned.is_some();
-    drop(learned);
-    bus.close().await?;
+}
 
-    let mut notes: Vec<String> = note.into_iter().collect();
+/// What the rehearsal could not take into account.
+fn limitations(has_service: bool, by_now: u64) -> Vec<String> {
+    let mut notes = Vec::new();
     if !has_service {
         notes.push(
             "no service answers on this broker, so the rehearsal leaves out API requests of \
@@ -190,15 +246,24 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
             crate::console::many(usize::try_from(by_now).unwrap_or(usize::MAX), "input")
         ));
     }
+    notes
+}
+
+/// Prints the report with remarks, and writes its page.
+fn print(
+    arguments: &Rehearse,
+    report: &RehearsalReport,
+    mut notes: Vec<String>,
+) -> anyhow::Result<()> {
     if let Some(file) = &arguments.html {
-        std::fs::write(file, rehearsal::html(&report))
+        std::fs::write(file, rehearsal::html(report))
             .with_context(|| format!("cannot write {}", file.display()))?;
         notes.push(format!("the page is {}", file.display()));
     }
     if arguments.json {
         return checking::tell(&serde_json::json!({ "report": report, "notes": notes }));
     }
-    terminal::show(rehearsal::text(&report));
+    terminal::show(rehearsal::text(report));
     notes.iter().for_each(terminal::say);
     Ok(())
 }

@@ -13,7 +13,8 @@ use super::recovery::{recover, resume_point};
 use super::threads::IoThreads;
 use super::{RunningService, disk_space, intake, stream};
 use crate::actors::{
-    Clock, Eraser, FatalError, LearnerThread, PartitionActor, PartitionSetup, Partitions,
+    Clock, Eraser, EraserTask, FatalError, LearnerThread, PartitionActor, PartitionSetup,
+    Partitions,
 };
 use crate::api::{self, AuditWriter, ReceiptSigner};
 use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, StreamMonitor};
@@ -50,82 +51,45 @@ impl RunningService {
         let start = Start::open(settings, fatal_sender).await?;
         // Nothing is created or changed on the broker before we own the prefix.
         let ownership = start.own().await?;
-        let committer = Committer::spawn(
-            start.store.clone(),
-            durable(start.partitions.clone()),
-            stop_on_failure(start.fatal.clone()),
-        )?;
-        let relay = start.relay().await?;
-        let signer = start.signer().await?;
-        let recovered = start.recover(&signer).await?;
-        let trainer = start.trainer().await?;
-        let mut intake = start.intake(&recovered).await?;
-        intake.spare(&relay);
-        let (eraser, erasures) = Eraser::new(
-            start.store.clone(),
-            start.bus.clone(),
-            relay.clone(),
-            settings.service.partitions,
-            start.fatal.clone(),
-        );
-        let rights = rights(&settings.service)?;
-        let clock = Arc::new(Clock::new());
-        clock.compare(start.bus.ahead_of_broker_ms().await);
-
-        let subjects = Arc::new(start.bus.subjects().clone());
-        let outgoing = Outgoing::new(subjects, signer.marks(), settings.service.partitions);
-        let arbiters = start.partitions(recovered, |partition, recovered| PartitionSetup {
-            partition,
-            mode: settings.service.time,
-            bounds: bounds(settings),
-            rights: rights.clone(),
-            outgoing: outgoing.clone(),
-            policy: policy.clone(),
-            shadow: shadow.clone(),
-            models: trainer.model().clone(),
-            recovered,
-            store: start.store.clone(),
-            committer: committer.handle(),
-            relay: relay.clone(),
-            eraser: eraser.clone(),
-            floor: intake.floor(),
-            clock: clock.clone(),
-            fatal: start.fatal.clone(),
+        let mut parts = start.parts().await?;
+        let recovered = std::mem::take(&mut parts.recovered);
+        let arbiters = start.partitions(recovered, |partition, recovered| {
+            start.partition_setup(&parts, (&policy, shadow.as_ref()), partition, recovered)
         });
         let room = start.disk_monitor().await;
         let learner = LearnerThread::spawn(
             start.store.clone(),
-            trainer,
+            parts.trainer,
             publish(start.partitions.clone()),
             stop_on_failure(start.fatal.clone()),
         )?;
 
-        let policy = start.policy_handle(&policy, source, &signer);
+        let policy = start.policy_handle(&policy, source, &parts.signer);
         let probes = Probes {
-            resets: intake.resets(),
-            missed: intake.missed(),
-            floor: intake.floor(),
-            relay,
+            resets: parts.intake.resets(),
+            missed: parts.intake.missed(),
+            floor: parts.intake.floor(),
+            relay: parts.relay,
             watch: start.stream_monitor().await?,
             room,
-            clock,
-            rights,
+            clock: parts.clock,
+            rights: parts.rights,
         };
         let services = Services {
             learner: learner.handle(),
             backups: BackupWriter::new(start.store.clone(), settings.store.backups.clone()),
             auditor: policy.auditor.clone(),
-            signer,
+            signer: parts.signer,
         };
         let api = start.api(policy.current.clone(), probes, services).await?;
-        let eraser = start.spawn("the eraser", erasures.run());
-        let intake = start.take_in(intake);
+        let eraser = start.spawn("the eraser", parts.erasures.run());
+        let intake = start.take_in(parts.intake);
         let Start { threads, bus, partitions, .. } = start;
         let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
         Ok(RunningService {
             partitions,
             arbiters,
-            committer,
+            committer: parts.committer,
             learner,
             bus,
             ownership,
@@ -138,6 +102,22 @@ impl RunningService {
             drain,
         })
     }
+}
+
+/// What is there before the first partition, and is used by all of them.
+struct Parts {
+    committer: Committer,
+    relay: Arc<Relay>,
+    signer: ReceiptSigner,
+    /// The stored state of each partition.
+    recovered: Vec<Recovered>,
+    trainer: Trainer,
+    intake: Intake,
+    eraser: Eraser,
+    erasures: EraserTask,
+    rights: Rights,
+    clock: Arc<Clock>,
+    outgoing: Outgoing,
 }
 
 impl<'a> Start<'a> {
@@ -159,6 +139,45 @@ impl<'a> Start<'a> {
         let (bus, store) = (self.bus.clone(), self.store.clone());
         let own = stream::own(bus, store, self.settings.clone(), self.fatal.clone());
         self.threads.run(own).await?
+    }
+
+    async fn parts(&self) -> anyhow::Result<Parts> {
+        let committer = Committer::spawn(
+            self.store.clone(),
+            durable(self.partitions.clone()),
+            stop_on_failure(self.fatal.clone()),
+        )?;
+        let relay = self.relay().await?;
+        let signer = self.signer().await?;
+        let recovered = self.recover(&signer).await?;
+        let trainer = self.trainer().await?;
+        let mut intake = self.intake(&recovered).await?;
+        intake.spare(&relay);
+        let (eraser, erasures) = Eraser::new(
+            self.store.clone(),
+            self.bus.clone(),
+            relay.clone(),
+            self.settings.service.partitions,
+            self.fatal.clone(),
+        );
+        let rights = rights(&self.settings.service)?;
+        let clock = Arc::new(Clock::new());
+        clock.compare(self.bus.ahead_of_broker_ms().await);
+        let subjects = Arc::new(self.bus.subjects().clone());
+        let outgoing = Outgoing::new(subjects, signer.marks(), self.settings.service.partitions);
+        Ok(Parts {
+            committer,
+            relay,
+            signer,
+            recovered,
+            trainer,
+            intake,
+            eraser,
+            erasures,
+            rights,
+            clock,
+            outgoing,
+        })
     }
 
     async fn relay(&self) -> anyhow::Result<Arc<Relay>> {
@@ -190,6 +209,35 @@ impl<'a> Start<'a> {
         let (bus, count) = (self.bus.clone(), self.settings.service.partitions);
         let open = async move { Intake::open(&bus, count, resume).await };
         Ok(self.threads.run(open).await??)
+    }
+
+    /// The parts of one partition; of the two policies the second is the shadow policy.
+    fn partition_setup(
+        &self,
+        parts: &Parts,
+        (policy, shadow): (&Arc<Policy>, Option<&Arc<Policy>>),
+        partition: u16,
+        recovered: Recovered,
+    ) -> PartitionSetup {
+        let settings = self.settings;
+        PartitionSetup {
+            partition,
+            mode: settings.service.time,
+            bounds: bounds(settings),
+            rights: parts.rights.clone(),
+            outgoing: parts.outgoing.clone(),
+            policy: policy.clone(),
+            shadow: shadow.cloned(),
+            models: parts.trainer.model().clone(),
+            recovered,
+            store: self.store.clone(),
+            committer: parts.committer.handle(),
+            relay: parts.relay.clone(),
+            eraser: parts.eraser.clone(),
+            floor: parts.intake.floor(),
+            clock: parts.clock.clone(),
+            fatal: self.fatal.clone(),
+        }
     }
 
     /// Starts every partition, in turn on the threads of as many arbiters as the settings say.

@@ -283,7 +283,7 @@ async fn dial(
     let pace = ReconnectPace::default();
     let lost_once = Arc::new(AtomicBool::new(false));
     let is_once = lost_once.clone();
-    let mut options = ConnectOptions::new()
+    let options = ConnectOptions::new()
         .name(name)
         .connection_timeout(Duration::from_millis(settings.connect_timeout_ms))
         .request_timeout(Some(Duration::from_millis(settings.request_timeout_ms)))
@@ -307,6 +307,22 @@ async fn dial(
             }
             std::future::ready(())
         });
+    let options = with_tls(with_login(options, settings).await?, settings)?;
+    let addresses: Vec<&str> =
+        settings.url.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+    let client = options
+        .connect(addresses)
+        .await
+        .map_err(|source| Error::Connect { url: settings.shown_url(), source: Box::new(source) })?;
+    lost_once.store(role == Role::Once, Ordering::Relaxed);
+    Ok((client, link))
+}
+
+/// Who connects: a user, a token, credentials, an nkey.
+async fn with_login(
+    mut options: ConnectOptions,
+    settings: &settings::NatsSettings,
+) -> Result<ConnectOptions, Error> {
     // The library reads nothing of an address except the broker's location.
     match settings::login(&settings.url) {
         Some(Login::Password { user, password }) => {
@@ -330,6 +346,14 @@ async fn dial(
         })?;
         options = options.nkey(seed.trim().to_owned());
     }
+    Ok(options)
+}
+
+/// Whom the broker's certificate is from, and the client's own certificate.
+fn with_tls(
+    mut options: ConnectOptions,
+    settings: &settings::NatsSettings,
+) -> Result<ConnectOptions, Error> {
     if let Some(path) = &settings.tls.ca {
         options = options.add_root_certificates(path.clone());
     }
@@ -346,14 +370,7 @@ async fn dial(
             });
         }
     }
-    let addresses: Vec<&str> =
-        settings.url.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
-    let client = options
-        .connect(addresses)
-        .await
-        .map_err(|source| Error::Connect { url: settings.shown_url(), source: Box::new(source) })?;
-    lost_once.store(role == Role::Once, Ordering::Relaxed);
-    Ok((client, link))
+    Ok(options)
 }
 
 fn observe(link: &watch::Sender<ConnectionStatus>, event: &Event, role: Role) {

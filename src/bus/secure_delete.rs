@@ -108,180 +108,22 @@ impl Bus {
         partitions: u16,
         ends: StreamEnds,
     ) -> Result<Vec<MessageTrail>, Error> {
-        let upto = ends.events;
-        let (prefix, token) = (self.subjects.prefix(), customer.token());
-        let subjects = &self.subjects;
-        let actions = subjects.actions_stream();
-        let memories = subjects.stored_memories(Some(customer));
-        let wanted = [
-            ("events", subjects.events_stream(), subjects.stored_events(customer), upto),
-            ("events", subjects.events_stream(), memories, upto),
-            ("actions", actions.clone(), format!("{prefix}.actions.*.*.{token}"), ends.actions),
-            ("recalls", actions.clone(), format!("{prefix}.recalls.*.{token}"), ends.actions),
-            (
-                "escalations",
-                actions.clone(),
-                format!("{prefix}.escalations.*.{token}"),
-                ends.actions,
-            ),
-            ("observations", actions, format!("{prefix}.observations.*.{token}"), ends.actions),
-        ];
-        let mut trails = Vec::new();
+        let search = Search { bus: self, customer, ends };
         // Identifiers with which the customer shared memories or events.
         let mut others = BTreeSet::new();
-        for (what, stream, filter, upto) in wanted {
-            let mut sequences = Vec::new();
-            self.held(stream.clone(), vec![filter], |sequence, _, message| {
-                let is_wanted = sequence <= upto;
-                sequences.extend(is_wanted.then_some(sequence));
-                if is_wanted && what == "events" {
-                    others.extend(named(&message));
-                }
-                is_wanted
-            })
-            .await?;
-            trails.push(MessageTrail { stream, what, sequences });
-        }
-        let sequences = self.spelled_otherwise(customer, partitions, upto).await?;
-        let stream = subjects.events_stream();
-        trails.push(MessageTrail { stream, what: "events under other subjects", sequences });
-
-        let mut sequences = Vec::new();
-        self.held(
-            subjects.events_stream(),
-            vec![subjects.stored_passed(), subjects.stored_memories(None)],
-            |sequence, _, message| {
-                let is_wanted = sequence <= upto;
-                let addressee = subjects.addressee(&message.subject);
-                if is_wanted && addressee.as_ref() != Some(customer) && names(&message, customer) {
-                    sequences.push(sequence);
-                    others.extend(named(&message).into_iter().chain(addressee));
-                }
-                is_wanted
-            },
-        )
-        .await?;
-        let stream = subjects.events_stream();
-        trails.push(MessageTrail { stream, what: "messages to others", sequences });
-
+        let mut trails = search.own_messages(&mut others).await?;
+        let sequences = search.spelled_otherwise(partitions).await?;
+        trails.push(search.of_events("events under other subjects", sequences));
+        let sequences = search.messages_to_others(&mut others).await?;
+        trails.push(search.of_events("messages to others", sequences));
         others.remove(customer);
-        let filters = if others.len() > FILTERS {
-            vec![subjects.all_stored(None, None)]
-        } else {
-            others.iter().map(|one| subjects.stored_events(one)).collect()
-        };
-        let mut sequences = Vec::new();
-        for filters in filters.chunks(FILTERS_AT_ONCE) {
-            self.held(subjects.events_stream(), filters.to_vec(), |sequence, _, message| {
-                let is_wanted = sequence <= upto;
-                if is_wanted && !subjects.is_passed(&message.subject) && names(&message, customer) {
-                    sequences.push(sequence);
-                }
-                is_wanted
-            })
-            .await?;
-        }
-        let stream = subjects.events_stream();
-        trails.push(MessageTrail { stream, what: "links of others", sequences });
-
-        // Their subjects contain the reason, not the customer.
-        let stream = subjects.dead_stream();
-        let (mut sequences, mut died) = (Vec::new(), Vec::new());
-        self.held(stream.clone(), vec![subjects.all_dead()], |sequence, _, message| {
-            let is_wanted = sequence <= ends.dead;
-            let header = |name| message.headers.as_ref().and_then(|headers| headers.get(name));
-            let about = header(SUBJECT).map(|subject| subjects.about(subject.as_str()));
-            if is_wanted
-                && (about.is_some_and(|about| about.contains(customer))
-                    || names(&message, customer))
-            {
-                sequences.push(sequence);
-                died.extend(header(SEQUENCE).and_then(|event| event.as_str().parse::<u64>().ok()));
-            }
-            is_wanted
-        })
-        .await?;
-        trails.push(MessageTrail { stream, what: "dead letters", sequences });
-
-        // Nothing else finds those of other customers.
-        let known: HashSet<u64> = trails
-            .iter()
-            .filter(|trail| trail.stream == subjects.events_stream())
-            .flat_map(|trail| trail.sequences.iter().copied())
-            .collect();
-        died.retain(|event| *event <= upto && !known.contains(event));
-        died.sort_unstable();
-        died.dedup();
-        let looks = died.into_iter().map(|event| self.names_at(event, customer));
-        let looks: Vec<_> = looks.collect();
-        let found: Vec<Option<u64>> =
-            stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
-        let sequences = found.into_iter().flatten().collect();
-        let stream = subjects.events_stream();
-        trails.push(MessageTrail { stream, what: "events that became dead letters", sequences });
+        let sequences = search.links_of(&others).await?;
+        trails.push(search.of_events("links of others", sequences));
+        let (letters, events) = search.dead_letters().await?;
+        trails.push(letters);
+        let sequences = search.dead_events(events, &trails).await?;
+        trails.push(search.of_events("events that became dead letters", sequences));
         Ok(trails)
-    }
-
-    /// Returns the sequence if the event there names a customer. A dead letter alone proves nothing: the
-    /// stream may have been recreated since, and anybody may have written the letter.
-    async fn names_at(&self, sequence: u64, customer: &Customer) -> Result<Option<u64>, Error> {
-        let found = fetch_next(self, &self.subjects.events_stream(), sequence, ">").await?;
-        Ok(found.filter(|found| found.sequence == sequence).and_then(|found| {
-            let message = found.message_or_bare();
-            let about = self.subjects.about(&message.subject);
-            (about.contains(customer) || names(&message, customer)).then_some(sequence)
-        }))
-    }
-
-    /// Events that were published for a customer under another subject than theirs: no twin has ever
-    /// processed them.
-    async fn spelled_otherwise(
-        &self,
-        customer: &Customer,
-        partitions: u16,
-        upto: u64,
-    ) -> Result<Vec<u64>, Error> {
-        let what = "list the subjects of a stream";
-        let subjects = &self.subjects;
-        let stream = self.stream(&subjects.events_stream()).await?;
-        // Partition by partition: the broker collects a whole list before it answers.
-        let mut filters = vec![subjects.all_events()];
-        filters.extend((0..partitions).map(|partition| subjects.stored_in(partition)));
-        let mut other = Vec::new();
-        let token = customer.token();
-        for filter in filters {
-            let mut listed =
-                stream.info_with_subjects(filter).await.map_err(Error::request(what))?;
-            while let Some((stored, _)) = listed.try_next().await.map_err(Error::request(what))? {
-                let place = subjects.stored(&stored);
-                let is_theirs = match place.address {
-                    Addressee::Twin { customer: one, .. } => {
-                        *one != *token && spelled(one) == customer.as_str()
-                    }
-                    Addressee::Nobody => subjects.about(&stored).contains(customer),
-                    Addressee::Everybody => false,
-                };
-                if is_theirs {
-                    other.push(stored);
-                }
-            }
-        }
-        let mut sequences = Vec::new();
-        let wanted: HashSet<String> = other.iter().cloned().collect();
-        if other.len() > FILTERS {
-            other = vec![subjects.all_events(), subjects.all_stored(None, None)];
-        }
-        for filters in other.chunks(FILTERS_AT_ONCE) {
-            self.held(subjects.events_stream(), filters.to_vec(), |sequence, _, message| {
-                let is_wanted = sequence <= upto;
-                let is_theirs = wanted.contains(message.subject.as_str());
-                sequences.extend((is_wanted && is_theirs).then_some(sequence));
-                is_wanted
-            })
-            .await?;
-        }
-        sequences.sort_unstable();
-        Ok(sequences)
     }
 
     /// Whether everything up to a sequence of the event stream is durable in all partitions: a message
@@ -317,6 +159,223 @@ impl Bus {
     /// Late events, by their sequences.
     pub fn late_events(&self, sequences: Vec<u64>) -> MessageTrail {
         MessageTrail { stream: self.subjects.events_stream(), what: "late events", sequences }
+    }
+}
+
+/// The search for the messages about one customer, up to some stream ends.
+struct Search<'a> {
+    bus: &'a Bus,
+    customer: &'a Customer,
+    ends: StreamEnds,
+}
+
+impl Search<'_> {
+    /// Passes on the messages of a stream under some subjects, up to a sequence.
+    async fn each(
+        &self,
+        stream: String,
+        filters: Vec<String>,
+        upto: u64,
+        mut each: impl FnMut(u64, Message),
+    ) -> Result<(), Error> {
+        let until_end = |sequence, _, message| {
+            let is_wanted = sequence <= upto;
+            if is_wanted {
+                each(sequence, message);
+            }
+            is_wanted
+        };
+        self.bus.held(stream, filters, until_end).await
+    }
+
+    /// Passes on the messages of the event stream under some subjects.
+    async fn in_events(
+        &self,
+        filters: Vec<String>,
+        each: impl FnMut(u64, Message),
+    ) -> Result<(), Error> {
+        self.each(self.bus.subjects.events_stream(), filters, self.ends.events, each).await
+    }
+
+    /// The trail of such messages of the event stream.
+    fn of_events(&self, what: &'static str, sequences: Vec<u64>) -> MessageTrail {
+        MessageTrail { stream: self.bus.subjects.events_stream(), what, sequences }
+    }
+
+    /// What is stored under the customer's own subjects; adds the identifiers that their events name.
+    async fn own_messages(
+        &self,
+        others: &mut BTreeSet<Customer>,
+    ) -> Result<Vec<MessageTrail>, Error> {
+        let (subjects, customer) = (&self.bus.subjects, self.customer);
+        let (prefix, token) = (subjects.prefix(), customer.token());
+        let mut trails = Vec::new();
+        for filter in [subjects.stored_events(customer), subjects.stored_memories(Some(customer))] {
+            let mut sequences = Vec::new();
+            self.in_events(vec![filter], |sequence, message| {
+                sequences.push(sequence);
+                others.extend(named(&message));
+            })
+            .await?;
+            trails.push(self.of_events("events", sequences));
+        }
+        for (what, filter) in [
+            ("actions", format!("{prefix}.actions.*.*.{token}")),
+            ("recalls", format!("{prefix}.recalls.*.{token}")),
+            ("escalations", format!("{prefix}.escalations.*.{token}")),
+            ("observations", format!("{prefix}.observations.*.{token}")),
+        ] {
+            let stream = subjects.actions_stream();
+            let mut sequences = Vec::new();
+            self.each(stream.clone(), vec![filter], self.ends.actions, |sequence, _| {
+                sequences.push(sequence);
+            })
+            .await?;
+            trails.push(MessageTrail { stream, what, sequences });
+        }
+        Ok(trails)
+    }
+
+    /// Events and memories that were passed on to another identifier and name the customer; adds the
+    /// identifiers on both ends.
+    async fn messages_to_others(&self, others: &mut BTreeSet<Customer>) -> Result<Vec<u64>, Error> {
+        let (subjects, customer) = (&self.bus.subjects, self.customer);
+        let filters = vec![subjects.stored_passed(), subjects.stored_memories(None)];
+        let mut sequences = Vec::new();
+        self.in_events(filters, |sequence, message| {
+            let addressee = subjects.addressee(&message.subject);
+            if addressee.as_ref() != Some(customer) && names(&message, customer) {
+                sequences.push(sequence);
+                others.extend(named(&message).into_iter().chain(addressee));
+            }
+        })
+        .await?;
+        Ok(sequences)
+    }
+
+    /// Events of other identifiers that name the customer: they link the two, or unlink them.
+    async fn links_of(&self, others: &BTreeSet<Customer>) -> Result<Vec<u64>, Error> {
+        let subjects = &self.bus.subjects;
+        let filters = if others.len() > FILTERS {
+            vec![subjects.all_stored(None, None)]
+        } else {
+            others.iter().map(|one| subjects.stored_events(one)).collect()
+        };
+        let mut sequences = Vec::new();
+        for filters in filters.chunks(FILTERS_AT_ONCE) {
+            self.in_events(filters.to_vec(), |sequence, message| {
+                if !subjects.is_passed(&message.subject) && names(&message, self.customer) {
+                    sequences.push(sequence);
+                }
+            })
+            .await?;
+        }
+        Ok(sequences)
+    }
+
+    /// Dead letters about the customer, and the sequences of the events that became them.
+    async fn dead_letters(&self) -> Result<(MessageTrail, Vec<u64>), Error> {
+        let subjects = &self.bus.subjects;
+        // Their subjects contain the reason, not the customer.
+        let (stream, filters) = (subjects.dead_stream(), vec![subjects.all_dead()]);
+        let (mut sequences, mut events) = (Vec::new(), Vec::new());
+        self.each(stream.clone(), filters, self.ends.dead, |sequence, message| {
+            let header = |name| message.headers.as_ref().and_then(|headers| headers.get(name));
+            let about = header(SUBJECT).map(|subject| subjects.about(subject.as_str()));
+            let is_about = about.is_some_and(|about| about.contains(self.customer));
+            if is_about || names(&message, self.customer) {
+                sequences.push(sequence);
+                let event = header(SEQUENCE).and_then(|event| event.as_str().parse::<u64>().ok());
+                events.extend(event);
+            }
+        })
+        .await?;
+        Ok((MessageTrail { stream, what: "dead letters", sequences }, events))
+    }
+
+    /// Of the events that became dead letters, those that name the customer and are in no trail yet.
+    /// Nothing else finds those of other customers.
+    async fn dead_events(
+        &self,
+        mut events: Vec<u64>,
+        trails: &[MessageTrail],
+    ) -> Result<Vec<u64>, Error> {
+        let stream = self.bus.subjects.events_stream();
+        let known: HashSet<u64> = trails
+            .iter()
+            .filter(|trail| trail.stream == stream)
+            .flat_map(|trail| trail.sequences.iter().copied())
+            .collect();
+        events.retain(|event| *event <= self.ends.events && !known.contains(event));
+        events.sort_unstable();
+        events.dedup();
+        let looks: Vec<_> = events.into_iter().map(|event| self.names_at(event)).collect();
+        let found: Vec<Option<u64>> =
+            stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Returns the sequence if the event there names the customer. A dead letter alone proves nothing: the
+    /// stream may have been recreated since, and anybody may have written the letter.
+    async fn names_at(&self, sequence: u64) -> Result<Option<u64>, Error> {
+        let (subjects, customer) = (&self.bus.subjects, self.customer);
+        let found = fetch_next(self.bus, &subjects.events_stream(), sequence, ">").await?;
+        Ok(found.filter(|found| found.sequence == sequence).and_then(|found| {
+            let message = found.message_or_bare();
+            let about = subjects.about(&message.subject);
+            (about.contains(customer) || names(&message, customer)).then_some(sequence)
+        }))
+    }
+
+    /// Events that were published for the customer under another subject than theirs: no twin has ever
+    /// processed them.
+    async fn spelled_otherwise(&self, partitions: u16) -> Result<Vec<u64>, Error> {
+        let mut other = self.other_spellings(partitions).await?;
+        let subjects = &self.bus.subjects;
+        let mut sequences = Vec::new();
+        let wanted: HashSet<String> = other.iter().cloned().collect();
+        if other.len() > FILTERS {
+            other = vec![subjects.all_events(), subjects.all_stored(None, None)];
+        }
+        for filters in other.chunks(FILTERS_AT_ONCE) {
+            self.in_events(filters.to_vec(), |sequence, message| {
+                let is_theirs = wanted.contains(message.subject.as_str());
+                sequences.extend(is_theirs.then_some(sequence));
+            })
+            .await?;
+        }
+        sequences.sort_unstable();
+        Ok(sequences)
+    }
+
+    /// The stored subjects that are the customer's in another spelling.
+    async fn other_spellings(&self, partitions: u16) -> Result<Vec<String>, Error> {
+        let what = "list the subjects of a stream";
+        let (subjects, customer) = (&self.bus.subjects, self.customer);
+        let stream = self.bus.stream(&subjects.events_stream()).await?;
+        // Partition by partition: the broker collects a whole list before it answers.
+        let mut filters = vec![subjects.all_events()];
+        filters.extend((0..partitions).map(|partition| subjects.stored_in(partition)));
+        let mut other = Vec::new();
+        let token = customer.token();
+        for filter in filters {
+            let mut listed =
+                stream.info_with_subjects(filter).await.map_err(Error::request(what))?;
+            while let Some((stored, _)) = listed.try_next().await.map_err(Error::request(what))? {
+                let place = subjects.stored(&stored);
+                let is_theirs = match place.address {
+                    Addressee::Twin { customer: one, .. } => {
+                        *one != *token && spelled(one) == customer.as_str()
+                    }
+                    Addressee::Nobody => subjects.about(&stored).contains(customer),
+                    Addressee::Everybody => false,
+                };
+                if is_theirs {
+                    other.push(stored);
+                }
+            }
+        }
+        Ok(other)
     }
 }
 

@@ -96,7 +96,6 @@ impl Bus {
 
     fn wanted(&self, settings: &settings::StreamSettings, partitions: u16) -> [Config; 4] {
         let subjects = &self.subjects;
-        let (source, destination) = subjects.transform(partitions);
         let base = Config {
             retention: RetentionPolicy::Limits,
             num_replicas: settings.replicas.into(),
@@ -117,27 +116,9 @@ impl Bus {
             max_bytes: -1,
             ..base.clone()
         };
-        // The broker has one memory of message ids for the whole stream: a channel could suppress another
-        // channel's event by using its id first, on any subject. That memory is off only in a stream with
-        // a source (nats-server 2.14); without one, a window of 0 becomes two minutes. So the stream has
-        // a source that never delivers anything: nothing is published under that subject of the audit.
-        // Twins recognise duplicates themselves.
-        let nothing = Source {
-            name: audit.name.clone(),
-            filter_subject: Some(subjects.audit(NOTHING)),
-            ..Source::default()
-        };
         [
             audit,
-            Config {
-                name: subjects.events_stream(),
-                description: Some("events of all channels, by partition".into()),
-                subjects: vec![subjects.all_events(), subjects.all_broadcasts()],
-                subject_transform: Some(SubjectTransform { source, destination }),
-                duplicate_window: Duration::ZERO,
-                sources: Some(vec![nothing]),
-                ..base.clone()
-            },
+            self.wanted_events(base.clone(), partitions),
             Config {
                 name: subjects.actions_stream(),
                 description: Some(
@@ -164,6 +145,31 @@ impl Bus {
                 ..base
             },
         ]
+    }
+
+    /// The event stream.
+    fn wanted_events(&self, base: Config, partitions: u16) -> Config {
+        let subjects = &self.subjects;
+        let (source, destination) = subjects.transform(partitions);
+        // The broker has one memory of message ids for the whole stream: a channel could suppress another
+        // channel's event by using its id first, on any subject. That memory is off only in a stream with
+        // a source (nats-server 2.14); without one, a window of 0 becomes two minutes. So the stream has
+        // a source that never delivers anything: nothing is published under that subject of the audit.
+        // Twins recognise duplicates themselves.
+        let nothing = Source {
+            name: subjects.audit_stream(),
+            filter_subject: Some(subjects.audit(NOTHING)),
+            ..Source::default()
+        };
+        Config {
+            name: subjects.events_stream(),
+            description: Some("events of all channels, by partition".into()),
+            subjects: vec![subjects.all_events(), subjects.all_broadcasts()],
+            subject_transform: Some(SubjectTransform { source, destination }),
+            duplicate_window: Duration::ZERO,
+            sources: Some(vec![nothing]),
+            ..base
+        }
     }
 
     /// Recreates deleted streams, except the event stream, whose processed events cannot be recreated.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::{change, many};
-use super::{PRESSURE, Pair, RehearsalReport};
+use super::{PRESSURE, Pair, RehearsalFigures, RehearsalReport};
 use crate::terminal;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
@@ -31,30 +31,7 @@ pub fn html(report: &RehearsalReport) -> String {
         inputs = many(report.inputs, "input"),
         span = report.span.map_or(String::new(), |(from, to)| format!(", {from} to {to}")),
     );
-    let whole = &report.whole;
-    let rows = [
-        ("actions", whole.live.actions as f64, whole.other.actions as f64),
-        ("actions for each customer", whole.live.pressure(), whole.other.pressure()),
-        ("actions that sell", whole.live.sales as f64, whole.other.sales as f64),
-        ("customers reached", whole.live.reached as f64, whole.other.reached as f64),
-        ("escalations", whole.live.escalations as f64, whole.other.escalations as f64),
-        ("value", whole.live.value, whole.other.value),
-        ("value for each customer", whole.live.worth(), whole.other.worth()),
-    ];
-    page.push_str("<table><tr><th></th><th>live</th><th>other</th><th>change</th></tr>\n");
-    for (title, live, other) in rows {
-        let change = change(Pair { live, other });
-        let [live, other] = [live, other].map(number);
-        let _ = writeln!(
-            page,
-            "<tr><td>{title}</td><td>{live}</td><td>{other}</td><td>{change}</td></tr>"
-        );
-    }
-    let _ = writeln!(
-        page,
-        "</table>\n<p>Worth more to {} customers, less to {}.</p>",
-        report.gain, report.lose
-    );
+    figures(&mut page, report);
     let counted = |counts: &std::collections::BTreeMap<Box<str>, Pair<u64>>| {
         counts
             .iter()
@@ -74,23 +51,57 @@ pub fn html(report: &RehearsalReport) -> String {
         .collect();
     chart(&mut page, "Customers by how many actions they get", &pressure);
     if let Some(across) = &report.across {
-        let groups = |figure: fn(&super::RehearsalFigures) -> f64| -> Vec<_> {
-            report
-                .groups
-                .iter()
-                .map(|(name, pair)| {
-                    let title = format!("{name} ({})", pair.live.customers);
-                    (title, figure(&pair.live), figure(&pair.other))
-                })
-                .collect()
-        };
-        let worth = groups(super::RehearsalFigures::worth);
+        let worth = by_group(report, RehearsalFigures::worth);
         chart(&mut page, &format!("Value for each customer, by {across}"), &worth);
-        let pressure = groups(super::RehearsalFigures::pressure);
+        let pressure = by_group(report, RehearsalFigures::pressure);
         chart(&mut page, &format!("Actions for each customer, by {across}"), &pressure);
     }
     page.push_str("</body></html>\n");
     page
+}
+
+/// The table of figures of all customers together.
+fn figures(page: &mut String, report: &RehearsalReport) {
+    let whole = &report.whole;
+    let rows = [
+        ("actions", whole.live.actions as f64, whole.other.actions as f64),
+        ("actions for each customer", whole.live.pressure(), whole.other.pressure()),
+        ("actions that sell", whole.live.sales as f64, whole.other.sales as f64),
+        ("customers reached", whole.live.reached as f64, whole.other.reached as f64),
+        ("escalations", whole.live.escalations as f64, whole.other.escalations as f64),
+        ("value", whole.live.value, whole.other.value),
+        ("value for each customer", whole.live.worth(), whole.other.worth()),
+    ];
+    page.push_str("<table><tr><th></th><th>live</th><th>other</th><th>change</th></tr>\n");
+    for (title, live, other) in rows {
+        let change = change(Pair { live, other });
+        let [live, other] = [live, other].map(number);
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            page,
+            "<tr><td>{title}</td><td>{live}</td><td>{other}</td><td>{change}</td></tr>"
+        );
+    }
+    let _ = writeln!(
+        page,
+        "</table>\n<p>Worth more to {} customers, less to {}.</p>",
+        report.gain, report.lose
+    );
+}
+
+/// One figure of each group of customers under both policies.
+fn by_group(
+    report: &RehearsalReport,
+    figure: fn(&RehearsalFigures) -> f64,
+) -> Vec<(String, f64, f64)> {
+    report
+        .groups
+        .iter()
+        .map(|(name, pair)| {
+            let title = format!("{name} ({})", pair.live.customers);
+            (title, figure(&pair.live), figure(&pair.other))
+        })
+        .collect()
 }
 
 /// Two bars for each row: the live policy above, the other below.

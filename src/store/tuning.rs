@@ -126,6 +126,18 @@ fn rows(
     // Data that is rewritten soon is not worth the time; data that stays is worth the space.
     options.set_compression_type(DBCompressionType::None);
     options.set_bottommost_compression_type(DBCompressionType::Lz4);
+    for_rows_of(table, &mut options, &mut blocks, horizon);
+    options.set_block_based_table_factory(&blocks);
+    options
+}
+
+/// What differs from table to table: how its rows are found, and how they are deleted.
+fn for_rows_of(
+    table: Table,
+    options: &mut Options,
+    blocks: &mut BlockBasedOptions,
+    horizon: &Horizon,
+) {
     match table {
         Table::Twins => {
             // Most look-ups of the coldest twins and every one of a new customer end in a filter.
@@ -165,8 +177,6 @@ fn rows(
         | Table::Waiting
         | Table::Meta => {}
     }
-    options.set_block_based_table_factory(&blocks);
-    options
 }
 
 /// The time before which journalled inputs may be deleted, if `newest` is the newest one.
