@@ -120,6 +120,27 @@ pub struct Counters {
     pub cursor: u64,
 }
 
+/// Combines the counters of two partitions, field by field. It takes them apart without `..`, so that the
+/// compiler misses a new field that is not listed.
+macro_rules! combine {
+    ($all:ident, $other:ident,
+        sum: $($sum:ident),*;
+        maximum: $($maximum:ident),*;
+        sum_of_each: $($each:ident),*;
+        first: $($first:ident),*;
+    ) => {
+        let Counters { $($sum,)* $($maximum,)* $($each,)* $($first,)* } = $other;
+        $($all.$sum += $sum;)*
+        $($all.$maximum = $all.$maximum.max(*$maximum);)*
+        $(for (name, count) in $each {
+            *$all.$each.entry(name.clone()).or_default() += count;
+        })*
+        $(if $all.$first.is_none() {
+            $all.$first.clone_from($first);
+        })*
+    };
+}
+
 impl Counters {
     /// Adds the comparison with the shadow policy.
     pub(super) fn beside(&mut self, beside: ShadowComparison) {
@@ -134,105 +155,15 @@ impl Counters {
 
     /// The sum over partitions; the maximum for sequences and for what every partition counts.
     pub fn add(&mut self, other: &Counters) {
-        let Counters {
-            events,
-            passed_on,
-            circles,
-            duplicates,
-            redelivered,
-            timers_fired,
-            timers_stale,
-            broadcasts,
-            woken,
-            looked_at,
-            asks,
-            actions,
-            recalls,
-            observations,
-            escalations,
-            erasures,
-            erased,
-            dead,
-            limits,
-            late,
-            policy_errors,
-            last_policy_error,
-            unknown_zones,
-            last_unknown_zone,
-            unknown_names,
-            last_unknown_name,
-            impossible_times,
-            last_impossible_time,
-            shadow_same,
-            shadow_other,
-            activations,
-            passivations,
-            commits,
-            resident_twins,
-            resting_twins,
-            resident_bytes,
-            in_flight,
-            outbox,
-            timers_near,
-            broadcasts_live,
-            tombstones,
-            cursor,
-        } = other;
-        self.events += events;
-        self.passed_on += passed_on;
-        self.circles += circles;
-        self.duplicates += duplicates;
-        self.redelivered += redelivered;
-        self.timers_fired += timers_fired;
-        self.timers_stale += timers_stale;
-        self.broadcasts = self.broadcasts.max(*broadcasts);
-        self.woken += woken;
-        self.looked_at += looked_at;
-        self.asks += asks;
-        self.actions += actions;
-        self.recalls += recalls;
-        self.observations += observations;
-        self.escalations += escalations;
-        self.erasures += erasures;
-        self.erased += erased;
-        for (reason, count) in dead {
-            *self.dead.entry(*reason).or_default() += count;
-        }
-        for (limit, count) in limits {
-            *self.limits.entry(limit.clone()).or_default() += count;
-        }
-        self.late += late;
-        self.policy_errors += policy_errors;
-        if self.last_policy_error.is_none() {
-            self.last_policy_error.clone_from(last_policy_error);
-        }
-        self.unknown_zones += unknown_zones;
-        if self.last_unknown_zone.is_none() {
-            self.last_unknown_zone.clone_from(last_unknown_zone);
-        }
-        self.unknown_names += unknown_names;
-        if self.last_unknown_name.is_none() {
-            self.last_unknown_name.clone_from(last_unknown_name);
-        }
-        self.impossible_times += impossible_times;
-        if self.last_impossible_time.is_none() {
-            self.last_impossible_time.clone_from(last_impossible_time);
-        }
-        self.shadow_same += shadow_same;
-        for (difference, count) in shadow_other {
-            *self.shadow_other.entry(difference.clone()).or_default() += count;
-        }
-        self.activations += activations;
-        self.passivations += passivations;
-        self.commits += commits;
-        self.resident_twins += resident_twins;
-        self.resting_twins += resting_twins;
-        self.resident_bytes += resident_bytes;
-        self.in_flight += in_flight;
-        self.outbox += outbox;
-        self.timers_near += timers_near;
-        self.broadcasts_live = self.broadcasts_live.max(*broadcasts_live);
-        self.tombstones += tombstones;
-        self.cursor = self.cursor.max(*cursor);
+        combine!(self, other,
+            sum: events, passed_on, circles, duplicates, redelivered, timers_fired, timers_stale,
+                woken, looked_at, asks, actions, recalls, observations, escalations, erasures,
+                erased, late, policy_errors, unknown_zones, unknown_names, impossible_times,
+                shadow_same, activations, passivations, commits, resident_twins, resting_twins,
+                resident_bytes, in_flight, outbox, timers_near, tombstones;
+            maximum: broadcasts, broadcasts_live, cursor;
+            sum_of_each: dead, limits, shadow_other;
+            first: last_policy_error, last_unknown_zone, last_unknown_name, last_impossible_time;
+        );
     }
 }

@@ -1,9 +1,9 @@
 mod apply;
 mod asks;
-mod backlog;
 mod broadcasts;
 mod commits;
 mod erasures;
+mod outbox;
 mod rounds;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::asks::WaitingAsk;
-use self::backlog::Backlog;
 use self::commits::InFlight;
+use self::outbox::Outbox;
 use super::ask::PendingAnswers;
 use super::counters::Counters;
 use super::dead_letter_budget::DeadLetterBudget;
@@ -127,11 +127,8 @@ pub struct Machine<H: Host> {
     open_answers: PendingAnswers<H::Reply>,
     cleared: Cleared,
     outputs: Vec<(u64, Output)>,
-    next_output: u64,
+    outbox: Outbox,
     next_input: u64,
-    confirmed: Vec<u64>,
-    unconfirmed: usize,
-    backlog: Backlog,
 
     next_ticket: u64,
     /// The last durable commit.
@@ -162,11 +159,9 @@ impl<H: Host> Machine<H> {
         recovered: Recovered,
         host: &mut H,
     ) -> Machine<H> {
-        let unconfirmed = recovered.outputs.len();
-        let backlog = Backlog::recovered(&recovered.outputs, recovered.outputs_left);
-        if unconfirmed > 0 {
-            host.publish(recovered.outputs);
-        }
+        let Recovered { outputs, outputs_left, next_output, .. } = recovered;
+        // The timestamp of the last processed event.
+        let last = recovered.stored.map(|stored| (recovered.cursors.main, stored));
         let mut machine = Machine {
             partition,
             mode,
@@ -205,22 +200,15 @@ impl<H: Host> Machine<H> {
             cache: TwinCache::new(),
             window: TimerWindow::unloaded(bounds.timers_near_max),
             taken: recovered.cursors,
-            stored: recovered
-                .stored
-                .map(|stored| (recovered.cursors.main, stored))
-                .into_iter()
-                .collect(),
+            stored: last.into_iter().collect(),
             batch: Batch::new(),
             open_events: 0,
             tokens: Vec::new(),
             open_answers: Vec::new(),
             cleared: Cleared::default(),
             outputs: Vec::new(),
-            next_output: recovered.next_output,
+            outbox: Outbox::recovered(next_output, outputs, outputs_left, host),
             next_input: recovered.next_input,
-            confirmed: Vec::new(),
-            unconfirmed,
-            backlog,
             next_ticket: 1,
             durable: 0,
             in_flight: VecDeque::new(),
@@ -247,8 +235,8 @@ impl<H: Host> Machine<H> {
 
     /// Handles the broker's confirmation of these outputs: their rows may be deleted.
     pub fn confirmed(&mut self, sequences: &[u64], wall: Time, host: &mut H) {
-        self.unconfirmed -= sequences.len();
-        self.confirmed.extend_from_slice(sequences);
+        self.outbox.unconfirmed -= sequences.len();
+        self.outbox.confirmed.extend_from_slice(sequences);
         self.load_backlog(host);
         self.go_on(wall, host);
     }
@@ -275,7 +263,7 @@ impl<H: Host> Machine<H> {
         }
         self.expire_tombstones(taken_in);
         let is_idle = matches!(self.phase, Phase::Idle) && self.work.is_none();
-        if is_idle && self.in_flight.is_empty() && !self.confirmed.is_empty() {
+        if is_idle && self.in_flight.is_empty() && !self.outbox.confirmed.is_empty() {
             self.commit(host);
         }
         is_more
@@ -363,8 +351,7 @@ impl<H: Host> Machine<H> {
             && (is_done || !self.has_room)
             && !self.is_open()
             && self.in_flight.is_empty()
-            && self.unconfirmed == 0
-            && self.backlog.left == 0
+            && self.outbox.depth() == 0
     }
 
     /// Whether, on event time, everything due up to [`Machine::advance`]'s time has fired, and every
@@ -379,7 +366,7 @@ impl<H: Host> Machine<H> {
             resident_twins: self.cache.len() as u64,
             resting_twins: self.cache.resting() as u64,
             resident_bytes: self.cache.bytes(),
-            outbox: self.unconfirmed as u64 + self.backlog.left,
+            outbox: self.outbox.depth(),
             timers_near: self.window.len() as u64,
             broadcasts_live: self.broadcasts.len() as u64,
             tombstones: self.tombstones.len() as u64,
@@ -429,11 +416,7 @@ impl<H: Host> Machine<H> {
             }
             self.refuse_what_is_too_much(host);
             // Requests are answered although the outbox is full: they cause few outputs.
-            let is_turn = self.has_room && self.is_turn_of_asks();
-            if is_turn {
-                self.begin_asks(wall, host);
-            }
-            return is_turn;
+            return self.has_room && self.begin_asks_in_turn(wall, host);
         }
         let step = self.step(wall, host);
         if self.mode == TimeMode::Event && self.is_waking() {
@@ -458,25 +441,7 @@ impl<H: Host> Machine<H> {
                 self.take_work();
             }
         }
-        let horizon = self.horizon(wall);
-        if let Some(horizon) = horizon {
-            let due = self.next_timers(horizon);
-            if !due.is_empty() {
-                self.begin_timers(due, horizon, wall, host);
-                return true;
-            }
-            if self.window.lacks(horizon) {
-                // Timers in the open batch are not in the store yet.
-                if self.is_open() {
-                    self.commit(host);
-                }
-                self.phase = Phase::Quiescing;
-                return true;
-            }
-            self.clock = self.clock.max(horizon);
-        }
-        if self.is_turn_of_asks() {
-            self.begin_asks(wall, host);
+        if self.begin_due_timers(wall, host) || self.begin_asks_in_turn(wall, host) {
             return true;
         }
         if step == ScanStep::Go && self.work.is_none() {
@@ -498,6 +463,35 @@ impl<H: Host> Machine<H> {
         false
     }
 
+    /// Begins the timers that are due, or loads them; `false` if there are none.
+    fn begin_due_timers(&mut self, wall: Time, host: &mut H) -> bool {
+        let Some(horizon) = self.horizon(wall) else { return false };
+        let due = self.next_timers(horizon);
+        if !due.is_empty() {
+            self.begin_timers(due, horizon, wall, host);
+            return true;
+        }
+        if self.window.lacks(horizon) {
+            // Timers in the open batch are not in the store yet.
+            if self.is_open() {
+                self.commit(host);
+            }
+            self.phase = Phase::Quiescing;
+            return true;
+        }
+        self.clock = self.clock.max(horizon);
+        false
+    }
+
+    /// Begins the requests that wait, if it is their turn.
+    fn begin_asks_in_turn(&mut self, wall: Time, host: &mut H) -> bool {
+        let is_turn = self.is_turn_of_asks();
+        if is_turn {
+            self.begin_asks(wall, host);
+        }
+        is_turn
+    }
+
     /// Whether nothing may begin: too many outputs wait for the broker, or the disk has no space.
     fn is_held(&self) -> bool {
         !self.has_room || self.is_outbox_full()
@@ -506,7 +500,7 @@ impl<H: Host> Machine<H> {
     /// Whether so many outputs wait for the broker that nothing may begin that causes more. Outputs in
     /// the store at the start are published first.
     fn is_outbox_full(&self) -> bool {
-        self.unconfirmed >= self.bounds.outbox_max || self.backlog.left > 0
+        self.outbox.unconfirmed >= self.bounds.outbox_max || self.outbox.backlog.left > 0
     }
 
     /// Takes the next pulls.

@@ -158,7 +158,7 @@ impl<H: Host> Machine<H> {
     fn observe(&mut self, observation: &Observation) {
         let response = observation.reward > 0;
         // Each observation has one output, whose sequence names both.
-        let (partition, sequence) = (self.partition, self.next_output);
+        let (partition, sequence) = (self.partition, self.outbox.next);
         match self.batch.put_observation(
             partition,
             sequence,
@@ -196,10 +196,10 @@ impl<H: Host> Machine<H> {
     }
 
     pub(super) fn put_output(&mut self, output: Output) {
-        let sequence = self.next_output;
+        let sequence = self.outbox.next;
         match self.batch.put_output(self.partition, sequence, &output) {
             Ok(()) => {
-                self.next_output += 1;
+                self.outbox.next += 1;
                 self.outputs.push((sequence, output));
             }
             // Larger than a record may be; the limits of texts and events make it impossible.

@@ -47,7 +47,9 @@ impl<H: Host> Machine<H> {
     fn is_too_much(&self, event: &Event) -> bool {
         let is_act = !matches!(event.kind, EventKind::Ask(_));
         self.is_outbox_full()
-            && (is_act || self.backlog.left > 0 || self.unconfirmed >= 2 * self.bounds.outbox_max)
+            && (is_act
+                || self.outbox.backlog.left > 0
+                || self.outbox.unconfirmed >= 2 * self.bounds.outbox_max)
     }
 
     /// Answers the waiting requests that must not wait for the broker with "busy".

@@ -82,7 +82,7 @@ impl<H: Host> Machine<H> {
         let tokens = std::mem::take(&mut self.tokens);
         let answers = std::mem::take(&mut self.open_answers);
         let events = std::mem::take(&mut self.open_events);
-        for sequence in self.confirmed.drain(..) {
+        for sequence in self.outbox.confirmed.drain(..) {
             batch.delete_output(self.partition, sequence);
         }
         if batch.is_empty() && events == 0 && self.in_flight.is_empty() {
@@ -103,12 +103,12 @@ impl<H: Host> Machine<H> {
         if let Some((_, stored)) = self.stored.front().filter(|(at, _)| *at == self.taken.main) {
             batch.set_stored(self.partition, Some(*stored));
         }
-        batch.set_next_output(self.partition, self.next_output);
+        batch.set_next_output(self.partition, self.outbox.next);
         batch.set_next_input(self.partition, self.next_input);
         batch.set_clock(self.partition, self.clock);
         let outputs = std::mem::take(&mut self.outputs);
         let cleared = std::mem::take(&mut self.cleared);
-        self.unconfirmed += outputs.len();
+        self.outbox.unconfirmed += outputs.len();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let cursor = self.taken.main;

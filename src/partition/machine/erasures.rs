@@ -90,23 +90,7 @@ impl<H: Host> Machine<H> {
             Some(_) => FORGOTTEN,
         };
         let until = at + remember;
-        let mut removed: Vec<(&str, u64)> = gone.held.clone();
-        removed.extend([
-            ("blocks of the timeline", traces.blocks),
-            ("decisions", traces.decisions),
-            ("journalled inputs", traces.journal),
-            ("unpublished outputs", traces.outputs.len() as u64),
-            ("observations", traces.observations.len() as u64),
-            ("links", gone.identifiers.len() as u64),
-        ]);
-        removed.push(("scan positions", self.forget_in_scans(&customer)));
-        let removed = removed.into_iter().filter(|(_, count)| *count > 0);
-        let removed = removed.map(|(what, count)| Removed {
-            place: "store".into(),
-            what: what.into(),
-            count,
-            at,
-        });
+        let scans = self.forget_in_scans(&customer);
         let erasing = ErasureProgress {
             customer: Some(customer.clone()),
             mark,
@@ -114,7 +98,7 @@ impl<H: Host> Machine<H> {
             until,
             sequence,
             also: others.iter().map(|(other, _)| self.tombstones.mark(other)).collect(),
-            removed: removed.collect(),
+            removed: removed_rows(&gone, &traces, scans, at),
             stage: ErasureStage::Streams,
         };
         self.batch.delete_twin(partition, &customer);
@@ -360,4 +344,25 @@ impl Round {
             RoundItem::Late { .. } => {}
         }
     }
+}
+
+/// What the deletion of a twin removes from the store, for the receipt.
+fn removed_rows(gone: &ErasedTwin, traces: &Traces, scans: u64, at: Time) -> Vec<Removed> {
+    let rows = [
+        ("blocks of the timeline", traces.blocks),
+        ("decisions", traces.decisions),
+        ("journalled inputs", traces.journal),
+        ("unpublished outputs", traces.outputs.len() as u64),
+        ("observations", traces.observations.len() as u64),
+        ("links", gone.identifiers.len() as u64),
+        ("scan positions", scans),
+    ];
+    let counted = gone.held.iter().copied().chain(rows).filter(|(_, count)| *count > 0);
+    let removed = |(what, count): (&str, u64)| Removed {
+        place: "store".into(),
+        what: what.into(),
+        count,
+        at,
+    };
+    counted.map(removed).collect()
 }

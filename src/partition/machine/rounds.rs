@@ -112,27 +112,8 @@ impl<H: Host> Machine<H> {
         }
         self.mark(round.models.as_ref());
         self.keep_lifted(&round.lifted);
+        let reactions = self.take_in_batches(&mut round);
         let mut touched = Vec::new();
-        let mut reactions: Vec<Option<Reaction>> = Vec::new();
-        reactions.resize_with(round.items.len(), || None);
-        for (customer, reacted) in round.reacted.drain(..) {
-            let BatchReactions { reactions: said, change, index, waiting, erased, beside } =
-                reacted;
-            self.counters.beside(beside);
-            for (order, reaction) in said {
-                reactions[order as usize] = Some(reaction);
-            }
-            self.keep_index(&customer, &index);
-            if let Some(waiting) = waiting {
-                self.batch.put_waiting(self.partition, &customer, &waiting);
-            }
-            if let Some(change) = change {
-                self.keep(&customer, &change);
-            }
-            if let Some(erased) = erased {
-                self.take_in_erasure(*erased);
-            }
-        }
         let unusable = std::mem::take(&mut round.unusable);
         let why = |order| {
             let known = unusable.iter().find(|(at, _)| *at == order);
@@ -181,6 +162,31 @@ impl<H: Host> Machine<H> {
         if let Some(scanning) = round.scanning {
             self.end_scanning(scanning, &touched);
         }
+    }
+
+    /// Adds what the round changed of its twins. Returns the reactions, in the order of its items.
+    fn take_in_batches(&mut self, round: &mut Round) -> Vec<Option<Reaction>> {
+        let mut reactions: Vec<Option<Reaction>> = Vec::new();
+        reactions.resize_with(round.items.len(), || None);
+        for (customer, reacted) in round.reacted.drain(..) {
+            let BatchReactions { reactions: said, change, index, waiting, erased, beside } =
+                reacted;
+            self.counters.beside(beside);
+            for (order, reaction) in said {
+                reactions[order as usize] = Some(reaction);
+            }
+            self.keep_index(&customer, &index);
+            if let Some(waiting) = waiting {
+                self.batch.put_waiting(self.partition, &customer, &waiting);
+            }
+            if let Some(change) = change {
+                self.keep(&customer, &change);
+            }
+            if let Some(erased) = erased {
+                self.take_in_erasure(*erased);
+            }
+        }
+        reactions
     }
 
     /// Stores a mark if the model version has changed: replays need the position from which it was used.
