@@ -151,15 +151,7 @@ impl<'a> LexiconReader<'a> {
             "courtesies" => self.each_word(line, line.text, |word| word.courtesy = true),
             "requests" => self.each_word(line, line.text, |word| word.request = true),
             "partners" => self.each_word(line, line.text, |word| word.partner = true),
-            "elisions" => {
-                for word in line.text.split_whitespace() {
-                    let (word, runs_into_any) = match word.strip_suffix('+') {
-                        Some(word) => (word, true),
-                        None => (word, false),
-                    };
-                    self.lexicon.elisions.insert(hash(&folded(word)), runs_into_any);
-                }
-            }
+            "elisions" => self.elisions(line),
             "wholes" => {
                 for word in line.text.split_whitespace() {
                     self.lexicon.wholes.insert(hash(&folded(word)), ());
@@ -213,6 +205,17 @@ impl<'a> LexiconReader<'a> {
             "sentences" => self.sentence(line),
             "model" => self.gram(line),
             _ => {}
+        }
+    }
+
+    /// Words that can precede an apostrophe; people who leave it out join those with a `+` with any word.
+    fn elisions(&mut self, line: Line<'_>) {
+        for word in line.text.split_whitespace() {
+            let (word, runs_into_any) = match word.strip_suffix('+') {
+                Some(word) => (word, true),
+                None => (word, false),
+            };
+            self.lexicon.elisions.insert(hash(&folded(word)), runs_into_any);
         }
     }
 

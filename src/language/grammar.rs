@@ -363,30 +363,7 @@ impl Draft {
                 .map(|word| Written { exact: hash(word), folded: hash(&text::folded(word)) });
             grammar.spellings.insert(hash(&text::folded(spelling)), words.collect());
         }
-        let letters = || self.words.iter().enumerate().map(|(at, word)| (word, letter(at as u32)));
-        for (word, letter) in letters() {
-            grammar.letters.insert(hash(word), letter);
-        }
-        // Many people leave out accents and apostrophes.
-        for (word, letter) in letters() {
-            let word = text::folded(word);
-            grammar.letters.entry(hash(&word)).or_insert(letter);
-            if word.contains('\'') {
-                grammar.letters.entry(hash(&word.replace('\'', ""))).or_insert(letter);
-            }
-        }
-        // A word with one letter too many is primarily the word without it: `perrson` is not `persons`.
-        for (word, letter) in letters() {
-            let word = text::folded(word);
-            if is_misspelt(&word) {
-                grammar.misspelt.entry(hash(&word)).or_insert(letter);
-            }
-        }
-        for (word, letter) in letters() {
-            each_misspelling(&text::folded(word), |misspelt| {
-                grammar.misspelt.entry(misspelt).or_insert(letter);
-            });
-        }
+        self.add_letters(&mut grammar);
         let mut classes: Vec<String> = Vec::with_capacity(self.classes.len());
         for (_, patterns) in &self.classes {
             let class = self.alternatives(patterns, &classes, &spelled, Between::Nothing);
@@ -413,6 +390,35 @@ impl Draft {
             ))?);
         }
         Ok(grammar)
+    }
+
+    /// Adds the letters that stand for words in patterns: of each word as it is written, and as people
+    /// write it.
+    fn add_letters(&self, grammar: &mut Grammar) {
+        let letters = || self.words.iter().enumerate().map(|(at, word)| (word, letter(at as u32)));
+        for (word, letter) in letters() {
+            grammar.letters.insert(hash(word), letter);
+        }
+        // Many people leave out accents and apostrophes.
+        for (word, letter) in letters() {
+            let word = text::folded(word);
+            grammar.letters.entry(hash(&word)).or_insert(letter);
+            if word.contains('\'') {
+                grammar.letters.entry(hash(&word.replace('\'', ""))).or_insert(letter);
+            }
+        }
+        // A word with one letter too many is primarily the word without it: `perrson` is not `persons`.
+        for (word, letter) in letters() {
+            let word = text::folded(word);
+            if is_misspelt(&word) {
+                grammar.misspelt.entry(hash(&word)).or_insert(letter);
+            }
+        }
+        for (word, letter) in letters() {
+            each_misspelling(&text::folded(word), |misspelt| {
+                grammar.misspelt.entry(misspelt).or_insert(letter);
+            });
+        }
     }
 
     /// The regular expression for any of these, in this order; `between` may occur between words.

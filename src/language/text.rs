@@ -120,6 +120,34 @@ struct Splitter<'a, S> {
     exact: String,
 }
 
+/// What a word is made of, as far as it is read.
+struct WordShape {
+    letters: u32,
+    capitals: u32,
+    digits: u32,
+    /// The last letter, in lower case, and how often it stands there in a row.
+    last: char,
+    run: u32,
+    /// Whether a letter stands three times in a row.
+    is_stretched: bool,
+    /// Whether the exact form is the normal one.
+    is_plain: bool,
+}
+
+impl WordShape {
+    fn new() -> WordShape {
+        WordShape {
+            letters: 0,
+            capitals: 0,
+            digits: 0,
+            last: '\0',
+            run: 1,
+            is_stretched: false,
+            is_plain: true,
+        }
+    }
+}
+
 impl<S: Splits> Splitter<'_, S> {
     fn run(&mut self) {
         let mut at = 0;
@@ -257,8 +285,7 @@ impl<S: Splits> Splitter<'_, S> {
     fn word_until(&mut self, start: usize, most: usize) -> usize {
         self.exact.clear();
         let form = self.tokens.normal.len();
-        let (mut letters, mut capitals, mut digits, mut run) = (0u32, 0u32, 0u32, 1u32);
-        let (mut last, mut stretched, mut plain) = ('\0', false, true);
+        let mut shape = WordShape::new();
         let (mut end, mut after) = (most, most);
         let mut has_apostrophe = false;
         // The end of the last visible letter.
@@ -276,13 +303,13 @@ impl<S: Splits> Splitter<'_, S> {
                     break;
                 }
                 if self.splits.elides(hash(&self.tokens.normal[form..])) {
-                    self.finish((start, end, form), (letters, capitals, digits), stretched, plain);
+                    self.finish((start, end, form), &shape);
                     return beyond;
                 }
                 has_apostrophe = true;
                 self.exact.push('\'');
                 self.tokens.normal.push('\'');
-                last = next;
+                shape.last = next;
                 (end, after) = (most, most);
                 continue;
             }
@@ -291,38 +318,7 @@ impl<S: Splits> Splitter<'_, S> {
                 break;
             }
             seen = start + offset + written.len_utf8();
-            if is_accent(next)
-                && let Some(whole) =
-                    self.exact.chars().next_back().and_then(|on| composed(on, next))
-            {
-                self.exact.pop();
-                self.exact.push(whole);
-                plain = false;
-                continue;
-            }
-            if next.is_numeric() {
-                digits += 1;
-            } else {
-                letters += 1;
-                capitals += u32::from(next.is_uppercase());
-            }
-            for small in next.to_lowercase() {
-                run = if small == last && !small.is_numeric() { run + 1 } else { 1 };
-                last = small;
-                stretched |= run >= 3;
-                if run > 2 {
-                    continue;
-                }
-                self.exact.push(small);
-                match fold(small) {
-                    Folded::Same => self.tokens.normal.push(small),
-                    Folded::As(letters) => {
-                        plain = false;
-                        self.tokens.normal.push_str(letters);
-                    }
-                    Folded::Nothing => plain = false,
-                }
-            }
+            self.letter(next, &mut shape);
         }
         if end == most && seen > start {
             end = seen;
@@ -336,8 +332,44 @@ impl<S: Splits> Splitter<'_, S> {
                 (end, after) = (joined, joined);
             }
         }
-        self.finish((start, end, form), (letters, capitals, digits), stretched, plain);
+        self.finish((start, end, form), &shape);
         after
+    }
+
+    /// Adds a letter, a digit or an accent to the word.
+    fn letter(&mut self, next: char, shape: &mut WordShape) {
+        if is_accent(next)
+            && let Some(whole) = self.exact.chars().next_back().and_then(|on| composed(on, next))
+        {
+            self.exact.pop();
+            self.exact.push(whole);
+            shape.is_plain = false;
+            return;
+        }
+        if next.is_numeric() {
+            shape.digits += 1;
+        } else {
+            shape.letters += 1;
+            shape.capitals += u32::from(next.is_uppercase());
+        }
+        for small in next.to_lowercase() {
+            let is_again = small == shape.last && !small.is_numeric();
+            shape.run = if is_again { shape.run + 1 } else { 1 };
+            shape.last = small;
+            shape.is_stretched |= shape.run >= 3;
+            if shape.run > 2 {
+                continue;
+            }
+            self.exact.push(small);
+            match fold(small) {
+                Folded::Same => self.tokens.normal.push(small),
+                Folded::As(letters) => {
+                    shape.is_plain = false;
+                    self.tokens.normal.push_str(letters);
+                }
+                Folded::Nothing => shape.is_plain = false,
+            }
+        }
     }
 
     /// The end of the letters at `start` that are this many bytes in normal form.
@@ -384,17 +416,12 @@ impl<S: Splits> Splitter<'_, S> {
         Some(end + (rest.len() - letters.len()) + count)
     }
 
-    fn finish(
-        &mut self,
-        (start, end, form): (usize, usize, usize),
-        (letters, capitals, digits): (u32, u32, u32),
-        stretched: bool,
-        plain: bool,
-    ) {
+    fn finish(&mut self, (start, end, form): (usize, usize, usize), shape: &WordShape) {
+        let WordShape { letters, capitals, digits, is_stretched, is_plain, .. } = *shape;
         let normal = &self.tokens.normal[form..];
         let folded = hash(normal);
-        let exact = if plain { folded } else { hash(&self.exact) };
-        let squeezed = stretched.then(|| hash(&squeeze(normal)));
+        let exact = if is_plain { folded } else { hash(&self.exact) };
+        let squeezed = is_stretched.then(|| hash(&squeeze(normal)));
         let form_end = self.tokens.normal.len();
         self.tokens.normal.push(' ');
         let kind = if letters == 0 && digits > 0 { TokenKind::Number } else { TokenKind::Word };

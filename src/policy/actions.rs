@@ -155,40 +155,9 @@ fn action(table: &TomlTable<'_>, name: &str, reader: &PolicyReader) -> ActionDef
     }
     let span = |key| table.get(key).and_then(TomlItem::span);
     let cooldown = table.get("cooldown").map_or(Some(COOLDOWN), TomlItem::span).unwrap_or(COOLDOWN);
-    let data = table.get("data").and_then(TomlItem::table).map_or(Vec::new(), |data| {
-        let entries = data.entries();
-        if entries.len() > limits::ACTION_DATA {
-            let (most, found) = (limits::ACTION_DATA, entries.len());
-            data.wrong(format!("expected at most {most} values, found {found}"));
-        }
-        entries
-            .into_iter()
-            .filter_map(|(key, item)| {
-                let expression = reader.expression(item, situation);
-                Some((key.name()?.into(), expression?))
-            })
-            .collect()
-    });
-    let listed = table.require("treatments").and_then(TomlItem::list);
-    if listed.as_ref().is_some_and(Vec::is_empty) {
-        table.wrong(format!("expected at least one treatment of `{name}`"));
-    }
-    let listed = listed.unwrap_or_default();
-    if listed.len() > limits::RULE_STEPS {
-        let (most, found) = (limits::RULE_STEPS, listed.len());
-        table.wrong(format!("expected at most {most} treatments, found {found}"));
-    }
-    let mut treatments: Vec<Treatment> = Vec::new();
-    for item in listed {
-        let Some(table) = item.table() else { continue };
-        let treatment = treatment(&table, reader, &uses);
-        if treatments.iter().any(|known| known.name == treatment.name) {
-            let name = &treatment.name;
-            table.wrong(format!("the treatment `{name}` is defined twice; give each a `name`"));
-        }
-        treatments.push(treatment);
-        table.finish();
-    }
+    let data = table.get("data").and_then(TomlItem::table);
+    let data = data.map_or(Vec::new(), |table| data_of(&table, reader, situation));
+    let treatments = treatments(table, name, &uses, reader);
     let [eligible, when, suitable] = ["eligible", "when", "suitable"].map(condition);
     ActionDefinition {
         name: name.into(),
@@ -211,6 +180,56 @@ fn action(table: &TomlTable<'_>, name: &str, reader: &PolicyReader) -> ActionDef
         place: table.place(),
         uses,
     }
+}
+
+/// The values that go with an action, by name.
+fn data_of(
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    situation: ExpressionSite<'_>,
+) -> Vec<(Box<str>, Expression)> {
+    let entries = table.entries();
+    if entries.len() > limits::ACTION_DATA {
+        let (most, found) = (limits::ACTION_DATA, entries.len());
+        table.wrong(format!("expected at most {most} values, found {found}"));
+    }
+    entries
+        .into_iter()
+        .filter_map(|(key, item)| {
+            let expression = reader.expression(item, situation);
+            Some((key.name()?.into(), expression?))
+        })
+        .collect()
+}
+
+/// The treatments of the action `name`.
+fn treatments(
+    table: &TomlTable<'_>,
+    name: &str,
+    uses: &[Box<str>],
+    reader: &PolicyReader,
+) -> Vec<Treatment> {
+    let listed = table.require("treatments").and_then(TomlItem::list);
+    if listed.as_ref().is_some_and(Vec::is_empty) {
+        table.wrong(format!("expected at least one treatment of `{name}`"));
+    }
+    let listed = listed.unwrap_or_default();
+    if listed.len() > limits::RULE_STEPS {
+        let (most, found) = (limits::RULE_STEPS, listed.len());
+        table.wrong(format!("expected at most {most} treatments, found {found}"));
+    }
+    let mut treatments: Vec<Treatment> = Vec::new();
+    for item in listed {
+        let Some(table) = item.table() else { continue };
+        let treatment = treatment(&table, reader, uses);
+        if treatments.iter().any(|known| known.name == treatment.name) {
+            let name = &treatment.name;
+            table.wrong(format!("the treatment `{name}` is defined twice; give each a `name`"));
+        }
+        treatments.push(treatment);
+        table.finish();
+    }
+    treatments
 }
 
 /// The models' arms of all treatments: what distinguishes them, and what they have in common.

@@ -118,6 +118,32 @@ impl<'a> PartValue<'a> {
     }
 }
 
+/// The comparison by order that an operator is.
+fn order_of(operator: &str) -> Option<OrderComparison> {
+    let order = |sign, holds| Some(OrderComparison { sign, holds });
+    match operator {
+        operators::LESS => order("<", Ordering::is_lt),
+        operators::LESS_EQUALS => order("<=", Ordering::is_le),
+        operators::GREATER => order(">", Ordering::is_gt),
+        operators::GREATER_EQUALS => order(">=", Ordering::is_ge),
+        _ => None,
+    }
+}
+
+/// Whether it is another operator that has a compiled form.
+fn is_operator(name: &str) -> bool {
+    matches!(
+        name,
+        operators::LOGICAL_AND
+            | operators::LOGICAL_OR
+            | operators::LOGICAL_NOT
+            | operators::EQUALS
+            | operators::NOT_EQUALS
+            | operators::IN
+            | operators::CONDITIONAL
+    )
+}
+
 impl CompiledExpression {
     /// The compiled form of a rewritten expression; literals become constants.
     pub(super) fn of(expr: IdedExpr, constants: &mut Vec<Box<dyn Val>>) -> CompiledExpression {
@@ -139,28 +165,9 @@ impl CompiledExpression {
                 return CompiledExpression::Cel(Box::new(IdedExpr { id: expr.id, expr: other }));
             }
         };
-        let order = |sign, holds| Some(OrderComparison { sign, holds });
-        let order = match call.func_name.as_str() {
-            operators::LESS => order("<", Ordering::is_lt),
-            operators::LESS_EQUALS => order("<=", Ordering::is_le),
-            operators::GREATER => order(">", Ordering::is_gt),
-            operators::GREATER_EQUALS => order(">=", Ordering::is_ge),
-            _ => None,
-        };
+        let order = order_of(&call.func_name);
         let function = short_cut(&call.func_name, call.args.len());
-        let has_short_cut = order.is_some()
-            || function.is_some()
-            || matches!(
-                call.func_name.as_str(),
-                operators::LOGICAL_AND
-                    | operators::LOGICAL_OR
-                    | operators::LOGICAL_NOT
-                    | operators::EQUALS
-                    | operators::NOT_EQUALS
-                    | operators::IN
-                    | operators::CONDITIONAL
-            );
-        if !has_short_cut {
+        if order.is_none() && function.is_none() && !is_operator(&call.func_name) {
             return CompiledExpression::Cel(Box::new(IdedExpr {
                 id: expr.id,
                 expr: Expr::Call(call),

@@ -2,7 +2,7 @@
 //! search, and parts that can never work are reported at load time.
 
 use cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, SourceInfo, operators,
 };
 use cel::common::types::CelString;
 use cel::common::value::Val;
@@ -235,21 +235,7 @@ impl Lowering {
             Expr::Ident(name) if self.bound.contains(name) => Ok(false),
             Expr::Ident(name) => Err(unknown_name(offset, name)),
             Expr::Select(select) if select.test => {
-                // `has(x.y)`: a missing value is null, so presence is one comparison.
-                let mut tested = IdedExpr {
-                    id: expr.id,
-                    expr: Expr::Select(cel::common::ast::SelectExpr {
-                        test: false,
-                        ..std::mem::take(select)
-                    }),
-                };
-                self.walk(&mut tested, depth + 1)?;
-                let null = IdedExpr { id: expr.id, expr: Expr::Literal(LiteralValue::Null) };
-                expr.expr = Expr::Call(CallExpr {
-                    func_name: operators::NOT_EQUALS.to_owned(),
-                    target: None,
-                    args: vec![tested, null],
-                });
+                expr.expr = self.presence(expr.id, std::mem::take(select), depth)?;
                 Ok(false)
             }
             Expr::Select(select) => {
@@ -287,6 +273,24 @@ impl Lowering {
             Expr::Struct(_) => Err(CompileError::new(offset, "expected a value, found a message")),
             Expr::Unspecified => Err(CompileError::new(offset, "expected a CEL expression")),
         }
+    }
+
+    /// `has(x.y)`: a missing value is null, so presence is one comparison.
+    fn presence(
+        &mut self,
+        id: u64,
+        select: SelectExpr,
+        depth: usize,
+    ) -> Result<Expr, CompileError> {
+        let select = SelectExpr { test: false, ..select };
+        let mut tested = IdedExpr { id, expr: Expr::Select(select) };
+        self.walk(&mut tested, depth + 1)?;
+        let null = IdedExpr { id, expr: Expr::Literal(LiteralValue::Null) };
+        Ok(Expr::Call(CallExpr {
+            func_name: operators::NOT_EQUALS.to_owned(),
+            target: None,
+            args: vec![tested, null],
+        }))
     }
 
     /// Walks the parts of one node. If some are constant and some are not, the constant ones are computed

@@ -185,7 +185,6 @@ impl<'a> Reader<'a> {
 
     fn outcomes(&self, part: &IdedExpr, question: Assumption) -> Outcomes {
         let of = |part: &IdedExpr| self.outcomes(part, question);
-        let value = |is_nothing: bool| if is_nothing { Outcomes::NONE } else { Outcomes::ANY };
         if let Some((denial, outcome)) = question.instead
             && denial == part.id
             && denied(part).is_some()
@@ -202,59 +201,64 @@ impl<'a> Reader<'a> {
             },
             Expr::Literal(LiteralValue::Null) => Outcomes::NULL,
             Expr::Literal(literal) => constant(&*literal.to_val()),
-            Expr::Select(select) => value(of(&select.operand).is_nothing()),
-            Expr::Comprehension(inner) => value(of(&inner.iter_range).is_nothing()),
-            Expr::Call(CallExpr { func_name, target, args }) => {
-                if let Some(target) = target {
-                    return value(
-                        of(target).is_nothing() || args.iter().any(|arg| of(arg).is_nothing()),
-                    );
-                }
-                match (func_name.as_str(), args.as_slice()) {
-                    (functions::WEIGH, [part]) => of(part),
-                    (operators::LOGICAL_NOT, [denied]) => not(of(denied)),
-                    (operators::LOGICAL_AND, [one, other]) => both(of(one), of(other)),
-                    (operators::LOGICAL_OR, [one, other]) => {
-                        not(both(not(of(one)), not(of(other))))
-                    }
-                    (operators::CONDITIONAL, [test, yes, no]) => {
-                        // An iteration of a macro is charged, or there is none.
-                        if matches!(name(test), Some(BindingName::Turn(_))) {
-                            return of(yes);
-                        }
-                        let test = of(test).as_truth();
-                        let mut all = test.without(Outcomes::ANY);
-                        if test.has(Outcomes::TRUE) {
-                            all = all | of(yes);
-                        }
-                        if test.has(Outcomes::FALSE) {
-                            all = all | of(no);
-                        }
-                        all
-                    }
-                    ("default", [wanted, otherwise]) => {
-                        let wanted = of(wanted);
-                        let there = wanted.without(Outcomes::NULL);
-                        if wanted.has(Outcomes::NULL) { there | of(otherwise) } else { there }
-                    }
-                    (operators::EQUALS, [one, other]) => equal(of(one), of(other)),
-                    (operators::NOT_EQUALS, [one, other]) => not(equal(of(one), of(other))),
-                    (operators::IN, [item, all]) => {
-                        let (item, all) = (of(item), of(all));
-                        match item {
-                            _ if all.is_nothing() || item == Outcomes::NONE => Outcomes::NONE,
-                            Outcomes::NULL => Outcomes::FALSE,
-                            _ => Outcomes::ANY,
-                        }
-                    }
-                    // Functions that convert a missing value to a value.
-                    ("string" | "bool", _) => Outcomes::ANY,
-                    (_, args) => value(args.iter().any(|arg| of(arg).is_nothing())),
-                }
+            Expr::Select(select) => value_of(of(&select.operand).is_nothing()),
+            Expr::Comprehension(inner) => value_of(of(&inner.iter_range).is_nothing()),
+            Expr::Call(CallExpr { target: Some(target), args, .. }) => {
+                value_of(of(target).is_nothing() || args.iter().any(|arg| of(arg).is_nothing()))
             }
+            Expr::Call(CallExpr { func_name, args, .. }) => self.of_call(func_name, args, question),
             _ => Outcomes::ANY,
         }
     }
+
+    /// The outcomes of an operator or a function.
+    fn of_call(&self, function: &str, args: &[IdedExpr], question: Question) -> Outcomes {
+        let of = |part: &IdedExpr| self.outcomes(part, question);
+        match (function, args) {
+            (functions::WEIGH, [part]) => of(part),
+            (operators::LOGICAL_NOT, [denied]) => not(of(denied)),
+            (operators::LOGICAL_AND, [one, other]) => both(of(one), of(other)),
+            (operators::LOGICAL_OR, [one, other]) => not(both(not(of(one)), not(of(other)))),
+            (operators::CONDITIONAL, [test, yes, no]) => {
+                // An iteration of a macro is charged, or there is none.
+                if matches!(name(test), Some(BindingName::Turn(_))) {
+                    return of(yes);
+                }
+                let test = of(test).as_truth();
+                let mut all = test.without(Outcomes::ANY);
+                if test.has(Outcomes::TRUE) {
+                    all = all | of(yes);
+                }
+                if test.has(Outcomes::FALSE) {
+                    all = all | of(no);
+                }
+                all
+            }
+            ("default", [wanted, otherwise]) => {
+                let wanted = of(wanted);
+                let there = wanted.without(Outcomes::NULL);
+                if wanted.has(Outcomes::NULL) { there | of(otherwise) } else { there }
+            }
+            (operators::EQUALS, [one, other]) => equal(of(one), of(other)),
+            (operators::NOT_EQUALS, [one, other]) => not(equal(of(one), of(other))),
+            (operators::IN, [item, all]) => {
+                let (item, all) = (of(item), of(all));
+                match item {
+                    _ if all.is_nothing() || item == Outcomes::NONE => Outcomes::NONE,
+                    Outcomes::NULL => Outcomes::FALSE,
+                    _ => Outcomes::ANY,
+                }
+            }
+            // Functions that convert a missing value to a value.
+            ("string" | "bool", _) => Outcomes::ANY,
+            (_, args) => value_of(args.iter().any(|arg| of(arg).is_nothing())),
+        }
+    }
+}
+
+/// The outcomes of a part that needs another one: any value, or none without it.
+fn value_of(is_nothing: bool) -> Outcomes {
+    if is_nothing { Outcomes::NONE } else { Outcomes::ANY }
 }
 
 /// What to write instead of a part that cannot be evaluated.

@@ -94,8 +94,27 @@ impl Symbols {
             (Root::Dissatisfaction, _) if !self.dissatisfaction => {
                 Err("expected a table [dissatisfaction] that defines it".to_owned())
             }
+            (Root::Windows | Root::Counters | Root::Activities | Root::Experiments, names) => {
+                self.check_counted(path.root, names)
+            }
+            (Root::Contacts, [action]) => self.action(action).and_then(|_| {
+                Err(format!("expected one of contacts.{action}.at, .outcome, .channel"))
+            }),
+            (Root::Contacts, [action, field, ..]) => {
+                self.action(action)?;
+                one_of(field, &["at", "outcome", "channel"], "field of a contact")
+            }
+            (root, names) => check_fixed(root, names),
+        }
+    }
+
+    /// Checks a path to a single value that the policy defines by name: a window, a counter, a metric of
+    /// an activity, an experiment.
+    fn check_counted(&self, root: Root, names: &[&str]) -> Result<(), String> {
+        match (root, names) {
             (Root::Windows, [window]) => member(&self.windows, "unknown window", window),
             (Root::Counters, [counter]) => member(&self.counters, "unknown counter", counter),
+            (Root::Experiments, [name]) => member(&self.experiments, "unknown experiment", name),
             (Root::Activities, [name]) => {
                 self.activity(name)?;
                 Err(format!("expected a metric of it, such as activities.{name}.alive"))
@@ -107,55 +126,54 @@ impl Symbols {
             (Root::Activities, [name, figure, ..]) => {
                 Err(format!("`activities.{name}.{figure}` is a single value and has no fields"))
             }
-            (Root::Experiments, [name]) => member(&self.experiments, "unknown experiment", name),
-            (Root::Windows | Root::Counters | Root::Experiments, [name, ..]) => {
-                Err(format!("`{}.{name}` is a single value and has no fields", path.root.name()))
+            (_, [name, ..]) => {
+                Err(format!("`{}.{name}` is a single value and has no fields", root.name()))
             }
-            (Root::Contacts, [action]) => self.action(action).and_then(|_| {
-                Err(format!("expected one of contacts.{action}.at, .outcome, .channel"))
-            }),
-            (Root::Contacts, [action, field, ..]) => {
-                self.action(action)?;
-                one_of(field, &["at", "outcome", "channel"], "field of a contact")
-            }
-            (Root::Interactions, [kind]) => {
-                Err(format!("expected a field of it, such as interactions[\"{kind}\"].step"))
-            }
-            (Root::Interactions, [_, field, ..]) => one_of(
-                field,
-                &["id", "kind", "state", "step", "channel", "started", "touched", "data"],
-                "field of an interaction",
-            ),
-            (Root::Cases, ["open"]) => Ok(()),
-            (Root::Cases, [_, field, ..]) => {
-                one_of(field, &["state", "topic", "opened", "due"], "field of a case")
-            }
-            (Root::Cases, [id]) => Err(format!("expected cases.open, or a field of `{id}`")),
-            (Root::Escalations, ["open" | "claimed"]) => Ok(()),
-            (Root::Escalations, ["last", field]) => {
-                one_of(field, &LAST_ESCALATION, "field of an escalation")
-            }
-            (Root::Escalations, _) => {
-                Err("expected escalations.open, escalations.claimed or escalations.last.note"
-                    .to_owned())
-            }
-            (Root::Customer, [field, ..]) => {
-                one_of(field, &["id", "known_since", "last_seen", "inputs"], "field of a customer")
-            }
-            (Root::Sentiment, ["channels", _]) => Ok(()),
-            (Root::Sentiment, ["channels"]) => {
-                Err("expected a channel, as in sentiment.channels.chat".to_owned())
-            }
-            (Root::Sentiment, [field, ..]) => one_of(
-                field,
-                &["level", "trend", "volatility", "urgency", "messages", "channels"],
-                "field of the sentiment",
-            ),
-            (Root::Need, [field, ..]) => {
-                one_of(field, &["name", "strength", "evidence"], "field of a need")
-            }
-            _ => Ok(()),
+            (_, []) => Ok(()),
         }
+    }
+}
+
+/// Checks a path whose fields are the same in every policy.
+fn check_fixed(root: Root, names: &[&str]) -> Result<(), String> {
+    match (root, names) {
+        (Root::Interactions, [kind]) => {
+            Err(format!("expected a field of it, such as interactions[\"{kind}\"].step"))
+        }
+        (Root::Interactions, [_, field, ..]) => one_of(
+            field,
+            &["id", "kind", "state", "step", "channel", "started", "touched", "data"],
+            "field of an interaction",
+        ),
+        (Root::Cases, ["open"]) => Ok(()),
+        (Root::Cases, [_, field, ..]) => {
+            one_of(field, &["state", "topic", "opened", "due"], "field of a case")
+        }
+        (Root::Cases, [id]) => Err(format!("expected cases.open, or a field of `{id}`")),
+        (Root::Escalations, ["open" | "claimed"]) => Ok(()),
+        (Root::Escalations, ["last", field]) => {
+            one_of(field, &LAST_ESCALATION, "field of an escalation")
+        }
+        (Root::Escalations, _) => {
+            Err("expected escalations.open, escalations.claimed or escalations.last.note"
+                .to_owned())
+        }
+        (Root::Customer, [field, ..]) => {
+            one_of(field, &["id", "known_since", "last_seen", "inputs"], "field of a customer")
+        }
+        (Root::Sentiment, ["channels", _]) => Ok(()),
+        (Root::Sentiment, ["channels"]) => {
+            Err("expected a channel, as in sentiment.channels.chat".to_owned())
+        }
+        (Root::Sentiment, [field, ..]) => one_of(
+            field,
+            &["level", "trend", "volatility", "urgency", "messages", "channels"],
+            "field of the sentiment",
+        ),
+        (Root::Need, [field, ..]) => {
+            one_of(field, &["name", "strength", "evidence"], "field of a need")
+        }
+        _ => Ok(()),
     }
 }
 
