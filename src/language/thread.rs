@@ -10,9 +10,15 @@
 //! customer's text must not be lost, so only lines that a program clearly wrote cut the text; everything
 //! else is read.
 
+mod line;
+
 use std::borrow::Cow;
 
-use super::text::folded;
+pub(super) use self::line::normal;
+use self::line::{
+    has_address, has_bracketed_address, has_clock, has_words, has_year, is_comparison,
+    is_direction, is_quoted, is_rule, starts_with,
+};
 use crate::config::limits;
 
 /// The maximum length of an attribution line, even if a program broke it into several.
@@ -28,8 +34,6 @@ const FOOTER_WORDS: usize = 8;
 /// The maximum number of words after the device that it names, unless one is a number: `Sent from my
 /// Galaxy S21 Ultra 5G`.
 const DEVICE_WORDS: usize = 2;
-/// The minimum length of a rule that a program draws above the head of an older message.
-const RULE_LETTERS: usize = 10;
 /// The number of words from which a divider needs no dashes: `Begin forwarded message:`.
 const DIVIDER_WORDS: usize = 3;
 
@@ -377,36 +381,6 @@ impl Threads {
     }
 }
 
-/// Whether a line is quoted. An emoticon such as `>:(` is not.
-fn is_quoted(line: &str) -> bool {
-    let rest = line.trim_start().strip_prefix('>');
-    rest.is_some_and(|rest| {
-        let rest = rest.trim_end();
-        let quotes = |c: char| c == '>' || c.is_whitespace() || c.is_alphanumeric();
-        rest.is_empty() || rest.starts_with(quotes)
-    })
-}
-
-/// Whether a line may be a comparison with a number.
-fn is_comparison(line: &str) -> bool {
-    let rest = line.trim_start().strip_prefix('>');
-    rest.is_some_and(|rest| {
-        rest.trim_start()
-            .trim_start_matches(['=', '€', '$', '£', ' '])
-            .starts_with(char::is_numeric)
-    })
-}
-
-fn is_rule(line: &str) -> bool {
-    let line = line.trim();
-    line.len() >= RULE_LETTERS && line.chars().all(|c| matches!(c, '_' | '-' | '='))
-}
-
-/// Whether this is a direction mark.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 fn after_blanks<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
     let first = lines.iter().position(|line| !line.trim().is_empty()).unwrap_or(lines.len());
     &lines[first..]
@@ -416,58 +390,6 @@ fn after_blanks<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
 pub(super) fn unknown_key(key: &str, known: impl IntoIterator<Item = &'static str>) -> String {
     let known: Vec<String> = known.into_iter().map(|name| format!("`{name}:`")).collect();
     format!("expected one of {}, found `{}`", known.join(", "), super::text::shown(key))
-}
-
-/// Lower case, no accents, single blanks.
-pub(super) fn normal(text: &str) -> String {
-    let lower = folded(&text.to_lowercase().replace(super::text::is_apostrophe, "'"));
-    let mut normal = String::with_capacity(lower.len());
-    for word in lower.split_whitespace() {
-        if !normal.is_empty() {
-            normal.push(' ');
-        }
-        normal.extend(word.chars().filter(|c| !is_direction(*c)));
-    }
-    normal
-}
-
-/// Whether a text begins with these words.
-fn starts_with(text: &str, words: &str) -> bool {
-    text.strip_prefix(words).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
-}
-
-/// Whether a text contains these words, as whole words.
-fn has_words(text: &str, words: &str) -> bool {
-    text.match_indices(words).any(|(at, found)| {
-        !text[..at].ends_with(char::is_alphanumeric)
-            && !text[at + found.len()..].starts_with(char::is_alphanumeric)
-    })
-}
-
-/// Whether a text contains an address such as `ann@example.org`.
-fn has_address(text: &str) -> bool {
-    text.match_indices('@').any(|(at, _)| {
-        text[..at].ends_with(char::is_alphanumeric)
-            && text[at + 1..].starts_with(char::is_alphanumeric)
-    })
-}
-
-/// Whether a text contains an address such as `<ann@example.org>`.
-fn has_bracketed_address(text: &str) -> bool {
-    text.split('<').skip(1).any(|rest| rest.split('>').next().is_some_and(has_address))
-}
-
-/// Whether a text contains a year, in any calendar.
-fn has_year(text: &str) -> bool {
-    text.split(|c: char| !c.is_numeric()).any(|digits| digits.chars().count() == 4)
-}
-
-/// Whether a text contains a time of day, or a date in digits.
-fn has_clock(text: &str) -> bool {
-    text.match_indices([':', 'h', '.', '/', '-']).any(|(at, mark)| {
-        text[..at].ends_with(char::is_numeric)
-            && text[at + mark.len()..].starts_with(char::is_numeric)
-    })
 }
 
 #[cfg(test)]

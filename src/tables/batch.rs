@@ -1,7 +1,8 @@
 use serde::Serialize;
 
 use super::Scan;
-use super::keys::{self, Field, IndexKey, ScanKey, Table, TimerKey};
+use super::Table;
+use super::keys::{self, Field, IndexKey, ScanKey, TimerKey};
 use super::rows::{KeptLessons, LessonRow, PackedDecision};
 use super::{ErasureProgress, Pseudonym, Tombstone};
 use crate::codec;

@@ -30,138 +30,9 @@
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
 
 use serde::{Deserialize, Serialize};
-use strum::VariantArray;
 
 use super::Pseudonym;
-use crate::codec::RecordKind;
 use crate::event::{Customer, ErasureId, Time};
-
-/// A table of the store. Its number is used in batches only; its name is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
-#[repr(u8)]
-pub enum Table {
-    /// The state of every twin.
-    Twins,
-    /// The last inputs of every twin: a ring, written in place.
-    Timeline,
-    /// The timers of every twin, in due order.
-    Timers,
-    /// Unconfirmed outputs, in the order in which they were decided.
-    Outbox,
-    /// Inputs that did not come from the stream.
-    Journal,
-    /// Active broadcasts.
-    Broadcasts,
-    /// Scan positions of partitions.
-    Sweeps,
-    /// The index of twins by indexed paths.
-    Index,
-    /// The last decisions of every twin: a ring, written in place.
-    Decisions,
-    /// Observations that are not trained on yet, in their order.
-    Observations,
-    /// The weights of each level of arms.
-    Learned,
-    /// Training history, to rebuild model versions.
-    Lessons,
-    /// Which model version partitions used from which position on.
-    Marks,
-    /// The counts of experiment arms.
-    Results,
-    /// Tombstones of erased customers, by pseudonym.
-    Tombstones,
-    /// The progress of erasures, and late events.
-    Erasures,
-    /// The open escalations of every twin that has any.
-    Waiting,
-    /// Metadata of the store and its partitions.
-    Meta,
-}
-
-impl Table {
-    /// Every table.
-    pub const ALL: &'static [Table] = Table::VARIANTS;
-
-    /// The table's name in the database, which must never be changed.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Table::Twins => "twins",
-            Table::Timeline => "timeline",
-            Table::Timers => "timers",
-            Table::Outbox => "outbox",
-            Table::Journal => "journal",
-            Table::Broadcasts => "broadcasts",
-            Table::Sweeps => "sweeps",
-            Table::Index => "index",
-            Table::Decisions => "decisions",
-            Table::Observations => "observations",
-            Table::Learned => "learned",
-            Table::Lessons => "lessons",
-            Table::Marks => "marks",
-            Table::Results => "results",
-            Table::Tombstones => "tombstones",
-            Table::Erasures => "erasures",
-            Table::Waiting => "waiting",
-            Table::Meta => "meta",
-        }
-    }
-
-    /// The kind of the table's records.
-    pub const fn kind(self) -> RecordKind {
-        match self {
-            Table::Twins => RecordKind::Twin,
-            Table::Timeline => RecordKind::Block,
-            Table::Timers => RecordKind::Timer,
-            Table::Outbox => RecordKind::Output,
-            Table::Journal => RecordKind::Input,
-            Table::Broadcasts => RecordKind::Broadcast,
-            Table::Sweeps => RecordKind::Sweep,
-            Table::Index => RecordKind::Index,
-            Table::Decisions => RecordKind::Decision,
-            Table::Observations => RecordKind::Observation,
-            Table::Learned => RecordKind::Weights,
-            Table::Lessons => RecordKind::Lesson,
-            Table::Marks => RecordKind::Mark,
-            Table::Results => RecordKind::Result,
-            Table::Tombstones => RecordKind::Tombstone,
-            Table::Erasures => RecordKind::Erasure,
-            Table::Waiting => RecordKind::Waiting,
-            Table::Meta => RecordKind::Number,
-        }
-    }
-
-    /// Whether `key` has the layout of this table's keys.
-    pub(crate) fn understands(self, key: &[u8]) -> bool {
-        match self {
-            Table::Twins | Table::Waiting => {
-                read_twin(key).is_some_and(|(_, rest)| rest.is_empty())
-            }
-            Table::Timeline => read_block(key).is_some(),
-            Table::Timers => read_timer(key).is_some(),
-            Table::Outbox => read_output(key).is_some(),
-            Table::Journal => read_input(key).is_some(),
-            Table::Broadcasts => read_broadcast(key).is_some(),
-            Table::Sweeps => read_sweep(key).is_some(),
-            Table::Index => read_index(key).is_some(),
-            Table::Decisions => read_decision(key).is_some(),
-            Table::Observations => read_output(key).is_some(),
-            Table::Learned => read_level(key).is_some(),
-            Table::Lessons => read_lesson(key).is_some(),
-            Table::Marks => read_output(key).is_some(),
-            Table::Results => read_result(key).is_some(),
-            Table::Tombstones => read_tombstone(key).is_some(),
-            Table::Erasures => read_erasure(key).is_some(),
-            Table::Meta => match key {
-                [STORE_WIDE, name @ ..] => !name.is_empty(),
-                [OF_PARTITION, _, _, field, rest @ ..] if *field == Field::Slowed as u8 => {
-                    read_slowed(rest).is_some()
-                }
-                [OF_PARTITION, _, _, _] => true,
-                _ => false,
-            },
-        }
-    }
-}
 
 /// The key of a timer: its due time, customer and name; sorted as its bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -530,6 +401,18 @@ pub(crate) fn read_field(key: &[u8]) -> Option<(Field, &[u8])> {
     Some((Field::from_byte(*field)?, rest))
 }
 
+/// Whether a key is one of metadata, of the store or of a partition.
+pub(super) fn is_meta(key: &[u8]) -> bool {
+    match key {
+        [STORE_WIDE, name @ ..] => !name.is_empty(),
+        [OF_PARTITION, _, _, field, rest @ ..] if *field == Field::Slowed as u8 => {
+            read_slowed(rest).is_some()
+        }
+        [OF_PARTITION, _, _, _] => true,
+        _ => false,
+    }
+}
+
 /// The sequence from which on a channel is in the slow lane, and the channel.
 pub(crate) fn read_slowed(rest: &[u8]) -> Option<(u64, &str)> {
     let (from, channel) = rest.split_first_chunk()?;
@@ -564,6 +447,7 @@ mod tests {
 
     use super::*;
     use crate::config::limits;
+    use crate::tables::Table;
 
     const _: () = assert!(limits::CUSTOMER_BYTES <= u8::MAX as usize);
 

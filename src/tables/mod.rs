@@ -13,6 +13,7 @@ mod memory;
 mod reads;
 mod rows;
 mod space;
+mod table;
 mod urgency;
 
 #[cfg(feature = "engine")]
@@ -20,11 +21,12 @@ pub(crate) use batch::FLOOR;
 pub use batch::{Batch, BatchOperation};
 pub use erasure::{ErasureProgress, ErasureStage, Pseudonym, Removed, Tombstone, Traces};
 pub use error::Error;
-pub use keys::{IndexKey, ScanKey, Table, TimerKey};
+pub use keys::{IndexKey, ScanKey, TimerKey};
 pub use memory::{Fault, MemoryStore};
 pub use reads::{Commit, EachRowVisitor, EncodedTwin, Read, RowValue, RowVisitor};
 pub use rows::{
     JournalRow, KeptLesson, KeptLessons, Milestone, PartitionMeta, Scan, StoredTwin, Verified,
 };
 pub use space::DiskSpace;
+pub use table::Table;
 pub use urgency::Urgency;
