@@ -4,7 +4,10 @@
 mod sources;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
 
 /// The rooms from the pure to the outer, as the map in ARCHITECTURE.md has them.
 const ROOMS: [&str; 24] = [
@@ -209,4 +212,189 @@ fn no_source_file_holds_more_than_one_can_read() {
         let lines = source.code.last().map_or(0, |(number, _)| *number);
         assert!(lines <= 700, "{} has {lines} lines", source.path.display());
     }
+}
+
+/// A function of the code has at most so many lines, from its `fn` to its closing brace.
+const LINES_OF_A_FUNCTION: usize = 70;
+
+/// A function of tests: what happens, and what is seen, are read together.
+const LINES_OF_A_TEST: usize = 100;
+
+/// Functions of `src/twin` that are longer still, and how long they may be. None is added; one that has
+/// become short is taken off.
+const STILL_LONGER: [(&str, usize); 8] = [
+    ("violations", 130),
+    ("find", 126),
+    ("try_take", 115),
+    ("decide", 108),
+    ("within_budget", 99),
+    ("count_one", 97),
+    ("memory", 95),
+    ("keep", 90),
+];
+
+struct Function {
+    /// The file, from the root of the repository.
+    file: String,
+    name: String,
+    line: usize,
+    lines: usize,
+    is_test: bool,
+}
+
+impl Function {
+    fn lines_max(&self) -> usize {
+        let usual = if self.is_test { LINES_OF_A_TEST } else { LINES_OF_A_FUNCTION };
+        let still = STILL_LONGER.iter().find(|(name, _)| self.is_of_twin() && self.name == *name);
+        still.map_or(usual, |(_, lines)| *lines)
+    }
+
+    fn is_of_twin(&self) -> bool {
+        self.file.starts_with("src/twin/")
+    }
+}
+
+#[test]
+fn a_function_holds_one_thought() {
+    let functions = functions();
+    assert!(functions.len() > 5_000, "only {} functions were found", functions.len());
+    let mut found: Vec<String> = functions
+        .iter()
+        .filter(|function| function.lines > function.lines_max())
+        .map(|function| {
+            let Function { file, name, line, lines, .. } = function;
+            format!("{file}:{line}: {name} has {lines} lines, of at most {}", function.lines_max())
+        })
+        .collect();
+    for (name, _) in STILL_LONGER {
+        let is_needed = |function: &Function| {
+            function.is_of_twin() && function.name == name && function.lines > LINES_OF_A_FUNCTION
+        };
+        if !functions.iter().any(is_needed) {
+            found.push(format!("{name} is short now: take it off STILL_LONGER"));
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "take each apart where a new thought begins (a step, a kind, a table), and give the parts names \
+         that say what they do: {found:#?}"
+    );
+}
+
+fn functions() -> Vec<Function> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tools", "benches", "tests"] {
+        rust_files(&root.join(folder), &mut files);
+    }
+    let file = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        functions_of(&path.strip_prefix(root).unwrap().to_string_lossy(), &text)
+    };
+    files.iter().flat_map(file).collect()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("fixtures") {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The line with the `fn` of a function: its indentation and the name.
+static HEAD: LazyLock<Regex> = LazyLock::new(|| {
+    let head = r"^( *)(?:pub(?:\([a-z: ]+\))? )?(?:const )?(?:async )?(?:unsafe )?fn (\w+)";
+    Regex::new(head).unwrap()
+});
+
+/// A comment or a literal.
+static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
+    let literal = concat!(
+        r"(?s)//[^\n]*|/\*.*?\*/",
+        r###"|\bb?r"[^"]*"|\bb?r#".*?"#|\bb?r##".*?"##"###,
+        r###"|"(?:\\.|[^"\\])*"|'(?:\\.[^']*|[^\\'])'"###,
+    );
+    Regex::new(literal).unwrap()
+});
+
+/// The functions of a file that rustfmt has formatted: one ends with the brace below its `fn`.
+fn functions_of(file: &str, text: &str) -> Vec<Function> {
+    let is_file_of_tests = file.split('/').any(|part| part == "tests" || part == "tests.rs");
+    // By convention the tests of a file are its last part.
+    let tests = text.find("#[cfg(test)]\nmod ").map_or(usize::MAX, |at| text[..at].lines().count());
+    let code = without_literals(text);
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(parts) = HEAD.captures(line) else { continue };
+        let brace = format!("{}}}", &parts[1]);
+        let is_end = |line: &&str| {
+            let is_below = line.len() - line.trim_start().len() == parts[1].len();
+            **line == brace || is_below && line.ends_with([';', '}'])
+        };
+        let Some(end) = lines[at..].iter().position(is_end) else { continue };
+        found.push(Function {
+            file: file.to_owned(),
+            name: parts[2].to_owned(),
+            line: at + 1,
+            lines: end + 1,
+            is_test: is_file_of_tests || at > tests,
+        });
+    }
+    found
+}
+
+/// `text` with blanks for all that is within comments and literals, so that a brace is one of the code.
+fn without_literals(text: &str) -> String {
+    let blanks = |found: &Captures<'_>| {
+        found[0].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect::<String>()
+    };
+    LITERAL.replace_all(text, blanks).into_owned()
+}
+
+#[test]
+fn a_function_is_measured_from_its_fn_to_its_own_brace() {
+    let text = r##"
+fn first<'a>(
+    one: &'a str,
+) -> char {
+    let text = r#"
+}
+"#; // {
+    "\"}"; '}'
+}
+
+trait Short {
+    fn one(&self);
+    fn two(&self) {
+        if true {}
+    }
+    fn three(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    fn fourth() {
+    }
+}
+"##;
+    let measured: Vec<(String, usize, bool)> = functions_of("src/x.rs", text)
+        .into_iter()
+        .map(|function| (function.name, function.lines, function.is_test))
+        .collect();
+    let named = |name: &str, lines, is_test| (name.to_owned(), lines, is_test);
+    assert_eq!(
+        measured,
+        [
+            named("first", 8, false),
+            named("one", 1, false),
+            named("two", 3, false),
+            named("three", 1, false),
+            named("fourth", 2, true),
+        ]
+    );
 }
