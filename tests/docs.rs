@@ -1,5 +1,8 @@
 //! The documentation says what the code says, and its links lead somewhere.
 
+#[path = "docs_run/page.rs"]
+mod page;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jumeau::api::{AuditLevel, VERBS, code};
 use jumeau::config::{Settings, limits};
 use jumeau::event::{EventType, Reason};
+use page::files;
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -222,6 +226,67 @@ fn the_commands_in_pages_are_commands_with_options_that_there_are() {
     assert!(wrong.is_empty(), "no such commands or options: {wrong:#?}");
 }
 
+/// With these a command begins.
+const PROGRAMS: &[&str] = &[
+    "$ ",
+    "jumeau ",
+    "twinctl ",
+    "agentdesk ",
+    "tools/",
+    ".ci/",
+    "cargo ",
+    "nats ",
+    "nats-server ",
+    "openssl ",
+];
+
+#[test]
+fn every_command_in_pages_is_run_or_marked_as_an_example() {
+    let mut wrong = Vec::new();
+    for page in pages() {
+        for block in page::blocks(&fs::read_to_string(&page).unwrap()) {
+            let place = format!("{}:{}", page.strip_prefix(root()).unwrap().display(), block.line);
+            match block.role() {
+                Err(mistake) => wrong.push(format!("{place}: {mistake}")),
+                Ok(page::Role::Run | page::Role::Example) => {
+                    let is_described = |line: &str| {
+                        line.trim_start().split_once("  ").is_some_and(|(_, rest)| {
+                            !rest.trim_start().starts_with('#') && block.language == "sh"
+                        })
+                    };
+                    let described = block.text.lines().filter(|line| is_described(line));
+                    wrong.extend(described.map(|line| {
+                        format!("{place}: a description stands behind `#`, so that the line runs: {line}")
+                    }));
+                }
+                Ok(_) => {
+                    let begins = |line: &&str| PROGRAMS.iter().any(|name| line.starts_with(name));
+                    let commands = block.text.lines().filter(begins);
+                    wrong.extend(commands.map(|line| {
+                        format!("{place}: a command stands in a block `sh` or `console`: {line}")
+                    }));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_block_has_commands_with_the_output_below_them() {
+    let text =
+        "```console run\n$ one \\\n  two\nout\n\n$ three\n```\n<!-- run\nfour\n-->\n```\n```\n";
+    let blocks = page::blocks(text);
+    let commands = |at: usize| -> Vec<(String, String)> {
+        blocks[at].commands().into_iter().map(|shown| (shown.command, shown.output)).collect()
+    };
+    let pair = |command: &str, output: &str| (command.to_owned(), output.to_owned());
+    assert_eq!(commands(0), [pair("one \\\n  two", "out\n\n"), pair("three", "")]);
+    assert_eq!(commands(1), [pair("four", "")]);
+    assert_eq!(blocks[1].role(), Ok(page::Role::Run));
+    assert!(blocks[2].role().is_err(), "a block needs a language");
+}
+
 /// The lines of code, with their numbers.
 fn blocks(text: &str) -> Vec<(usize, &str)> {
     let outside: BTreeSet<usize> = prose(text).map(|(number, _)| number).collect();
@@ -295,29 +360,8 @@ fn every_relative_link_leads_to_a_file_and_a_heading_that_exist() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Every page of the documentation.
 fn pages() -> Vec<PathBuf> {
-    let mut pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
-        .map(|name| root().join(name))
-        .to_vec();
-    pages.extend(files(&root().join("docs"), "md"));
-    pages.extend(files(&root().join("config"), "md"));
-    pages
-}
-
-/// Files below a folder with this ending.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, ending));
-        } else if path.extension().is_some_and(|known| known == ending) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
+    page::pages(root())
 }
 
 /// The lines that are no code, with their numbers.
