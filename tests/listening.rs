@@ -185,7 +185,7 @@ fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
 }
 
 #[test]
-fn a_folder_of_languages_that_cannot_be_read_is_said_with_the_place_of_the_mistake() {
+fn an_invalid_folder_of_languages_is_reported_with_the_place_of_the_mistake() {
     let (folder, settings) = with_german("[words]\n0.6 gut\ntoll 0.5\n");
     let refusal = policy_source::languages(settings.languages.folder.as_deref()).unwrap_err();
     let said = format!("{refusal:#}").replace(&*folder.path().to_string_lossy(), "FOLDER");
@@ -239,7 +239,7 @@ fn a_short_text_is_read_in_the_language_that_the_customer_spoke_before() {
 }
 
 #[test]
-fn a_customer_of_whom_nothing_is_known_tells_their_language_by_one_word() {
+fn one_word_tells_the_language_of_an_unknown_customer() {
     let mut life = Life::new();
     life.hears("Marie Martin 4471");
     assert_eq!(life.fact("language"), "en", "the first of the policy, as names tell nothing");
@@ -271,7 +271,7 @@ fn a_wish_counts_where_it_is_wished_for() {
 }
 
 #[test]
-fn of_a_mail_only_what_its_writer_says_now_is_read_and_people_see_all_of_it() {
+fn only_the_newest_part_of_a_mail_is_analysed_and_agents_see_all_of_it() {
     let mut life = Life::new();
     let thread = "On Mon, 2 Mar 2026 at 08:01, Care <care@shop.example> wrote:\n\
         > Terrible, awful, horrible! Give me my money back, cancel my contract.\n";
@@ -320,7 +320,7 @@ fn the_words_that_made_the_mood_are_kept_with_their_place_in_the_timeline() {
 }
 
 #[test]
-fn what_a_policy_says_of_topics_is_checked_where_it_stands() {
+fn a_policys_topics_are_checked_with_their_lines() {
     let policy = r#"
 [policy]
 name = "test"
@@ -371,7 +371,7 @@ const AWAY: &str = "Hello, I am out of the office until 12 May. For urgent matte
                     colleague, or call and ask to speak to an agent. It is a nightmare here.";
 
 #[test]
-fn what_a_program_wrote_from_a_customers_address_is_no_wish_and_has_no_feeling() {
+fn an_automatic_message_has_no_wish_and_no_sentiment() {
     let mut life = Life::new();
     life.hears("Thank you, it works, great service.");
     let before = life.sentiment().clone();

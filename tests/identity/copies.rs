@@ -109,7 +109,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 proptest! {
     /// All of it comes within the twenty minutes of the stream for which identities are remembered.
     #[test]
-    fn every_event_counts_once_whatever_moves_the_time_of_twins(
+    fn every_event_counts_once_under_any_clock_of_twins(
         happened in prop::collection::vec(happening(), 1..25),
         is_on_event_time in any::<bool>(),
     ) {

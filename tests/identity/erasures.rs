@@ -68,7 +68,7 @@ fn a_customer_is_erased_under_all_identifiers_whichever_was_named() {
 }
 
 #[test]
-fn who_signs_in_on_a_tablet_while_its_customer_is_erased_stays() {
+fn a_customer_who_signs_in_on_a_tablet_is_not_erased_with_its_former_owner() {
     let mut town = a_tablet_with_a_cookie();
     let mut erasures = Erasures::of("alice");
     erasures.arrive_one(&mut town);
@@ -86,7 +86,7 @@ fn an_identifier_that_is_named_takes_along_whose_it_is_and_not_whose_it_was() {
 }
 
 #[test]
-fn whoever_parts_from_an_identifier_while_it_is_erased_stays() {
+fn a_customer_who_unlinks_an_identifier_during_its_erasure_is_not_erased() {
     let mut town = a_tablet_with_a_cookie();
     let mut erasures = Erasures::of("tablet");
     // She says that it is not hers before she hears of the erasure, and the tablet after it.
@@ -97,7 +97,7 @@ fn whoever_parts_from_an_identifier_while_it_is_erased_stays() {
 }
 
 #[test]
-fn whoever_took_an_identifier_back_after_parting_from_it_is_erased_with_it() {
+fn a_customer_who_linked_an_identifier_again_is_erased_with_it() {
     let mut town = Town::new();
     town.event("alice", "identify", json!({ "traits": { "first_name": "alice" } }));
     town.link("tablet", "alice");
@@ -107,7 +107,7 @@ fn whoever_took_an_identifier_back_after_parting_from_it_is_erased_with_it() {
 }
 
 #[test]
-fn whoever_has_no_room_for_an_identifier_stays_when_it_is_erased() {
+fn a_customer_without_room_for_an_identifier_is_not_erased_with_it() {
     let mut town = a_tablet_with_a_cookie();
     for number in 0..limits::IDENTIFIERS {
         town.link(&format!("device{number}"), "bob");

@@ -22,7 +22,7 @@ fn identifiers(town: &Town, who: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_tablet_on_which_somebody_else_signs_in_leaves_what_it_gathered_with_the_first() {
+fn a_tablet_that_changes_hands_leaves_its_memory_with_the_first_customer() {
     let mut town = Town::new();
     traits(&mut town, "alice", "Alice");
     traits(&mut town, "bob", "Bob");
@@ -48,7 +48,7 @@ fn a_tablet_on_which_somebody_else_signs_in_leaves_what_it_gathered_with_the_fir
 }
 
 #[test]
-fn in_a_row_of_people_at_one_tablet_nobody_disappears() {
+fn no_customer_disappears_when_a_tablet_changes_hands_repeatedly() {
     let mut town = Town::new();
     // Nobody has told a trait of theirs.
     for (who, colour) in
@@ -70,7 +70,7 @@ fn in_a_row_of_people_at_one_tablet_nobody_disappears() {
 }
 
 #[test]
-fn who_signs_in_once_more_changes_nothing() {
+fn a_repeated_link_changes_nothing() {
     let mut town = Town::new();
     town.page("tablet", "Tablets", "red");
     town.link("tablet", "alice");
@@ -104,7 +104,7 @@ fn a_copy_of_an_earlier_sign_in_does_not_bring_the_tablet_back() {
 }
 
 #[test]
-fn a_copy_is_recognised_by_the_identifier_whoever_has_it_by_now() {
+fn a_copy_is_recognised_by_its_identifier_under_any_owner() {
     let mut town = Town::new();
     town.link("tablet", "alice");
     town.page("tablet", "Tablets", "red");
@@ -118,7 +118,7 @@ fn a_copy_is_recognised_by_the_identifier_whoever_has_it_by_now() {
 }
 
 #[test]
-fn what_was_linked_through_a_tablet_goes_where_the_tablet_goes() {
+fn identifiers_linked_through_a_tablet_follow_the_tablet() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.link("tablet", "alice");
@@ -223,7 +223,7 @@ fn an_identifier_that_is_nobodys_is_neither_a_customer_nor_linked_to() {
 }
 
 #[test]
-fn what_cannot_go_back_to_a_tablet_that_has_changed_hands_stays() {
+fn a_memory_that_cannot_return_to_a_tablet_that_changed_hands_stays() {
     let mut town = Town::new();
     town.page("tablet", "Tablets", "red");
     town.link("tablet", "alice");
@@ -237,7 +237,7 @@ fn what_cannot_go_back_to_a_tablet_that_has_changed_hands_stays() {
 }
 
 #[test]
-fn a_memory_too_many_rests_with_whom_it_reached_if_its_tablet_has_changed_hands() {
+fn a_memory_beyond_the_limit_stays_with_its_receiver_if_the_tablet_changed_hands() {
     let mut town = Town::new();
     for number in 0..limits::IDENTIFIERS {
         town.link(&format!("cookie{number}"), "ann");
@@ -252,7 +252,7 @@ fn a_memory_too_many_rests_with_whom_it_reached_if_its_tablet_has_changed_hands(
 }
 
 #[test]
-fn whatever_goes_round_in_a_circle_is_taken_in_and_the_circle_is_over() {
+fn events_in_a_cycle_of_links_are_counted_and_the_cycle_is_broken() {
     let mut town = Town::new();
     for (from, to) in [("b", "c"), ("c", "d"), ("d", "b")] {
         town.publish(from, "page", json!({ "name": "x", "properties": { "colour": "red" } }));
@@ -267,7 +267,7 @@ fn whatever_goes_round_in_a_circle_is_taken_in_and_the_circle_is_over() {
 }
 
 #[test]
-fn what_has_come_too_far_is_taken_in_where_it_is() {
+fn an_event_forwarded_too_often_is_counted_where_it_is() {
     let mut town = Town::new();
     let last = limits::PASSES + 5;
     let chain: Vec<String> = (0..=last).map(|number| format!("i{number:03}")).collect();

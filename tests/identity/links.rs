@@ -8,7 +8,7 @@ use serde_json::json;
 use super::town::Town;
 
 #[test]
-fn what_was_learned_of_a_visitor_is_known_of_the_customer() {
+fn the_customer_keeps_what_was_learned_about_the_visitor() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.event("cookie", "message", json!({ "text": "is it light?", "from": "customer" }));
@@ -53,7 +53,7 @@ fn timers_move_with_the_memory() {
 }
 
 #[test]
-fn what_comes_for_a_linked_identifier_is_passed_on_and_counted_once() {
+fn an_event_of_a_linked_identifier_is_forwarded_and_counted_once() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.link("cookie", "ann");
@@ -112,7 +112,7 @@ fn a_link_to_itself_and_one_that_closes_a_circle_are_refused() {
 }
 
 #[test]
-fn of_two_links_that_cross_one_identifier_survives_with_everything() {
+fn two_crossing_links_leave_one_identifier_with_everything() {
     let mut town = Town::new();
     town.page("ann", "Tablets", "red");
     town.page("bob", "Phones", "red");
@@ -191,7 +191,7 @@ fn a_memory_too_large_for_a_message_loses_its_oldest_past_first() {
 }
 
 #[test]
-fn what_was_said_later_stands_whichever_identifier_it_was_said_of() {
+fn the_later_statement_wins_across_identifiers() {
     let mut town = Town::new();
     let said = |town: &mut Town, customer: &str, minute: u32, plan: serde_json::Value| {
         let time = format!("2026-03-01T10:{minute:02}:00Z");
@@ -224,7 +224,7 @@ fn what_was_said_later_stands_whichever_identifier_it_was_said_of() {
 }
 
 #[test]
-fn what_is_passed_on_was_said_when_it_came_first() {
+fn a_forwarded_event_keeps_its_first_time() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.link("cookie", "ann");

@@ -159,7 +159,7 @@ impl Town {
 }
 
 #[test]
-fn what_was_linked_to_the_identifier_that_survives_a_circle_goes_back_once() {
+fn an_identifier_linked_to_the_survivor_of_a_cycle_returns_once() {
     let steps = [
         (1, 0, 2, 0),
         (0, 2, 0, 0),

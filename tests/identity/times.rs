@@ -55,7 +55,7 @@ fn is_late(reaction: &Reaction, part: &str) -> bool {
 }
 
 #[test]
-fn of_two_links_of_one_identifier_the_one_that_was_said_later_stands() {
+fn the_later_of_two_links_of_one_identifier_wins() {
     let mut town = Town::new();
     town.links(50, "tablet", "bob");
     let late = town.links(30, "tablet", "alice");
@@ -128,7 +128,7 @@ fn a_link_that_was_said_again_after_an_unlink_that_comes_late_stands_with_all_it
 }
 
 #[test]
-fn a_merge_that_comes_late_is_about_whoever_had_the_identifier_then() {
+fn a_late_merge_applies_to_the_owner_at_its_time() {
     let mut town = Town::new();
     town.links(10, "tablet", "alice");
     town.links(30, "tablet", "bob");
@@ -141,7 +141,7 @@ fn a_merge_that_comes_late_is_about_whoever_had_the_identifier_then() {
 }
 
 #[test]
-fn what_goes_back_through_a_chain_is_not_linked_again_by_what_was_said_before() {
+fn an_older_statement_does_not_link_again_what_a_chain_has_returned() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.links(10, "cookie", "tablet");
@@ -155,7 +155,7 @@ fn what_goes_back_through_a_chain_is_not_linked_again_by_what_was_said_before() 
 }
 
 #[test]
-fn an_identifier_that_was_one_too_many_is_linked_by_whatever_is_said_next() {
+fn an_identifier_beyond_the_limit_is_linked_by_the_next_statement() {
     let mut town = Town::new();
     for number in 0..limits::IDENTIFIERS {
         town.link(&format!("cookie{number}"), "ann");

@@ -90,7 +90,7 @@ fn an_identifier_can_be_taken_out_of_the_middle_of_a_chain() {
 }
 
 #[test]
-fn what_was_promised_to_an_identifier_is_still_promised_to_it_when_it_goes_back() {
+fn an_unlinked_identifier_keeps_the_deadlines_of_its_escalations() {
     let mut town = Town::new();
     town.event("ann", "track", json!({ "name": "Rang" }));
     town.event("cookie", "track", json!({ "name": "Asked" }));

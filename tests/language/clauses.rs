@@ -52,7 +52,7 @@ fn a_negation_goes_on_over_what_is_inserted() {
 }
 
 #[test]
-fn what_stands_before_a_but_takes_nothing_back_behind_it() {
+fn words_before_a_but_cancel_no_wish_after_it() {
     all_ask(
         EN,
         &[
@@ -72,7 +72,7 @@ fn what_stands_before_a_but_takes_nothing_back_behind_it() {
 }
 
 #[test]
-fn clauses_are_told_without_marks_and_capitals() {
+fn clauses_are_found_without_punctuation_and_capitals() {
     all_ask(
         EN,
         &[
@@ -93,7 +93,7 @@ fn clauses_are_told_without_marks_and_capitals() {
 }
 
 #[test]
-fn what_people_write_in_haste_is_understood() {
+fn hasty_spellings_are_understood() {
     all_ask(
         EN,
         &[
@@ -118,7 +118,7 @@ fn what_people_write_in_haste_is_understood() {
 }
 
 #[test]
-fn who_asks_whether_anybody_is_there_wants_somebody() {
+fn asking_whether_anybody_is_there_is_a_wish_for_a_person() {
     all_ask(
         EN,
         &[
@@ -143,7 +143,7 @@ fn who_asks_whether_anybody_is_there_wants_somebody() {
 }
 
 #[test]
-fn who_asks_whether_it_is_a_bot_wants_nobody_unless_they_say_so() {
+fn asking_whether_it_is_a_bot_is_no_wish_for_a_person() {
     none_asks(
         EN,
         &[

@@ -215,7 +215,7 @@ fn capitals_stretching_and_exclamations_strengthen() {
 }
 
 #[test]
-fn after_a_but_comes_what_counts() {
+fn words_after_a_but_count_more() {
     assert!(english("the staff is nice but the delay is unacceptable") < -0.1);
     assert!(english("the delay was annoying but the staff was wonderful") > 0.1);
     assert!(french("le personnel est gentil mais le retard est inadmissible") < -0.1);
@@ -313,7 +313,7 @@ fn urgency_is_apart_from_valence() {
 }
 
 #[test]
-fn the_language_is_told_from_the_text() {
+fn the_language_is_detected_from_the_text() {
     let languages = languages();
     for (text, language) in [
         ("where is my order?", EN),
@@ -331,7 +331,7 @@ fn the_language_is_told_from_the_text() {
 }
 
 #[test]
-fn what_cannot_be_told_is_in_the_customers_own_language() {
+fn an_undetected_text_has_the_customers_language() {
     let languages = languages();
     for text in ["", "ok", "4471", "👍", "Zürich", "???"] {
         for prior in [EN, FR] {
@@ -382,7 +382,7 @@ fn a_word_that_many_languages_borrow_leaves_a_customer_in_their_own() {
 }
 
 #[test]
-fn only_allowed_languages_are_told() {
+fn only_allowed_languages_are_detected() {
     let languages = languages();
     let german: Language = "de".parse().unwrap();
     let detect = |allowed: Language| {
@@ -553,7 +553,7 @@ color = blue
 }
 
 #[test]
-fn what_is_not_seen_in_a_word_does_not_end_it() {
+fn an_invisible_character_does_not_end_a_word() {
     for hidden in ["\u{ad}", "\u{200b}", "\u{200c}", "\u{200d}", "\u{2060}", "\u{feff}", "\u{200e}"]
     {
         let written =
@@ -580,7 +580,7 @@ fn letters_and_marks_of_full_width_are_read_as_the_plain_ones() {
 }
 
 #[test]
-fn what_joins_pictures_leaves_them_pictures() {
+fn joined_emoji_keep_their_meaning() {
     for (joined, apart) in [("thanks ❤\u{fe0f}", "thanks ❤"), ("🤷\u{200d}♀\u{fe0f}", "🤷")]
     {
         assert_eq!(english(joined), english(apart), "{joined}");
@@ -630,7 +630,7 @@ proptest! {
     }
 
     #[test]
-    fn what_follows_the_limit_is_not_read(tail in "[a-z ]{0,50}") {
+    fn text_beyond_the_limit_is_not_analysed(tail in "[a-z ]{0,50}") {
         let text = "good ".repeat(limits::MESSAGE_READ_BYTES / 5);
         let longer = format!("{text}{tail}");
         prop_assert_eq!(read(EN, &text), read(EN, &longer));

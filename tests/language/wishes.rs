@@ -25,7 +25,7 @@ pub(super) fn none_asks(language: Language, texts: &[&str]) {
 }
 
 #[test]
-fn who_wants_a_person_is_heard_however_they_say_it() {
+fn a_wish_for_a_person_is_found_in_many_wordings() {
     all_ask(
         EN,
         &[
@@ -57,7 +57,7 @@ fn who_wants_a_person_is_heard_however_they_say_it() {
 }
 
 #[test]
-fn who_speaks_of_people_but_wants_none_is_not_handed_over() {
+fn a_mention_of_people_is_no_wish_for_a_person() {
     for (language, texts) in [
         (
             EN,
@@ -99,7 +99,7 @@ fn who_speaks_of_people_but_wants_none_is_not_handed_over() {
 }
 
 #[test]
-fn who_leaves_apostrophes_and_accents_out_is_understood_all_the_same() {
+fn missing_apostrophes_and_accents_do_not_matter() {
     // Keyboards and programs write several apostrophes; some are letters to Unicode.
     for mark in ["'", "’", "ʼ", "′", "´", "`", "' ", " "] {
         let with = |text: &str| text.replace('\'', mark);
@@ -137,7 +137,7 @@ fn a_letter_too_many_is_read_over() {
 }
 
 #[test]
-fn who_was_promised_a_person_and_got_none_still_wants_one() {
+fn a_broken_promise_of_a_person_is_still_a_wish() {
     all_ask(
         EN,
         &[
@@ -159,7 +159,7 @@ fn who_was_promised_a_person_and_got_none_still_wants_one() {
 }
 
 #[test]
-fn who_says_no_twice_wants_one() {
+fn a_double_negation_is_a_wish() {
     all_ask(
         EN,
         &["I never said that I don't want an adviser", "I can't not speak to someone about this"],
@@ -213,7 +213,7 @@ fn a_topic_of_ones_own_is_a_wish_if_it_is_declared_one() {
 }
 
 #[test]
-fn the_sentences_of_who_asks_for_a_person_are_told_apart() {
+fn sentences_with_and_without_a_wish_for_a_person_are_distinguished() {
     // The floors of sentences that patterns were never tuned to are lower.
     for (language, floor, content) in [
         (EN, 0.95, include_str!("../../tools/twinsense/wishes-held-out/en.tsv")),

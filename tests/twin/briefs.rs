@@ -217,7 +217,7 @@ fn an_agent_reads_it_in_their_own_language() {
 }
 
 #[test]
-fn what_was_not_given_for_the_queue_is_named_and_not_told_nor_proposed() {
+fn data_withheld_from_a_queue_is_named_and_neither_shown_nor_proposed() {
     let brief = a_bad_morning().brief();
     let told = serde_json::to_string(&brief).unwrap();
     assert!(!told.contains("flu") && !told.contains("sick_leave"), "{told}");

@@ -217,7 +217,7 @@ fn offered(reaction: &Reaction) -> Option<&str> {
 }
 
 #[test]
-fn whom_a_broadcast_concerns_hears_of_it_once() {
+fn a_matching_customer_receives_a_broadcast_once() {
     let mut town = Town::with(&["NSW"]);
     town.fires("NSW");
     let woken = town.wake("NSW", "fires");
@@ -388,7 +388,7 @@ fn one_broadcast_too_many_is_refused_and_a_new_one_of_a_known_scope_is_not() {
 }
 
 #[test]
-fn what_an_identifier_has_met_the_customer_has_met_until_it_turns_out_that_they_are_two() {
+fn a_customer_has_received_the_broadcasts_of_their_identifiers_until_they_are_unlinked() {
     let mut town = Town::new();
     town.identify("cookie", "NSW");
     town.identify("ann", "NSW");
@@ -432,7 +432,7 @@ fn happens() -> impl Strategy<Value = Happens> {
 
 proptest! {
     #[test]
-    fn each_twin_meets_each_broadcast_that_concerns_it_once_whatever_happens(
+    fn each_twin_receives_each_matching_broadcast_once(
         all in prop::collection::vec(happens(), 0..60),
     ) {
         const CUSTOMERS: [&str; 4] = ["ann", "bob", "cid", "dot"];
@@ -534,7 +534,7 @@ proptest! {
 }
 
 #[test]
-fn a_condition_that_goes_through_too_much_concerns_nobody_and_is_told() {
+fn a_condition_out_of_steps_matches_no_customer_and_is_reported() {
     let mut town = Town::with(&["NSW"]);
     town.event("NSW", "identify", json!({ "traits": { "xs": vec![1; 150] } }));
     let condition = "profile.xs.all(a, profile.xs.all(b, a == b))";

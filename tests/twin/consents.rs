@@ -172,7 +172,7 @@ fn a_no_does_not_lapse() {
 }
 
 #[test]
-fn what_needs_no_consent_is_done_without_until_the_customer_says_no() {
+fn a_purpose_without_needed_consent_holds_until_it_is_refused() {
     let mut life = ada();
     assert_eq!(acts(&life.did("Bill")), ["bill"]);
     life.consent("contract", false);
@@ -180,7 +180,7 @@ fn what_needs_no_consent_is_done_without_until_the_customer_says_no() {
 }
 
 #[test]
-fn who_refuses_personalization_is_served_like_anybody() {
+fn a_customer_who_refuses_personalization_gets_no_personal_decision() {
     let mut life = ada();
     life.consent("marketing", true);
     for _ in 0..4 {
@@ -280,7 +280,7 @@ then = [{ act = "fraud" }]
 }
 
 #[test]
-fn of_one_consent_that_was_kept_in_two_spellings_the_last_word_counts() {
+fn the_last_statement_wins_for_a_consent_stored_in_two_spellings() {
     let kept = |purpose: &str, granted, seconds| Consent {
         purpose: purpose.into(),
         channel: None,
@@ -342,7 +342,7 @@ fn a_channel_is_preferred_in_any_capitals() {
 }
 
 #[test]
-fn a_withdrawal_is_heard_whatever_stands_where_a_consent_lapses() {
+fn a_withdrawal_counts_with_any_value_of_its_expiry() {
     for expires in [json!(""), json!("never"), json!(0), json!("2026-02-30"), json!({})] {
         let mut life = ada();
         life.consent("marketing", true);

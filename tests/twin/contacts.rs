@@ -247,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happens_an_action_is_recalled_at_most_once_and_never_after_it_was_seen(
+    fn an_action_is_recalled_at_most_once_and_never_after_it_was_seen(
         happenings in prop::collection::vec((0u32..60, 0u8..9), 1..50),
     ) {
         let mut life = ada(CONTACTS);
@@ -301,7 +301,7 @@ fn a_twin_that_may_have_forgotten_what_counts_keeps_quiet() {
 }
 
 #[test]
-fn what_was_taken_back_does_not_count_unless_it_was_seen_after_all() {
+fn a_recalled_action_counts_only_if_it_was_seen() {
     let mut life = ada(CONTACTS);
     let first = action(&life.did("Promo")).unwrap().decision.clone();
     life.pass(hours(1.0));
@@ -352,7 +352,7 @@ fn an_outcome_that_comes_late_does_not_undo_what_came_of_it() {
 }
 
 #[test]
-fn what_is_wanted_later_rests_until_then() {
+fn an_action_answered_later_rests_until_then() {
     let mut life = ada(CONTACTS);
     let decision = action(&life.did("Promo")).unwrap().decision.clone();
     life.outcome(&decision, OutcomeKind::Later);
@@ -366,7 +366,7 @@ fn what_is_wanted_later_rests_until_then() {
 }
 
 #[test]
-fn what_nobody_wants_rests_alone_or_with_its_kind() {
+fn a_refused_action_rests_alone_or_with_its_issue() {
     for (per, rests) in [("action", false), ("issue", true), ("customer", true)] {
         let policy = format!(
             r#"

@@ -65,7 +65,7 @@ fn candidate<'a>(reaction: &'a Reaction, action: &str) -> &'a Candidate {
 const ANGRY: &str = "This is terrible. I am so angry and disappointed, what a disgrace.";
 
 #[test]
-fn nobody_is_sold_anything_in_distress_whatever_the_policy_leaves_out() {
+fn a_customer_in_distress_gets_no_sales_under_any_policy() {
     let all = ["sell", "care", "keep", "help"];
     let actions = action("sell", "sales", "1.0", "")
         + &action("care", "nurture", "0.9", "")
@@ -185,7 +185,7 @@ fn a_channel_that_asks_gets_the_best_for_each_place_in_its_own_channel() {
 }
 
 #[test]
-fn what_waits_for_the_morning_is_decided_again_and_by_then_another_may_win() {
+fn a_deferred_decision_is_made_again_and_another_action_may_win() {
     let tables = "[contact]\nquiet = \"00:00-12:00\"\n";
     let actions = action("first", "nurture", "0.9", "when = \"profile.moved != true\"")
         + &action("second", "nurture", "0.5", "");
@@ -203,7 +203,7 @@ fn what_waits_for_the_morning_is_decided_again_and_by_then_another_may_win() {
 }
 
 #[test]
-fn what_is_new_is_tried_in_few_decisions_while_there_is_something_well_known() {
+fn a_new_action_is_tried_in_few_decisions_beside_a_known_one() {
     let tables = "[explore]\nreach = 0.1\nmature = 100\n";
     let actions = action("known", "nurture", "0.1", "") + &action("fresh", "nurture", "1.0", "");
     let policy = policy(&["known", "fresh"], &(tables.to_owned() + &actions));

@@ -104,7 +104,7 @@ fn in_short(told: &[Escalation]) -> Vec<String> {
 }
 
 #[test]
-fn who_asks_for_a_person_gets_the_first_people_who_speak_their_language() {
+fn a_wish_for_a_person_goes_to_the_first_queue_with_the_customers_language() {
     let mut life = ada();
     let told = escalations(&life.say("customer", "I would like to talk to a human, please"));
     assert_eq!(in_short(&told), ["care open 4"]);
@@ -161,7 +161,7 @@ fn a_policy_switches_off_what_the_twin_opens_by_itself_or_sends_it_elsewhere() {
 }
 
 #[test]
-fn what_a_program_wrote_from_the_customers_address_hands_nobody_over() {
+fn an_automatic_message_opens_no_escalation() {
     let away =
         "I am away from my desk until 12 May. In urgent cases call and ask to speak to an agent.";
     let mut life = ada();
@@ -256,7 +256,7 @@ fn one_conversation_has_one_escalation_and_new_evidence_strengthens_it() {
 }
 
 #[test]
-fn of_two_agents_at_once_one_holds_it_and_the_other_is_told_who() {
+fn one_of_two_claiming_agents_holds_the_escalation_and_the_other_learns_who() {
     let mut life = ada();
     life.say("customer", "talk to a human");
     let told = escalations(&life.handoff("claimed", json!({ "agent": "kim" })));
@@ -278,7 +278,7 @@ fn of_two_agents_at_once_one_holds_it_and_the_other_is_told_who() {
 }
 
 #[test]
-fn who_names_a_queue_does_nothing_in_another_also_once_it_has_gone_there() {
+fn an_act_on_a_named_queue_changes_nothing_in_another() {
     let mut life = ada();
     life.say("customer", "talk to a human");
     let care = json!({ "agent": "kim", "queue": "care" });
@@ -309,7 +309,7 @@ fn while_it_is_held_every_event_that_matters_is_told_in_short() {
 }
 
 #[test]
-fn what_the_agent_says_and_notes_is_kept_and_what_came_of_an_offer_is_learned_from() {
+fn an_agents_words_and_notes_are_stored_and_outcomes_are_learned() {
     let mut life = ada();
     life.say("customer", "talk to a human");
     life.handoff("claimed", json!({ "agent": "kim" }));
@@ -368,7 +368,7 @@ fn resolved_the_needs_and_cases_go_that_the_agent_names_and_the_customer_calms_d
 }
 
 #[test]
-fn what_nobody_takes_in_time_opens_again_with_the_next_people_and_stays_there() {
+fn an_unclaimed_escalation_moves_to_the_next_queue_and_stays_there() {
     let mut life = ada();
     life.say("customer", "talk to a human");
     assert!(life.lasts(29).is_empty());
@@ -382,7 +382,7 @@ fn what_nobody_takes_in_time_opens_again_with_the_next_people_and_stays_there() 
 }
 
 #[test]
-fn what_is_not_settled_in_time_goes_on_without_the_agent_who_held_it() {
+fn an_unresolved_escalation_moves_on_without_its_holder() {
     let mut life = ada();
     life.say("customer", "talk to a human");
     life.handoff("claimed", json!({ "agent": "kim" }));
@@ -403,7 +403,7 @@ fn an_operator_hands_a_customer_over_with_a_queue_or_a_skill_that_there_is() {
 }
 
 #[test]
-fn what_has_gone_on_to_other_people_is_not_opened_once_more_where_it_began() {
+fn an_escalation_that_moved_on_is_not_opened_again_in_its_first_queue() {
     let mut life = ada();
     let open = |queue: &str, note: &str| json!({ "state": "opened", "topic": "call", "queue": queue, "note": note });
     life.event("desk", "handoff", open("care", "they rang"));

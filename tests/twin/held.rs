@@ -240,7 +240,7 @@ fn a_campaign_of_one_channel_is_said_there_in_the_morning() {
 }
 
 #[test]
-fn what_an_earlier_release_held_back_is_decided_again() {
+fn a_decision_deferred_by_an_earlier_release_is_decided_again() {
     let mut life = at_night();
     let due = at("2026-03-03T08:00:00Z");
     let timer = Timer { name: "quiet:tell".into(), due, every: None, catch_up: CatchUp::Coalesce };
@@ -249,7 +249,7 @@ fn what_an_earlier_release_held_back_is_decided_again() {
 }
 
 #[test]
-fn what_an_unknown_zone_holds_back_is_said_once_the_zone_is_known() {
+fn an_action_deferred_by_an_unknown_zone_is_sent_once_the_zone_is_known() {
     let mut life = at_night();
     life.travels("IST");
     life.now = at("2026-03-03T12:00:00Z");
@@ -267,7 +267,7 @@ fn what_an_unknown_zone_holds_back_is_said_once_the_zone_is_known() {
 }
 
 #[test]
-fn what_an_unknown_zone_holds_back_of_a_campaign_ends_with_it() {
+fn a_campaign_action_deferred_by_an_unknown_zone_ends_with_the_campaign() {
     let mut life = at_night();
     life.travels("IST");
     life.meets(of_ghent(&["summer"]));
@@ -277,7 +277,7 @@ fn what_an_unknown_zone_holds_back_of_a_campaign_ends_with_it() {
 }
 
 #[test]
-fn what_is_held_back_is_not_forgotten_when_the_zone_stays_unknown_for_long() {
+fn a_deferred_action_survives_a_zone_that_stays_unknown_for_long() {
     let mut life = at_night();
     life.travels("IST");
     life.did("News");
@@ -292,7 +292,7 @@ fn what_is_held_back_is_not_forgotten_when_the_zone_stays_unknown_for_long() {
 }
 
 #[test]
-fn what_is_held_back_travels_with_the_customer() {
+fn a_deferred_decision_moves_with_the_customer() {
     let morning_there = |zone: &str| {
         let mut life = at_night();
         life.travels("Europe/Brussels");
@@ -310,7 +310,7 @@ fn what_is_held_back_travels_with_the_customer() {
 }
 
 #[test]
-fn what_is_held_back_from_a_visitor_waits_for_the_morning_of_who_they_turn_out_to_be() {
+fn a_visitors_deferred_decision_waits_for_the_morning_of_the_linked_customer() {
     let mut cookie = at_night();
     cookie.did("News");
     let mut ann = Life::of("ann", policy_of(POLICY));
@@ -352,7 +352,7 @@ fn quiet_hours_that_a_policy_moves_hold_back_no_longer_than_they_last() {
 }
 
 #[test]
-fn who_speaks_at_night_where_it_cannot_be_said_is_told_elsewhere_in_the_morning() {
+fn a_decision_deferred_at_night_uses_another_channel_in_the_morning() {
     let mut life = at_night();
     let reaction = life.says("chat", "customer", "Any news?", None);
     let verdict = verdict_of(&reaction, "tell");
@@ -407,7 +407,7 @@ fn room_in_a_channel_that_asks_at_night_is_no_reason_to_write_in_the_morning() {
 }
 
 #[test]
-fn what_reads_an_event_of_the_night_is_noted_when_it_cannot_be_said_in_the_morning() {
+fn a_deferred_text_that_reads_a_gone_event_is_noted() {
     let mut life = at_night();
     life.track("Kept", json!({ "amount": 20 }));
     let woken = life.pass(24 * HOUR);
@@ -427,7 +427,7 @@ fn what_reads_an_event_of_the_night_is_noted_when_it_cannot_be_said_in_the_morni
 }
 
 #[test]
-fn what_reads_an_event_of_the_night_is_no_loss_where_something_else_is_said() {
+fn a_deferred_text_that_reads_a_gone_event_is_not_noted_if_another_is_sent() {
     let mut life = at_night();
     life.track("Looked", json!({ "what": "skis" }));
     let woken = life.pass(24 * HOUR);
@@ -437,7 +437,7 @@ fn what_reads_an_event_of_the_night_is_no_loss_where_something_else_is_said() {
 
 proptest! {
     #[test]
-    fn nothing_is_said_in_the_night_of_a_traveller(
+    fn a_traveller_has_quiet_hours_at_their_destination(
         stays in prop::collection::vec((0usize..6, 0u64..30 * 60, any::<bool>()), 1..12),
     ) {
         const ZONES: [&str; 6] =

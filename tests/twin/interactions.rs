@@ -39,7 +39,7 @@ fn an_interaction_pauses_when_the_customer_leaves_its_channel() {
 }
 
 #[test]
-fn what_was_left_is_offered_once_in_each_pause() {
+fn a_paused_interaction_is_offered_once_in_each_pause() {
     let mut life = ada();
     life.form("web", "f", "form", "paused", 3);
     let reaction = life.page("app");
@@ -55,7 +55,7 @@ fn what_was_left_is_offered_once_in_each_pause() {
 }
 
 #[test]
-fn who_has_just_left_something_here_is_not_asked_about_it() {
+fn an_interaction_just_paused_in_this_channel_is_not_offered() {
     let mut life = ada();
     life.form("web", "f", "form", "paused", 3);
     let reaction = life.page("web");
@@ -66,7 +66,7 @@ fn who_has_just_left_something_here_is_not_asked_about_it() {
 }
 
 #[test]
-fn of_several_the_one_that_fits_best_is_offered_first() {
+fn the_best_of_several_paused_interactions_is_offered_first() {
     let mut life = ada();
     life.form("web", "nearly-done", "form", "paused", 4);
     life.form("web", "just-begun", "form", "paused", 1);
@@ -81,7 +81,7 @@ fn of_several_the_one_that_fits_best_is_offered_first() {
 }
 
 #[test]
-fn what_is_completed_elsewhere_is_closed_everywhere() {
+fn an_interaction_completed_in_one_channel_is_closed_in_all() {
     let mut life = ada();
     life.form("web", "f", "form", "progressed", 3);
     life.form("branch", "f", "form", "completed", 5);
@@ -108,7 +108,7 @@ fn an_agent_who_takes_over_has_what_was_left_in_the_brief() {
 }
 
 #[test]
-fn a_message_belongs_to_the_thread_that_it_names_in_whatever_channel() {
+fn a_message_belongs_to_the_thread_that_it_names_in_any_channel() {
     let mut life = ada();
     life.says("chat", "customer", "my bill is wrong", Some("case-7"));
     life.says("sms", "agent", "which one?", Some("case-7"));

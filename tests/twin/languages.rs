@@ -35,7 +35,7 @@ fn spoken(life: &mut Life) -> String {
 }
 
 #[test]
-fn a_language_is_spoken_in_whatever_capitals_and_form_a_system_writes_its_tag() {
+fn a_language_tag_is_recognised_in_any_capitals_and_form() {
     let codes = ["fra", "FRE", "fra-BE", "French", "french_BE"];
     let tags = ["fr", "FR", "Fr", " fr ", "fr-BE", "Fr-fr", "FR-BE", "fr_BE", "fr_BE.UTF-8"];
     for tag in tags.into_iter().chain(codes) {
@@ -56,7 +56,7 @@ fn a_language_is_spoken_in_whatever_capitals_and_form_a_system_writes_its_tag() 
 }
 
 #[test]
-fn of_several_languages_the_first_is_spoken_in_which_there_is_a_text() {
+fn the_first_language_with_a_text_is_used() {
     assert_eq!(told(POLICY, &json!({ "language": ["FR", "en"] })), "fr");
     assert_eq!(told(POLICY, &json!({ "language": ["nl", "fr", "en"] })), "fr");
     assert_eq!(told(POLICY, &json!({ "language": [], "locale": "fr" })), "fr");
@@ -79,7 +79,7 @@ fn a_policy_may_write_its_languages_in_any_capitals() {
 }
 
 #[test]
-fn a_language_that_nobody_speaks_hides_no_other_that_the_customer_named() {
+fn an_unsupported_language_does_not_hide_another_of_the_customer() {
     for other in [json!("nl"), json!(""), json!("  "), json!("français"), json!(null), json!(7)] {
         let traits = json!({ "language": other, "locale": "fr_BE" });
         assert_eq!(told(POLICY, &traits), "fr", "{other}");

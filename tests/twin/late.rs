@@ -145,7 +145,7 @@ fn late(reaction: &Reaction) -> Vec<&str> {
 }
 
 #[test]
-fn of_each_trait_what_was_said_last_stands() {
+fn the_last_statement_of_each_trait_wins() {
     let mut life = ada();
     life.identify(60, json!({ "plan": "gold", "fax": null }));
     let reaction = life.identify(0, json!({ "plan": "silver", "fax": "555", "city": "Ghent" }));
@@ -163,7 +163,7 @@ fn of_each_trait_what_was_said_last_stands() {
 }
 
 #[test]
-fn what_was_said_at_a_time_that_no_clock_can_have_meant_was_said_when_it_was_stored() {
+fn a_statement_with_an_impossible_time_has_the_time_of_its_storage() {
     let mut life = ada();
     life.consents(60, None, true);
     for zero in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T00:03:12Z"] {
@@ -180,7 +180,7 @@ fn what_was_said_at_a_time_that_no_clock_can_have_meant_was_said_when_it_was_sto
 }
 
 #[test]
-fn of_traits_taken_away_only_the_last_are_remembered() {
+fn only_the_last_removed_traits_are_remembered() {
     let mut life = ada();
     let nulls: serde_json::Map<_, _> =
         (0..60).map(|of| (format!("t{of:02}"), serde_json::Value::Null)).collect();
@@ -436,7 +436,7 @@ fn known(twin: &Twin) -> serde_json::Value {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
-    fn whatever_comes_last_the_same_stands(
+    fn the_result_does_not_depend_on_the_order_of_arrival(
         said in prop::collection::vec(statement(), 1..12),
         order in prop::collection::vec(any::<u32>(), 12),
     ) {

@@ -513,7 +513,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_comes_a_twin_stays_within_its_limits_and_comes_back_from_its_record(
+    fn a_twin_stays_within_its_limits_and_survives_its_record(
         events in prop::collection::vec((any_event(), 0u64..100), 1..400),
     ) {
         let mut life = ada();

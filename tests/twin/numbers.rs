@@ -98,7 +98,7 @@ fn a_result_that_no_whole_number_holds_is_told_and_not_rounded() {
 }
 
 #[test]
-fn of_two_whole_numbers_that_are_next_to_each_other_the_greater_is_the_highest() {
+fn the_greater_of_two_adjacent_whole_numbers_is_the_maximum() {
     let mut life = Life::of("ada", policy_of(POLICY)).at_pace(Duration::from_secs(1));
     for score in [9_007_199_254_740_992_u64, 9_007_199_254_740_993, 9_007_199_254_740_992] {
         life.track("Score", json!({ "score": score }));

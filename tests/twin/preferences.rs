@@ -56,7 +56,7 @@ fn a_preference_is_said_only_when_it_is_surer_than_to_be_used() {
 }
 
 #[test]
-fn what_a_customer_says_in_words_is_declared() {
+fn a_preference_in_the_customers_words_is_declared() {
     let mut life = ada();
     for _ in 0..3 {
         life.track("Seat", json!({ "seat": "aisle" }));

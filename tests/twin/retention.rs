@@ -76,7 +76,7 @@ fn each_thing_goes_when_its_class_is_too_old() {
 }
 
 #[test]
-fn who_is_not_seen_for_long_becomes_anonymous_and_what_was_counted_stays() {
+fn a_customer_not_seen_for_long_becomes_anonymous_and_keeps_their_counts() {
     let policy = RETENTION.replace("personal = \"30d\"\n", "anonymous = \"180d\"\n");
     let more = r#"
 [windows.bought]
@@ -133,7 +133,7 @@ then = [
 }
 
 #[test]
-fn who_is_not_seen_for_long_is_forgotten_and_who_comes_back_is_not() {
+fn a_customer_not_seen_for_long_is_forgotten_unless_they_return() {
     let mut life = ada();
     life.event("shop", "track", json!({ "name": "Looked" }));
     let forgotten = |reactions: &[Reaction]| {

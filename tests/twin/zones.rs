@@ -72,7 +72,7 @@ fn quiet_hours_hold_by_the_customers_clock_however_its_zone_is_written() {
 }
 
 #[test]
-fn where_the_zone_is_not_understood_it_may_be_night_at_any_hour() {
+fn an_unknown_zone_may_have_night_at_any_hour() {
     for zone in [json!("Mars/Phobos"), json!("IST"), json!(5.5), json!({ "name": "Asia/Kolkata" })]
     {
         for hour in 0..24 {
