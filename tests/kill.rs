@@ -271,7 +271,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_when_service_and_broker_are_killed_again_and_again() {
+async fn kills_of_service_and_broker_lose_and_double_nothing() {
     let kills = number("KILLS", 20);
     let seed = number("SEED", 1);
     let mut rng = StdRng::seed_from_u64(seed);
@@ -319,7 +319,7 @@ async fn slowed(bus: &Bus) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_of_a_flood_is_lost_or_doubled_when_the_service_is_killed_while_it_waits() {
+async fn kills_while_a_flood_waits_lose_and_double_nothing() {
     let seed = number("SEED", 1);
     let mut rng = StdRng::seed_from_u64(seed);
     let mut scene = Scene::new().await;

@@ -124,7 +124,7 @@ fn for_others(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_folders_of_a_store_its_keys_and_its_backups_are_nobody_elses() {
+fn the_folders_of_store_keys_and_backups_are_private() {
     let place = Place::new();
     fs::create_dir(&place.settings.path).unwrap();
     fs::set_permissions(&place.settings.path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -240,7 +240,7 @@ fn killed(from: &Path, to: &Path) {
 }
 
 #[test]
-fn the_files_say_nothing_of_what_customers_said() {
+fn the_files_hold_no_words_of_customers() {
     for is_sealed in [false, true] {
         let mut place = Place::new();
         if !is_sealed {
@@ -263,7 +263,7 @@ fn the_files_say_nothing_of_what_customers_said() {
 }
 
 #[test]
-fn the_keys_name_nobody() {
+fn the_keys_name_no_customer() {
     let place = Place::new();
     let store = place.open().unwrap();
     store.commit(&[rows_of("zenobia-wrzesniewska", WORDS, 1)]).unwrap();
@@ -323,7 +323,7 @@ fn without_the_right_master_key_nothing_is_opened() {
 }
 
 #[test]
-fn who_is_erased_is_gone_from_backups_that_were_made_before() {
+fn an_erased_customer_is_gone_from_earlier_backups() {
     let place = Place::new();
     let store = place.open().unwrap();
     store.commit(&[rows_of("ada", WORDS, 1), rows_of("bob", "something else", 2)]).unwrap();
@@ -377,7 +377,7 @@ fn a_restored_store_goes_by_the_keys_that_are_there() {
 }
 
 #[test]
-fn who_comes_back_after_an_erasure_has_a_key_that_it_does_not_destroy() {
+fn a_returning_customer_has_a_key_that_the_erasure_does_not_destroy() {
     let place = Place::new();
     let store = place.open().unwrap();
     store.commit(&[rows_of("ada", WORDS, 1)]).unwrap();
@@ -472,7 +472,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_sealed_store_says_what_one_in_clear_says(
+    fn a_sealed_store_reads_like_one_in_clear(
         steps in proptest::collection::vec(
             prop_oneof![
                 4 => (0..4u8, "[a-z]{0,40}").prop_map(|(who, words)| Step::Commit(who, words)),

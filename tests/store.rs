@@ -224,7 +224,7 @@ fn another_number_of_partitions_is_refused() {
 }
 
 #[test]
-fn what_is_not_ours_is_refused_and_left_as_it_was() {
+fn a_foreign_store_is_refused_and_left_unchanged() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("notes.txt");
     fs::write(&file, "mine").unwrap();
@@ -306,7 +306,7 @@ fn a_database_of_an_older_format_is_opened_and_says_that_it_is_of_this_one() {
 }
 
 #[test]
-fn what_waits_in_the_slow_lane_is_forgotten_only_with_the_stream_that_holds_it() {
+fn the_slow_lane_is_forgotten_only_with_its_stream() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path()).unwrap();
     let mut lane = SlowLane::default();
@@ -396,7 +396,7 @@ fn journalled_inputs_go_when_they_are_older_than_the_retention() {
 }
 
 #[test]
-fn a_check_finds_and_names_what_is_no_good() {
+fn a_check_finds_and_names_damaged_rows() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path()).unwrap();
     let sound = store.verify().unwrap();
@@ -718,7 +718,7 @@ fn a_flipped_byte_in_a_backup_is_found_and_it_is_not_restored() {
 }
 
 #[test]
-fn what_is_no_store_is_not_looked_at_as_one() {
+fn a_folder_that_is_no_store_is_not_opened_as_one() {
     let folder = TempDir::new().unwrap();
     let nothing = examine(&folder.path().join("nothing"), None).unwrap_err();
     assert!(matches!(nothing, Error::NotJumeau { .. }), "{nothing}");

@@ -25,7 +25,7 @@ async fn a_stream_that_contradicts_the_settings_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_at_the_address_is_said_clearly() {
+async fn a_missing_broker_is_reported_clearly() {
     let settings = settings::NatsSettings {
         // A port that nothing listens on: it was just let go.
         url: format!(
@@ -39,7 +39,7 @@ async fn nobody_at_the_address_is_said_clearly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_whom_the_address_names_comes_in() {
+async fn a_user_named_in_the_address_connects() {
     let folder = tempfile::tempdir().unwrap();
     let security = r#"authorization { user: "an@n", password: "s:c@r/t%41" }"#.to_owned();
     let options = BrokerOptions {
@@ -84,7 +84,7 @@ async fn a_broker_whose_port_is_taken_does_not_take_another_one_for_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_nats_server_is_said_clearly() {
+async fn a_missing_nats_server_is_reported_clearly() {
     let folder = tempfile::tempdir().unwrap();
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_jumeau"))
         .args(["dev", "--policy", "bank", "--folder"])
@@ -142,7 +142,7 @@ async fn a_broker_of_our_own_keeps_its_port_and_its_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_broker_says_what_time_it_is() {
+async fn the_broker_reports_its_time() {
     let world = world().await;
     // Both are on one machine: it is a matter of milliseconds.
     let ahead = world.bus.ahead_of_broker_ms().await.unwrap();

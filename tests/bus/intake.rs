@@ -90,7 +90,7 @@ async fn a_broadcast_comes_to_every_partition_in_its_place_among_the_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_acknowledged_beyond_an_event_that_is_not_durable() {
+async fn acknowledgements_stop_before_an_event_that_is_not_durable() {
     let world = world().await;
     world.publish_events(0, 100, 50).await;
     let mut intake = world.intake(ResumePoint::default()).await;
@@ -111,7 +111,7 @@ async fn nothing_is_acknowledged_beyond_an_event_that_is_not_durable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_durable_comes_again_after_a_restart_and_nothing_else() {
+async fn only_events_that_were_not_durable_come_again_after_a_restart() {
     let world = world().await;
     world.publish_events(0, 300, 50).await;
     let mut intake = world.intake(ResumePoint::default()).await;
@@ -150,7 +150,7 @@ async fn a_partition_that_is_behind_gets_everything_since_its_cursor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_somebody_else_took_is_missed_and_fetched() {
+async fn an_event_taken_by_another_reader_is_missed_and_fetched() {
     let world = world().await;
     let mut intake = world.intake(ResumePoint::default()).await;
     assert!(next(&mut intake).await.is_caught_up);
@@ -252,7 +252,7 @@ async fn an_event_on_a_wrong_subject_is_delivered_as_a_rejection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_can_publish_into_a_partition() {
+async fn a_program_cannot_publish_into_a_partition() {
     let world = world().await;
     let ack = world.jetstream().publish("jumeau.partition.3.web.anna", event(1)).await.unwrap();
     assert!(ack.await.is_err());

@@ -132,7 +132,7 @@ async fn the_events_of_a_channel_that_floods_wait_while_all_others_pass_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_comes_once_however_often_the_service_ends_meanwhile() {
+async fn waiting_events_come_once_across_restarts() {
     let world = world().await;
     let mut partitions = Partitions::default();
     let mut opened = 0;
@@ -178,7 +178,7 @@ async fn what_waits_comes_once_however_often_the_service_ends_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_behind_which_nobody_waits_is_not_slowed() {
+async fn a_channel_that_delays_no_other_is_not_slowed() {
     let world = world().await;
     flood(&world, "shop", 8_000).await;
     let mut partitions = Partitions::default();
@@ -246,7 +246,7 @@ async fn others_pass_also_while_the_last_that_waits_never_becomes_durable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_leaves_the_stream_before_it_is_taken_in_is_counted_by_each_lane() {
+async fn each_lane_counts_events_that_left_the_stream_unprocessed() {
     let world = world().await;
     flood(&world, "web", 1).await;
     flood(&world, "shop", 8_000).await;
@@ -284,7 +284,7 @@ async fn what_leaves_the_stream_before_it_is_taken_in_is_counted_by_each_lane() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_channels_that_flood_together_the_loudest_wait() {
+async fn the_loudest_of_many_flooding_channels_wait() {
     let world = world().await;
     for _ in 0..100 {
         for number in 0..12 {
@@ -302,7 +302,7 @@ async fn of_many_channels_that_flood_together_the_loudest_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_first_behind_the_flood_of_a_channel_alone_passes_it() {
+async fn a_lone_event_behind_a_flood_overtakes_it() {
     let world = world().await;
     flood(&world, "shop", 12_000).await;
     flood(&world, "web", 1).await;
@@ -355,7 +355,7 @@ async fn count_connections(world: &World) -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_end_a_connection_cost_few_connections_also_among_what_waits() {
+async fn malformed_messages_cost_few_connections_even_in_the_slow_lane() {
     let world = world().await;
     let (url, connections) = count_connections(&world).await;
     let bus = Bus::connect(&settings::NatsSettings { url, ..settings::NatsSettings::default() })

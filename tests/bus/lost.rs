@@ -100,8 +100,7 @@ async fn a_stream_that_was_put_back_and_has_grown_since_is_refused_at_a_start() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_goes_on_with_a_stream_that_was_put_back_takes_in_what_came_since_and_nothing_else()
-{
+async fn a_service_that_adopts_a_restored_stream_processes_only_newer_events() {
     let mut world = world().await;
     world.publish_events(0, 10, 5).await;
     let stored = async |world: &World, sequence: u64| {
@@ -148,7 +147,7 @@ async fn a_stream_of_the_same_name_is_refused_and_one_that_is_gone_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_that_somebody_deletes_are_made_again_as_they_were_and_what_is_wrong_is_named() {
+async fn deleted_streams_are_created_again_and_problems_are_named() {
     use jumeau::bus::StreamMonitor;
 
     use crate::eventually;

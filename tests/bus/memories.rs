@@ -98,7 +98,7 @@ async fn a_memory_that_is_published_again_after_a_crash_is_there_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_else_put_in_the_place_of_a_memory_confirms_nothing() {
+async fn a_forged_message_in_the_place_of_a_memory_does_not_confirm_it() {
     let world = world().await;
     let mut mine = memory(&world, "p1", "{\"mine\":true}");
     mine.headers = Box::new([(Output::MARK.into(), "1f".into())]);

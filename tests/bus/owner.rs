@@ -72,7 +72,7 @@ async fn another_store_serves_once_there_were_no_signs_of_life() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_taken_over_hears_of_it() {
+async fn a_former_owner_learns_of_its_successor() {
     let world = world().await;
     let (_first, lost) = own(&world.bus, claim(1, None)).await.unwrap();
     // It knows the number of the first, which cannot be unless that has ended; it has not.
@@ -107,7 +107,7 @@ async fn assert_only_the_second_publishes(first: &Relay, second: &Bus, world: &W
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_taken_over_publishes_nothing_more() {
+async fn a_former_owner_publishes_nothing_more() {
     let world = world().await;
     let second = Bus::connect(&nats(&world.broker)).await.unwrap();
     let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
@@ -118,7 +118,7 @@ async fn whoever_was_taken_over_publishes_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_gives_no_sign_of_life_has_stopped_publishing_when_another_may_take_over() {
+async fn the_relay_of_a_silent_owner_stops_before_a_successor_may_take_over() {
     let world = world().await;
     let second = Bus::connect(&nats(&world.broker)).await.unwrap();
     let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
@@ -130,7 +130,7 @@ async fn whoever_gives_no_sign_of_life_has_stopped_publishing_when_another_may_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_still_serves_goes_on_publishing_when_the_broker_is_back() {
+async fn an_owner_publishes_again_when_the_broker_is_back() {
     let mut world = world().await;
     let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
     let (_first, _) = own(&world.bus, claim(1, None)).await.unwrap();

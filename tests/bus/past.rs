@@ -63,7 +63,7 @@ async fn more_than_a_page_is_read_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_is_seen_from_now_on_and_only_what_is_asked_for() {
+async fn a_monitor_sees_new_events_that_pass_its_filter() {
     let world = world().await;
     world.publish("jumeau.events.web.ann", event(1)).await;
     let web = Channel::new("web").unwrap();

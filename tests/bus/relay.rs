@@ -74,7 +74,7 @@ async fn outputs_are_stored_once_and_in_order_though_the_broker_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_output_that_no_broker_takes_holds_nobody_up() {
+async fn an_output_that_the_broker_refuses_delays_no_other() {
     let world = world().await;
     let confirmed = Arc::new(Mutex::new(Vec::new()));
     let sink = confirmed.clone();

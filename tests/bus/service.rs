@@ -135,7 +135,7 @@ async fn channels_do_not_take_people_down_nor_people_channels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_a_busy_service_is_told_so() {
+async fn a_busy_service_refuses_requests_with_its_code() {
     let world = world().await;
     let endpoints = [Endpoint {
         verb: "wait",

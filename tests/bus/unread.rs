@@ -23,7 +23,7 @@ async fn publish_unreadable(world: &World, customer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_publishes_many_of_them_makes_nobody_wait() {
+async fn many_unreadable_messages_delay_no_other_event() {
     let world = world().await;
     let mut intake = world.intake(ResumePoint::default()).await;
     assert!(next(&mut intake).await.is_caught_up);
@@ -69,7 +69,7 @@ async fn whoever_publishes_many_of_them_makes_nobody_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn once_nobody_publishes_them_any_more_the_consumer_delivers_again() {
+async fn the_consumer_delivers_again_after_the_last_unreadable_message() {
     let world = world().await;
     let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();

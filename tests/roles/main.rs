@@ -43,7 +43,7 @@ async fn echo(bus: &Bus) -> ApiService {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_comes_in_without_a_key_or_in_clear() {
+async fn the_broker_refuses_clients_without_a_key_or_tls() {
     let rig = Rig::start().await;
     let service = rig.prepared.nats("service", &rig.broker.url()).unwrap();
     assert!(Bus::connect(&service).await.is_ok());
@@ -123,7 +123,7 @@ async fn a_channel_reports_and_asks_for_itself_and_reads_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_service_is_not_made_to_publish_where_whoever_asks_may_not() {
+async fn the_service_does_not_reply_where_the_requester_may_not_publish() {
     let rig = Rig::start().await;
     let _service = echo(&rig.bus).await;
     let web = rig.join("channel-web").await;
@@ -137,7 +137,7 @@ async fn the_service_is_not_made_to_publish_where_whoever_asks_may_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_integrator_takes_what_is_of_its_channel_off_its_own_consumer() {
+async fn an_integrator_reads_its_channel_from_its_own_consumer() {
     let rig = Rig::start().await;
     let mut web = rig.join("integrator-web").await;
     for (subject, payload) in [
@@ -240,7 +240,7 @@ async fn an_agent_sees_the_escalations_of_its_queues_and_works_on_them_under_its
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_desk_of_an_agent_needs_no_right_to_what_the_broker_keeps() {
+async fn an_agents_desk_needs_no_access_to_streams() {
     let rig = Rig::start().await;
     let _service = echo(&rig.bus).await;
     let nats = rig.prepared.nats("agent-lea", &rig.broker.url()).unwrap();
@@ -276,7 +276,7 @@ async fn a_broadcaster_tells_of_its_scopes_and_reads_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_sees_what_happens_and_asks_under_the_own_name_only() {
+async fn an_operator_sees_events_and_asks_under_their_own_name_only() {
     let rig = Rig::start().await;
     let _service = echo(&rig.bus).await;
     let mut anna = rig.join("operator-anna").await;
@@ -346,7 +346,7 @@ async fn an_operator_sees_what_happens_and_asks_under_the_own_name_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_no_longer_named_is_out_and_the_others_keep_their_keys() {
+async fn a_removed_user_is_refused_and_the_others_keep_their_keys() {
     let folder = tempfile::tempdir().unwrap();
     let before = jumeau::roles::prepare(folder.path(), &rig::company(&["web", "app"])).unwrap();
     let kept = std::fs::read_to_string(&before.users[1].key).unwrap();
@@ -408,7 +408,7 @@ fn without_secrets(text: &str, folder: &std::path::Path) -> String {
 }
 
 #[test]
-fn the_example_is_what_comes_of_one_of_each_role() {
+fn the_example_configuration_has_one_user_of_each_role() {
     const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nats/example.conf");
     let folder = tempfile::tempdir().unwrap();
     let company = jumeau::roles::Company {
@@ -428,7 +428,7 @@ fn the_example_is_what_comes_of_one_of_each_role() {
 }
 
 #[test]
-fn everybody_finds_in_their_file_what_their_programs_need() {
+fn each_user_file_holds_what_its_programs_need() {
     let folder = tempfile::tempdir().unwrap();
     let company = jumeau::roles::Company {
         mqtt: Some("127.0.0.1:8883".into()),

@@ -171,7 +171,7 @@ async fn try_all(guest: &Guest, questions: &[(&str, &str)], replies: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_has_nobody_answer_where_it_may_not_publish() {
+async fn a_channel_cannot_direct_a_reply_where_it_may_not_publish() {
     let scene = Scene::set().await;
     let web = scene.rig.join("channel-web").await;
     let questions = [("jumeau.events.web.mallory", "{}"), ("jumeau.api.decide.web.mallory", "{}")];
@@ -185,7 +185,7 @@ async fn a_channel_has_nobody_answer_where_it_may_not_publish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_integrator_has_nobody_answer_where_it_may_not_publish() {
+async fn an_integrator_cannot_direct_a_reply_where_it_may_not_publish() {
     let scene = Scene::set().await;
     let web = scene.rig.join("integrator-web").await;
     let (next, info) = (
@@ -213,7 +213,7 @@ async fn an_integrator_has_nobody_answer_where_it_may_not_publish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broadcaster_has_nobody_answer_where_it_may_not_publish() {
+async fn a_broadcaster_cannot_direct_a_reply_where_it_may_not_publish() {
     let scene = Scene::set().await;
     let grid = scene.rig.join("broadcaster-grid").await;
     try_all(&grid, &[("jumeau.broadcast.outage", "{}")], &HARMFUL).await;
@@ -222,7 +222,7 @@ async fn a_broadcaster_has_nobody_answer_where_it_may_not_publish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_has_nobody_answer_where_it_may_not_publish() {
+async fn an_agent_cannot_direct_a_reply_where_they_may_not_publish() {
     let scene = Scene::set().await;
     let lea = scene.rig.join("agent-lea").await;
     let questions = [
@@ -239,7 +239,7 @@ async fn an_agent_has_nobody_answer_where_it_may_not_publish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_has_nobody_answer_where_they_may_not_publish() {
+async fn an_operator_cannot_direct_a_reply_where_they_may_not_publish() {
     let scene = Scene::set().await;
     let anna = scene.rig.join("operator-anna").await;
     let direct = "$JS.API.DIRECT.GET.JUMEAU_EVENTS";
@@ -285,7 +285,7 @@ fn without_permissions(security: String) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accounts_alone_keep_everybody_to_what_is_theirs() {
+async fn accounts_alone_separate_the_users() {
     let scene = Scene::with(without_permissions).await;
     for user in EVERYBODY {
         let guest = scene.rig.join(user).await;
@@ -307,7 +307,7 @@ async fn accounts_alone_keep_everybody_to_what_is_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_hears_what_is_lent_to_somebody_else() {
+async fn a_user_hears_nothing_exported_to_another_user() {
     let scene = Scene::with(without_permissions).await;
     let mut heard = Vec::new();
     let mut guests = Vec::new();

@@ -76,7 +76,7 @@ impl Company {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_of_several_queues_finds_whom_they_help_without_naming_the_queue() {
+async fn an_agent_of_several_queues_finds_a_customer_without_naming_the_queue() {
     let company = Company::start(&["sam=care,cards", "max"]).await;
     let folder = company.folder.path();
     let by = async |user: &str, act: &str| {
@@ -134,7 +134,7 @@ async fn an_agent_of_several_queues_finds_whom_they_help_without_naming_the_queu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_it() {
+async fn one_command_configures_a_broker_on_which_every_role_works() {
     let company = Company::start(&["lea=care"]).await;
     let folder = company.folder.path();
     a_channel_reports(&company).await;
