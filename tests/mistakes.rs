@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 #[test]
-fn whoever_asks_for_json_is_told_what_went_wrong_as_one_object() {
+fn a_mistake_is_one_object_if_json_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     for (line, code, sentence) in [
         ("check --json --policy nowhere", 1, "expected a folder with a policy or one of"),
@@ -56,7 +56,7 @@ fn a_folder_without_stories_is_named_as_a_path() {
 }
 
 #[test]
-fn whoever_asks_for_help_and_for_json_is_shown_the_help() {
+fn help_is_text_even_if_json_was_asked_for() {
     let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
         .args(["check", "--json", "--help"])
         .output()
@@ -100,7 +100,7 @@ fn an_answer_that_cannot_be_written_is_no_success() {
 
 /// As in `jumeau limits >&-` and `jumeau limits | head -1`.
 #[test]
-fn nobody_who_reads_nothing_is_told_of_a_mistake() {
+fn output_that_is_not_read_is_no_mistake() {
     for line in ["limits", "limits --json", "check", "check --json", "--help"] {
         let closed = format!("exec \"$0\" {line} >&-");
         let mut shell = Command::new("sh");
@@ -116,7 +116,7 @@ fn nobody_who_reads_nothing_is_told_of_a_mistake() {
 }
 
 #[test]
-fn nothing_in_an_argument_steers_the_terminal() {
+fn an_argument_cannot_control_the_terminal() {
     let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
         .arg("\u{1b}[2J\u{1b}]52;c;eA==\u{7}")
         .env("CLICOLOR_FORCE", "1")

@@ -157,7 +157,7 @@ fn a_story_plays_the_same_every_time() {
 
 /// Whoever copies an example begins without a remark.
 #[test]
-fn nothing_is_to_be_remarked_upon_in_the_examples() {
+fn the_example_policies_get_no_advice() {
     let languages = jumeau::language::Languages::embedded();
     for name in jumeau::policy_source::PolicySource::embedded() {
         let shelf = jumeau::policy_source::PolicySource::find(name).unwrap();
@@ -252,7 +252,7 @@ fn json_names_the_treatments_of_actions_that_no_story_reaches() {
 }
 
 #[test]
-fn what_no_story_reaches_is_named_and_a_slip_in_a_name_is_found_on_both_sides() {
+fn unreached_parts_are_named_and_typos_are_found_on_both_sides() {
     let policy = load(&Files::new([("shop.toml", SHOP)])).unwrap();
     let story = parse("scenarios/gifts.toml", GIFTS, &policy).unwrap();
     let mut coverage = Coverage::default();

@@ -62,7 +62,7 @@ async fn an_analyser_outside_is_believed_if_it_answers_in_time_and_makes_sense()
 const FLOOD: usize = 12_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_waits_for_what_an_analyser_says_of_a_channel_that_floods() {
+async fn an_analyser_of_a_flooding_channel_delays_no_other_channel() {
     let settings = ["analyser.subject=test.read", "analyser.timeout-ms=10000"];
     let mut rig = Rig::start("bank", &settings).await;
     rig.service.kill().await.unwrap();

@@ -53,7 +53,7 @@ fn actions(reply: &DecideReply) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_is_told_what_to_show_to_somebody_unknown_and_it_is_remembered() {
+async fn a_channel_gets_an_offer_for_an_unknown_customer_which_is_stored() {
     let mut rig = shop(&[]).await;
     let mut on_the_bus = rig.client.subscribe("jumeau.actions.>").await.unwrap();
     rig.client.flush().await.unwrap();
@@ -90,7 +90,7 @@ async fn an_ask_on_the_stream_is_answered_with_an_action() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_for_a_linked_identifier_is_answered_by_the_customers_twin() {
+async fn a_request_for_a_linked_identifier_is_answered_by_the_customers_twin() {
     let rig = shop(&["service.answers=early"]).await;
     rig.event("web", "cookie", "link", json!({ "to": "ann" })).await;
     rig.settled().await;
@@ -103,7 +103,7 @@ async fn who_asks_for_a_linked_identifier_is_answered_by_the_customers_twin() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_answered_says_why() {
+async fn a_refused_request_says_why() {
     let rig = shop(&[]).await;
     let refused = async |request: Value| match rig.decide("ann", request).await {
         Err(error) => error.to_string(),
@@ -138,7 +138,7 @@ async fn a_channel_that_the_subject_names_need_not_be_named_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_why_is_told_what_lost_and_what_would_have_won() {
+async fn why_shows_the_losing_candidates_and_what_would_have_won() {
     let rig = shop(&[]).await;
     let context = json!({ "page": "beach" });
     let request = json!({ "channel": "web", "placements": ["hero"], "context": context });
@@ -156,7 +156,7 @@ async fn who_asks_why_is_told_what_lost_and_what_would_have_won() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_what_if_hears_it_and_nothing_has_happened() {
+async fn whatif_answers_and_changes_nothing() {
     let rig = shop(&[]).await;
     rig.event("web", "ann", "identify", json!({ "traits": { "city": "Ghent" } })).await;
     rig.settled().await;

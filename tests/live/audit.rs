@@ -14,7 +14,7 @@ async fn audit(rig: &Rig, wanted: serde_json::Value) -> Vec<AuditRecord> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_looked_at_a_customer_is_written_down_without_the_customer() {
+async fn the_audit_of_a_look_names_the_operator_and_not_the_customer() {
     let rig = Rig::start("bank", &[]).await;
     rig.event("app", "annabella", "page", json!({ "name": "Home" })).await;
     rig.settled().await;
@@ -64,7 +64,7 @@ async fn an_act_is_written_down_before_it_is_done_and_after() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_written_down_is_neither_shown_nor_done() {
+async fn a_request_that_cannot_be_audited_is_refused() {
     let rig = Rig::start("bank", &["nats.request-timeout-ms=500"]).await;
     rig.event("app", "ann", "page", json!({ "name": "Home" })).await;
     rig.settled().await;

@@ -157,7 +157,7 @@ async fn a_service_that_dies_while_it_wakes_customers_goes_on_and_each_is_woken_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_finds_those_whom_a_broadcast_concerns_and_nobody_else_is_looked_at() {
+async fn an_index_finds_the_matching_customers_and_wakes_no_others() {
     let mut rig = rig(r#"index = ["profile.region"]"#, &["broadcast.wake-per-second=100000"]).await;
     populate(&rig).await;
     rig.service.kill().await.unwrap();

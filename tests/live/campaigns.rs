@@ -72,7 +72,7 @@ fn start(folder: &Path) -> impl Future<Output = Rig> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_whom_a_campaign_concerns_decides_once_also_if_the_service_dies() {
+async fn each_matching_customer_decides_once_in_a_campaign_across_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let mut rig = start(folder.path()).await;
     for number in 0..CUSTOMERS {

@@ -98,7 +98,7 @@ async fn say(rig: &Rig, customer: &str, text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_erased_is_in_no_file_and_the_receipt_says_what_went_where() {
+async fn an_erased_customer_is_in_no_file_and_the_receipt_lists_what_was_removed() {
     let rig = Rig::start("bank", &["service.partitions=3"]).await;
     let traits = json!({ "traits": { "name": NAME } });
     rig.event("web", "zenobia7", "identify", traits.clone()).await;

@@ -43,7 +43,7 @@ async fn a_channel_that_never_stops_naming_a_customer_holds_up_no_erasure() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_that_was_refused_and_a_tablet_that_went_on_tell_nothing_of_whoever_is_erased() {
+async fn a_refused_link_and_a_tablet_that_changed_hands_reveal_no_erased_customer() {
     let rig = Rig::start("bank", &["service.partitions=3"]).await;
     for who in ["verawolkenstein", "zoe", "alice", "carl"] {
         tell(&rig, who, "somebody").await;
@@ -66,7 +66,7 @@ async fn a_link_that_was_refused_and_a_tablet_that_went_on_tell_nothing_of_whoev
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_names_whoever_was_erased_is_kept_with_customers_of_other_partitions() {
+async fn messages_of_other_partitions_that_name_an_erased_customer_are_removed() {
     let rig = Rig::start("bank", &["service.partitions=3"]).await;
     let vera = "verawolkenstein";
     let home = |name: &str| partition_of(&Customer::new(name).unwrap(), 3);
@@ -95,8 +95,7 @@ async fn nothing_that_names_whoever_was_erased_is_kept_with_customers_of_other_p
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_service_once_wrote_and_is_published_again_erases_nobody_and_brings_nothing_back()
-{
+async fn a_repeated_message_of_the_service_erases_nobody_and_restores_nothing() {
     let rig = Rig::start("bank", &["service.partitions=2"]).await;
     let mut written = rig.client.subscribe("jumeau.events._jumeau.>").await.unwrap();
     rig.client.flush().await.unwrap();

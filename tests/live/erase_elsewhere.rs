@@ -57,7 +57,7 @@ async fn messages(rig: &Rig, stream: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_went_to_another_identifier_and_back_is_shredded_with_the_customer() {
+async fn a_memory_that_moved_and_returned_is_deleted_with_the_customer() {
     let rig =
         Rig::start("bank", &["service.partitions=3", "service.merging-channels=[\"web\"]"]).await;
     let traits = json!({ "traits": { "first_name": "BOBWORDS" } });
@@ -125,7 +125,7 @@ async fn however_the_customer_was_spelled_and_wherever_they_stood_nothing_is_lef
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_customer_who_is_called_like_something_else_takes_nothing_of_it_along() {
+async fn the_erasure_of_a_customer_removes_nothing_else_of_the_same_name() {
     let mut rig = Rig::start("bank", &["service.partitions=2"]).await;
     let payment = json!({ "name": "Payment Made", "properties": { "amount": 2400, "to": "G" } });
     rig.event("core", "carl", "track", payment).await;

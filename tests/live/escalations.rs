@@ -89,7 +89,7 @@ async fn list(rig: &Rig) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_agents_who_claim_at_once_exactly_one_wins_and_the_other_is_told_who() {
+async fn one_of_two_simultaneous_claims_wins_and_the_other_agent_learns_who() {
     let (rig, _policy) = desk().await;
     for number in 0..20 {
         let customer = format!("c-{number}");
@@ -119,7 +119,7 @@ async fn of_two_agents_who_claim_at_once_exactly_one_wins_and_the_other_is_told_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waits_is_listed_also_after_a_kill_and_goes_along_when_identifiers_are_linked() {
+async fn open_escalations_are_listed_after_a_kill_and_move_with_links() {
     let (mut rig, _policy) = desk().await;
     let opened: ActReply = ask(
         &rig,
@@ -156,7 +156,7 @@ async fn what_waits_is_listed_also_after_a_kill_and_goes_along_when_identifiers_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_automation_keeps_quiet_the_agent_is_told_what_to_do_next_and_says_so() {
+async fn an_agent_gets_the_next_action_while_automation_is_quiet() {
     let (rig, _policy) = desk().await;
     rig.event("chat", "ann", "message", json!({ "text": HUMAN, "from": "customer" })).await;
     rig.settled().await;
@@ -190,7 +190,7 @@ async fn while_automation_keeps_quiet_the_agent_is_told_what_to_do_next_and_says
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_names_a_queue_sees_and_does_what_is_of_that_one_and_in_the_own_name() {
+async fn a_request_for_a_queue_reaches_only_that_queue_under_the_callers_name() {
     let (rig, _policy) = desk().await;
     let opened = json!({ "topic": "call", "queue": "later" });
     let opened: ActReply = ask(&rig, verb::ESCALATIONS_OPEN, &["bob"], opened).await.unwrap();
@@ -312,7 +312,7 @@ async fn a_chatbot_fails_an_agent_continues_and_gives_back_and_the_bot_goes_on_f
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_nobody_takes_in_time_goes_to_the_next_people_also_after_a_kill() {
+async fn an_unclaimed_escalation_moves_to_the_next_queue_across_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
     let mut rig = Rig::start(folder.path().to_str().unwrap(), &["service.time=event"]).await;

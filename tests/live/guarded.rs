@@ -68,7 +68,7 @@ async fn no_condition_of_a_broadcast_stops_the_service_and_one_that_is_too_long_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_expression_of_a_policy_hangs_a_twin_and_its_line_is_told() {
+async fn no_expression_blocks_a_twin_and_its_line_is_reported() {
     let policy = format!(
         r#"
 [policy]
@@ -132,7 +132,7 @@ async fn a_second_signal_ends_the_process_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_signals_the_process_and_its_group_signals_it_once() {
+async fn two_simultaneous_signals_count_as_one() {
     let mut rig = Rig::start("bank", &[]).await;
     rig.event("web", "ann", "page", json!({ "name": "Home" })).await;
     let id = rig.service.id().unwrap();

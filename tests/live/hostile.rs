@@ -111,7 +111,7 @@ async fn letters(rig: &Rig) -> DeadListReply {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_comes_becomes_a_dead_letter_and_the_next_event_is_handled() {
+async fn hostile_bytes_become_dead_letters_and_the_next_event_is_processed() {
     let rig = Rig::start("bank", &[]).await;
     let corpus = corpus();
     for (at, (_, subject, payload)) in corpus.iter().enumerate() {
@@ -167,7 +167,7 @@ async fn random_bytes_never_stop_a_partition() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_letter_can_be_looked_at_and_tried_again() {
+async fn a_dead_letter_can_be_shown_and_retried() {
     let rig = Rig::start("bank", &[]).await;
     rig.event(
         "desk",
@@ -197,7 +197,7 @@ async fn a_dead_letter_can_be_looked_at_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_claims_to_be_the_services_own_is_believed_by_nobody() {
+async fn a_forged_message_of_the_service_has_no_effect() {
     let rig = Rig::start("bank", &[]).await;
     rig.event("web", "ann", "identify", json!({ "traits": { "first_name": "Ann" } })).await;
     rig.settled().await;
@@ -246,7 +246,7 @@ treatments = [{ channel = "app", text.en = "Hello." }]
 "#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_id_that_somebody_has_used_first_suppresses_nothing() {
+async fn an_id_used_before_by_another_channel_suppresses_nothing() {
     // In event time, what follows from an event is the same in each of two services.
     let said = async |used: &[String]| {
         let rig = Rig::with_policy(GREETS, &["service.time=event", "service.partitions=4"]).await;

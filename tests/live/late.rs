@@ -11,7 +11,7 @@ use super::rig::Rig;
 const POLICY: &str = "[policy]\nname = \"late\"\nlanguages = [\"en\"]\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_said_later_stands_by_the_streams_time_and_by_the_events_own() {
+async fn the_later_statement_wins_by_stream_time_and_by_event_time() {
     for mode in ["service.time=stream", "service.time=event"] {
         let rig = Rig::with_policy(POLICY, &[mode]).await;
         let now: Time = chrono::Utc::now().into();

@@ -154,7 +154,7 @@ text.en = "Hats."
 "#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_learned_since_then_does_not_change_the_past() {
+async fn later_learning_does_not_change_a_replay() {
     let mut rig = Rig::with_policy(LEARNING, &[]).await;
     let ask = json!({ "channel": "web", "placements": ["hero"] });
     let mut versions = Vec::new();

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::rig::Rig;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_publishes_looks_and_is_told_what_is_wrong() {
+async fn an_operator_publishes_and_reads_and_sees_mistakes() {
     let rig = Rig::start("bank", &[]).await;
 
     let message = ["publish", "ann", "message", "text=my card is lost", "from=customer"];

@@ -99,7 +99,7 @@ async fn two_policies_are_rehearsed_on_the_real_past_and_nothing_happens() {
 /// The policy that the service goes by counts, and not what stands somewhere on a disk; the broker is
 /// that of `NATS_URL`, as for `twinctl`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_live_is_what_the_service_goes_by() {
+async fn a_rehearsal_compares_with_the_policy_of_the_service() {
     let rig = Rig::with_policy(POLICY, &["service.partitions=2"]).await;
     rig.event("web", "ann", "track", json!({ "name": "Looked" })).await;
     rig.settled().await;
@@ -190,7 +190,7 @@ async fn a_rehearsal_and_a_replay_believe_no_more_than_the_service_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rehearsal_without_a_service_says_what_it_lacks() {
+async fn a_rehearsal_without_a_service_says_what_is_missing() {
     let mut rig = Rig::with_policy(POLICY, &[]).await;
     rig.event("web", "ann", "track", json!({ "name": "Looked" })).await;
     rig.settled().await;

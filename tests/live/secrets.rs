@@ -17,7 +17,7 @@ async fn audit(rig: &Rig, wanted: serde_json::Value) -> AuditReply {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_looks_for_a_customer_in_the_audit_does_not_write_them_there() {
+async fn a_search_of_the_audit_does_not_write_the_customer_into_it() {
     let rig = Rig::start("bank", &[]).await;
     rig.event("web", "annabella", "page", json!({ "name": "Home" })).await;
     rig.settled().await;
@@ -100,7 +100,7 @@ fn open_to_others(folder: &Path, found: &mut Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_of_the_store_its_keys_and_its_backups_are_for_nobody_else() {
+async fn files_of_store_keys_and_backups_are_private() {
     let keys = tempfile::tempdir().unwrap();
     let master = keys.path().join("master");
     std::fs::write(&master, "7".repeat(64)).unwrap();

@@ -38,7 +38,7 @@ async fn messages(rig: &Rig) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_policy_in_the_shadow_would_say_is_counted_and_not_said() {
+async fn a_shadow_policys_decisions_are_counted_and_not_published() {
     let policy = |least: &str| POLICY.replace("LEAST", least);
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bills.toml"), policy("100")).unwrap();

@@ -103,7 +103,7 @@ async fn when_the_broker_comes_back_the_service_goes_on_and_says_how_long_it_was
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_room_on_the_disk_nothing_is_taken_in_whoever_asks_is_told_and_a_stop_stops() {
+async fn a_full_disk_pauses_the_service_which_reports_it_and_stops_cleanly() {
     let mut rig = Rig::start("bank", &["store.reserve-bytes=18446744073709551615"]).await;
     until(&rig, "it sees that there is no room", |stats| stats.space.is_short).await;
     rig.event("web", "ann", "track", json!({ "name": "Anything" })).await;
@@ -183,7 +183,7 @@ async fn a_write_that_fails_ends_the_process_with_a_sentence_that_helps_and_a_re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_leaves_the_stream_before_an_integrator_takes_it_is_counted_for_that_integrator() {
+async fn messages_that_an_integrator_missed_are_counted_for_it() {
     let (_folder, policy) = policy();
     let rig = Rig::start(&policy, &[]).await;
     let stream = rig.stream.get_stream("JUMEAU_ACTIONS").await.unwrap();
@@ -239,7 +239,7 @@ async fn outputs_wait_for_a_broker_that_has_no_room_and_the_service_says_so_unti
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_customer_with_ten_thousand_events_at_once_none_is_lost_and_others_are_served() {
+async fn ten_thousand_events_of_one_customer_are_processed_while_others_are_served() {
     const EVENTS: u64 = 10_000;
     let rig = Rig::start("bank", &[]).await;
     for number in 0..EVENTS {
@@ -262,7 +262,7 @@ async fn of_a_customer_with_ten_thousand_events_at_once_none_is_lost_and_others_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_that_sends_only_rubbish_is_counted_fills_no_disk_and_holds_nobody_up() {
+async fn a_channel_of_invalid_events_is_counted_and_delays_no_other() {
     const RUBBISH: u64 = 5_000;
     const KEPT: u64 = 64 * 1024;
     let rig = Rig::start("bank", &[&format!("streams.dead-bytes-max={KEPT}")]).await;

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use super::rig::{Rig, binary};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_watched_ends_by_itself_once_nobody_reads_it() {
+async fn a_watch_ends_when_its_reader_is_gone() {
     let rig = Rig::start("bank", &[]).await;
     for watched in [
         ["tail"].as_slice(),

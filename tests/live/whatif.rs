@@ -76,7 +76,7 @@ async fn known(rig: &Rig, customer: &str) -> Result<Value, String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_would_happen_is_what_then_happens_whatever_has_happened_before() {
+async fn whatif_predicts_what_then_happens() {
     let rig = Rig::start("bank", &["service.partitions=2"]).await;
     let mut said = rig.client.subscribe("jumeau.actions.>").await.unwrap();
     let mut handed = rig.client.subscribe("jumeau.escalations.>").await.unwrap();

@@ -44,7 +44,7 @@ fn live(count: u64, world: impl Fn(u64) -> World) -> Option<seen::Seen> {
 }
 
 #[test]
-fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_fails() {
+fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_across_failures() {
     // A simulation in which nothing ever goes wrong proves nothing.
     if let Some(seen) = live(3_000, World::new) {
         seen.assert_everything_happened();
@@ -52,7 +52,7 @@ fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_f
 }
 
 #[test]
-fn what_waits_while_others_pass_is_taken_in_once_and_in_its_order_whatever_fails() {
+fn slowed_events_are_processed_once_and_in_order_across_failures() {
     for links in [Links::None, Links::Undone] {
         if let Some(seen) = live(1_500, |seed| World::flooding(seed, links)) {
             assert!(seen.slowed > 1_000 && seen.redelivered > 1_000, "too little: {seen:?}");
@@ -74,12 +74,12 @@ fn live_with(links: Links) {
 }
 
 #[test]
-fn of_linked_identifiers_one_survives_with_every_event_exactly_once_whatever_fails() {
+fn one_linked_identifier_survives_with_every_event_exactly_once_across_failures() {
     live_with(Links::Only);
 }
 
 #[test]
-fn links_and_unlinks_lose_no_event_and_double_none_whatever_fails() {
+fn links_and_unlinks_lose_and_double_no_event_across_failures() {
     live_with(Links::Undone);
 }
 
@@ -89,12 +89,12 @@ fn in_bursts_of_links_every_memory_comes_to_rest_and_no_event_is_lost_or_doubled
 }
 
 #[test]
-fn a_device_that_changes_hands_tells_each_customer_what_is_theirs_whatever_fails() {
+fn a_device_that_changes_hands_separates_its_customers_across_failures() {
     live_with(Links::Hands);
 }
 
 #[test]
-fn a_broadcast_touches_once_whom_it_concerns_and_nobody_else_whatever_fails() {
+fn a_broadcast_reaches_each_matching_customer_once_across_failures() {
     if let Some(seen) = live(3_000, World::sharing) {
         assert!(seen.woken > 1_000 && seen.looked_at > 2 * seen.woken, "too little: {seen:?}");
     }
@@ -116,17 +116,17 @@ fn live_asking(answers: Answers) {
 }
 
 #[test]
-fn an_answer_stands_and_what_comes_of_it_is_learned_once_or_taken_back_once_whatever_fails() {
+fn a_durable_answer_is_learned_or_recalled_once_across_failures() {
     live_asking(Answers::Durable);
 }
 
 #[test]
-fn an_answer_that_does_not_wait_is_lost_as_a_whole_or_not_at_all_whatever_fails() {
+fn an_early_answer_is_lost_as_a_whole_or_not_at_all_across_failures() {
     live_asking(Answers::Early);
 }
 
 #[test]
-fn an_escalation_has_one_holder_at_a_time_and_who_was_told_so_holds_it_whatever_fails() {
+fn an_escalation_has_one_holder_at_a_time_across_failures() {
     if let Some(seen) = live(1_500, World::helping) {
         let counts = [seen.answered, seen.asked_again, seen.refused, seen.panics, seen.crashes];
         assert!(counts.iter().all(|count| *count > 100), "too little went wrong: {seen:?}");
@@ -134,7 +134,7 @@ fn an_escalation_has_one_holder_at_a_time_and_who_was_told_so_holds_it_whatever_
 }
 
 #[test]
-fn whoever_is_erased_leaves_nothing_behind_and_does_not_come_back_whatever_fails() {
+fn an_erased_customer_leaves_nothing_and_does_not_return_across_failures() {
     let seeds = match (number("SEED"), number("SEEDS")) {
         (Some(seed), _) => seed..seed + 1,
         (None, count) => 0..count.unwrap_or(1_500),
@@ -158,14 +158,14 @@ fn whoever_is_erased_leaves_nothing_behind_and_does_not_come_back_whatever_fails
 }
 
 #[test]
-fn an_erasure_reaches_nobody_else_and_whoever_comes_back_stays_whatever_fails() {
+fn an_erasure_reaches_no_other_customer_and_spares_a_return_across_failures() {
     if let Some(seen) = live(1_500, World::returning) {
         assert!(seen.erasures > 1_000 && seen.late > 500, "too little: {seen:?}");
     }
 }
 
 #[test]
-fn whoever_was_only_forgotten_may_come_back_at_once_and_so_may_their_cookie() {
+fn a_forgotten_customer_and_their_cookie_may_return_at_once() {
     for seed in 0..number("SEEDS").unwrap_or(300) {
         let mut world = World::forgetting(seed);
         world.run();
@@ -174,7 +174,7 @@ fn whoever_was_only_forgotten_may_come_back_at_once_and_so_may_their_cookie() {
 }
 
 #[test]
-fn what_was_said_before_an_erasure_stays_out_however_late_it_comes_and_whoever_is_back() {
+fn statements_before_an_erasure_stay_out_even_after_a_return() {
     for seed in 0..number("SEEDS").unwrap_or(300) {
         let mut world = World::back(seed);
         world.run();
