@@ -402,13 +402,13 @@ mod tests {
                         \u{9b}31m\u{90}q\u{202e}exe\u{2066}x\u{2069}\u{200f}\u{61c}\u{2028}\u{feff}";
 
     #[test]
-    fn what_steers_a_terminal_is_shown_and_not_done() {
+    fn control_characters_are_shown_and_not_executed() {
         let safe = line(EVIL);
         insta::assert_snapshot!(safe, @r#"�[2J�]0;title��]52;c;eA==��]8;;x�\ a�b�c� �31m�q�exe�x�����"#);
     }
 
     #[test]
-    fn what_people_write_stays_as_it_is() {
+    fn ordinary_text_stays_unchanged() {
         for fine in [
             "Où est ma carte ? 12 €",
             "بطاقتي محظورة",
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_is_seen() {
+    fn invisible_characters_become_visible() {
         for (hidden, shown) in [
             ("al\u{200b}ice", "al�ice"),
             ("al\u{200d}ice", "al�ice"),
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_ink_is_put_in_last_and_nobody_else_has_it() {
+    fn our_own_colours_are_added_last_and_cannot_be_forged() {
         let written = format!("{RED}\u{1b}[32mgood{RED:#} \u{1b}[1m");
         assert_eq!(settled(&written), "\u{1b}[31m�[32mgood\u{1b}[0m �[1m");
         assert_eq!(settled(&line(&written)), "\u{1b}[31m�[32mgood\u{1b}[0m �[1m");
@@ -477,7 +477,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_written_nothing_steers(written in any::<String>(), more in "[\\x00-\\x1f\u{7f}-\u{9f}\u{2000}-\u{2070}a]{0,20}") {
+        fn no_text_controls_the_terminal(written in any::<String>(), more in "[\\x00-\\x1f\u{7f}-\u{9f}\u{2000}-\u{2070}a]{0,20}") {
             let both = format!("{written}{more}");
             let steers = |c: char| steering(c) == Steering::Yes;
             prop_assert!(!line(&both).contains(steers));

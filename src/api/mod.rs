@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn null_says_as_much_as_leaving_it_out_in_whatever_somebody_requests() {
+    fn null_means_absent_in_every_request() {
         let nothing = json!({});
         null_is_as_good_as_nothing::<DecideRequest>(&nothing, &[]);
         null_is_as_good_as_nothing::<ActRequest>(&json!({ "state": "opened" }), &[]);

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_done_and_shown_about_customers_is_audited() {
+    fn acts_and_looks_at_customers_are_audited() {
         let line = |verb: &Verb| format!("{:?} {}", verb.audit, verb.endpoint.verb);
         let lines: Vec<String> = VERBS.iter().map(line).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"

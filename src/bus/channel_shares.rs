@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_twins_send_each_other_and_what_is_passed_over_makes_nobody_loud() {
+    fn internal_and_skipped_messages_do_not_count_as_a_flood() {
         let now = Instant::now();
         let mut shares = counted(&[(INTERNAL, 3), ("web", 1), ("shop", 2)], now);
         shares.count(None, now);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_for_which_nobody_waits_is_not_slowed() {
+    fn a_channel_that_delays_no_other_is_not_slowed() {
         let now = Instant::now();
         let mut shares = counted(&[("shop", 10), (INTERNAL, 10)], now);
         assert_eq!(loudest(&shares, &[], now), [""; 0]);

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_broker_denies_is_read_from_its_complaint() {
+    fn a_denied_subject_is_parsed_from_the_brokers_error() {
         let read = |complaint| PermissionDenied::read(complaint).map(|denied| denied.to_string());
         assert_eq!(
             read(r#"nats: Permissions Violation for Publish to "jumeau.api.show.ann""#).as_deref(),

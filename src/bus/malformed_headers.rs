@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sound_headers_are_told_from_others() {
+    fn valid_headers_are_distinguished_from_malformed_ones() {
         for sound in [
             "",
             "NATS/1.0\r\n\r\n",

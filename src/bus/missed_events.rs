@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_missing_is_not_counted() {
+    fn present_events_are_not_counted_as_missed() {
         let missed = MissedEvents::default();
         missed.note(10, 10);
         missed.note(10, 5);

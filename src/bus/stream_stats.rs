@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_left_before_it_was_taken_is_missed_once() {
+    fn a_message_that_left_unread_is_counted_once() {
         let mut missed = ConsumerLosses::default();
         let mut count = |taken, first| missed.count("S", "crm", taken, first);
         assert_eq!(count(0, 1), 0, "everything is there");

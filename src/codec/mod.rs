@@ -347,7 +347,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_sealed_is_what_is_opened(record in record(), before in any::<Vec<u8>>()) {
+        fn a_sealed_record_opens_unchanged(record in record(), before in any::<Vec<u8>>()) {
             let mut bytes = before.clone();
             encode(RecordKind::Twin, &record, &mut bytes).unwrap();
             prop_assert_eq!(&bytes[..before.len()], &before[..]);

@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_another_encoding_is_told_with_the_line() {
+    fn a_file_in_another_encoding_is_reported_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jumeau.toml");
         std::fs::write(&path, b"[service]\npolicy = 'cr\xE8me'\n").unwrap();
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_at_once_with_its_place() {
+    fn all_mistakes_are_reported_at_once_with_their_places() {
         let file =
             "[service]\npartition = 8\narbiters = \"many\"\npolicy = \"\"\n\n[logs]\nformat = 1\n";
         let environment = [

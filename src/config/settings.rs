@@ -474,7 +474,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_says_who_comes_in_whatever_is_in_the_password() {
+    fn the_user_of_an_address_is_found_beside_any_password() {
         let password = "s:c@r/t%41 ,é";
         let urls = with_login("nats://a:b@one:4222, tls://two,three", "an@n", password);
         let told = login(&urls).unwrap();

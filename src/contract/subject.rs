@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_is_answered_in_an_inbox_and_nowhere_else() {
+    fn a_reply_goes_to_an_inbox_only() {
         let subjects = Subjects::default();
         assert_eq!(subjects.asked_by("anna", "show", &["bob"]), "jumeau.as.anna.show.bob");
         assert!(subjects.may_answer_to("_INBOX.anna.1"));
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn of_no_partitions_there_is_none() {
+    fn zero_partitions_have_no_partition() {
         assert_eq!(partition_of(&Customer::new("anna").unwrap(), 0), None);
     }
 }

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_nothing_in_particular_wants_one_anywhere() {
+    fn a_request_without_placements_asks_for_one_anywhere() {
         let ask = read("{}").unwrap();
         assert_eq!((ask.places().count(), ask.wanted()), (0, 1));
         let ask = read(r#"{"placements": ["hero", "side"], "most": 3, "context": {"a": 1}}"#);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_for_says_what_can() {
+    fn an_invalid_request_says_what_is_possible() {
         let found = [
             r#"{"placements": "hero"}"#,
             r#"{"placements": [1]}"#,

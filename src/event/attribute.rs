@@ -181,14 +181,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_percent_encoded_comes_back(
+        fn percent_encoded_attributes_are_decoded(
             text in "[^\\x00]{0,24}", much: bool, upper: bool
         ) {
             prop_assert_eq!(value(&encode(&text, much, upper)), Some(text));
         }
 
         #[test]
-        fn what_is_quoted_comes_back(text in "[ -$&-~é😀]{0,24}") {
+        fn quoted_attributes_are_decoded(text in "[ -$&-~é😀]{0,24}") {
             let quoted = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
             prop_assert_eq!(value(&quoted), Some(text));
         }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_decode_to_utf_8_is_refused_with_the_header_that_is_to_blame() {
+    fn an_attribute_that_is_not_utf_8_is_refused_with_its_header() {
         for written in ["%C0%A0", "%ff", "%ED%A0%80", "caf%E9", "\"%C3\""] {
             let refused = attribute(&[("ce-source", written)], "source").unwrap_err();
             assert_eq!(refused.reason, Reason::BadEnvelope, "{written}");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_told_by_the_media_type_without_its_parameters() {
+    fn json_is_recognised_by_the_media_type_without_its_parameters() {
         for json in [
             "application/json",
             "application/json; charset=utf-8",

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_broadcast_is_refused_with_a_sentence_that_helps() {
+    fn an_invalid_broadcast_is_refused_with_a_helpful_sentence() {
         let reason = |data| parse(data).map_err(|refusal| refusal.reason);
         for data in [
             "{}",

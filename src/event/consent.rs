@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_withdrawal_is_heard_whatever_stands_where_a_consent_lapses() {
+    fn a_withdrawal_counts_with_any_value_of_its_expiry() {
         let odd = [json!(""), json!("soon"), json!("2026-02-30"), json!(0), json!(1.5), json!({})];
         for expires in odd {
             let withdrawn = read(false, &expires).unwrap_or_else(|why| panic!("{expires}: {why}"));

@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_one_part_ends_and_the_next_begins_makes_a_difference() {
+    fn the_boundaries_of_parts_change_the_fingerprint() {
         assert_eq!(fingerprint([b"ab", b"c"]), fingerprint([b"ab", b"c"]));
         assert_ne!(fingerprint([b"ab", b"c"]), fingerprint([b"a", b"bc"]));
         assert_ne!(fingerprint([b"ab", b""]), fingerprint([b"ab"]));

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_found_whatever_its_capitals() {
+    fn a_header_is_found_in_any_capitals() {
         let headers: Headers = [("Nats-Msg-Id", "e1"), ("nats-msg-id", "e2")].into_iter().collect();
         assert_eq!(headers.get("NATS-MSG-ID"), Some("e1"));
         assert_eq!(headers.get("Nats-Msg"), None);

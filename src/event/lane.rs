@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_remembered_for_as_long_as_the_main_lane_may_deliver_it_again() {
+    fn a_closed_slow_lane_is_kept_while_the_main_lane_may_redeliver() {
         let mut lane = SlowLane::default();
         lane.slow("shop", 10);
         lane.close(20);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_partitions_wrote_down_the_newest_channels_hold_and_all_that_is_durable() {
+    fn the_newest_record_of_the_slow_lane_wins_with_the_highest_floor() {
         let mut older = SlowLane { main_floor: 30, ..SlowLane::default() };
         older.slow("shop", 10);
         let mut newer = SlowLane { main_floor: 5, ..older.clone() };

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_mean_several_moments_is_none() {
+    fn an_ambiguous_time_is_refused() {
         for text in [
             "",
             "soon",

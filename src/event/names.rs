@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_takes_an_identifier_away_tells_who_has_it_now() {
+    fn a_message_that_takes_an_identifier_away_names_its_new_owner() {
         let ann = Customer::new("ann").unwrap();
         let left = |sense: &str, memory: u64| {
             let message = format!(
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_names_whoever_passed_it_on_and_whoever_it_remembers() {
+    fn a_message_names_its_forwarder_and_its_remembered_customers() {
         let passed = r#"{"type":"jumeau.pass","subject":"ann","data":{"via":["bob","tab"],
             "kind":"link","data":{"to":"ann"},
             "memory":{"traits":{"friend":"eve"},
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_an_event_names_that_is_taken_in_is_named_however_it_is_written() {
+    fn names_in_an_accepted_event_are_found_in_any_spelling() {
         // {"to":"bob"}
         let base64 = r#"{"type":"link","data_base64":"eyJ0byI6ImJvYiJ9"}"#;
         assert_eq!(named(None, base64), "bob");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_says_of_others_in_other_places_names_nobody() {
+    fn identifiers_in_other_fields_are_not_names() {
         assert_eq!(named(None, r#"{"type":"track","data":{"name":"x","to":"bob"}}"#), "");
         assert_eq!(named(None, r#"{"type":"message","data":{"from":"customer"}}"#), "");
         assert_eq!(named(None, "no json"), "");

@@ -81,7 +81,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn null_says_as_much_as_leaving_it_out_in_whatever_a_channel_says() {
+    fn null_means_absent_in_every_event() {
         null_is_as_good_as_nothing::<IdentifyData>(&json!({ "traits": {} }), &[]);
         null_is_as_good_as_nothing::<LinkData>(&json!({ "to": "ann" }), &[]);
         null_is_as_good_as_nothing::<UnlinkData>(&json!({ "from": "ann" }), &[]);

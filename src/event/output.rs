@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_twin_sends_another_is_about_whom_it_reaches() {
+    fn a_message_between_twins_is_about_its_receiver() {
         let mark = (Output::MARK, "1f");
         let memory = (Output::CARRIES_MEMORY, "1");
         for (subject, headers, whom) in [

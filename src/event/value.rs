@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_name_given_twice_the_last_value_counts() {
+    fn the_last_value_of_a_repeated_name_wins() {
         let map: Map = serde_json::from_str(r#"{"b":1,"a":2,"b":3}"#).unwrap();
         assert_eq!(map.iter().collect::<Vec<_>>(), [("a", &Value::Int(2)), ("b", &Value::Int(3))]);
     }

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_zone_is_said_to_name_none() {
+    fn an_unknown_zone_name_is_refused() {
         for text in [
             "Mars/Phobos",
             "IST",

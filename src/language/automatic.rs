@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_wrote_by_itself_is_known() {
+    fn automatic_messages_are_recognised() {
         for text in [
             // Out-of-office replies.
             "Hi,\n\nI'm out of office until Tuesday 7 April and will not be reading mail. If it is urgent, please \
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_about_such_messages_or_with_their_words_is_not() {
+    fn messages_about_automatic_replies_are_not_automatic() {
         for text in [
             "",
             "I got your out of office, I want to talk to someone",

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_in_html_is_not_the_writers_own() {
+    fn quoted_html_is_not_the_writers_own_text() {
         for thread in [
             "<br><div class=\"gmail_quote\"><div dir=\"ltr\" class=\"gmail_attr\">Le mar. 3 f&eacute;vr. 2026 &agrave; 08:01, \
              Care &lt;<a href=\"mailto:care@shop.example\">care@shop.example</a>&gt; a &eacute;crit&nbsp;:<br></div>\
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_with_such_marks_is_no_html() {
+    fn text_with_angle_brackets_is_not_html() {
         for text in [
             "<3 this shop",
             "a < b and b > c",

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_again_in_other_words_repeats_and_who_asks_for_something_else_does_not() {
+    fn a_rephrased_question_is_a_repetition_and_another_question_is_not() {
         let first = "Why was I charged twice for my subscription?";
         for again in [
             "I was charged twice, for one subscription",

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_is_found_whatever_its_case_accents_and_blanks() {
+    fn a_phrase_is_found_in_any_case_with_any_accents_and_blanks() {
         let phrases = [("refund", "être remboursé"), ("delivery", "n'est pas arrivé")];
         assert_eq!(
             found(&phrases, "Mon colis n’est   PAS arrive, je veux ETRE remboursé"),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_is_found_in_letters_of_full_width_and_around_what_is_not_seen() {
+    fn a_phrase_is_found_in_full_width_letters_and_around_invisible_characters() {
         let phrases = [("leaving", "cancel*"), ("refund", "money back")];
         assert_eq!(
             found(&phrases, "Can\u{ad}cel it, ｍｏｎｅｙ\u{200b}　ｂａｃｋ！"),
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_phrase_is_refused_with_a_reason() {
+    fn an_invalid_phrase_is_refused_with_a_reason() {
         let refused = |phrase: &str| {
             Phrases::new([("bill", None, phrase)]).map(drop).unwrap_err().to_string()
         };

@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn each_programs_line_above_a_quote_is_known_whatever_it_says() {
+    fn each_programs_attribution_line_is_recognised() {
         for line in [
             "Care <care@shop.example> hat am 03.02.2026 08:01 CET geschrieben:",
             "Am Dienstag, 3. Februar 2026 um 08:01:00 MEZ hat Care <care@shop.example> Folgendes geschrieben:",
@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_right_above_a_thread_stays() {
+    fn text_right_above_a_thread_stays() {
         let text = "Write to ann@home.example\nOn Tue, 3 Feb 2026 at 08:01, Care <care@shop.example> wrote:\n> Hello";
         assert_eq!(own(text), "Write to ann@home.example");
     }
@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn what_customers_tell_and_fill_in_is_their_own() {
+    fn header_like_lines_of_a_customer_are_their_own_text() {
         for text in [
             "From: Ann\nSubject: lamp\n\nIt is broken.",
             "From: ann@home.example\nTo: care@shop.example\nDate: Tuesday\nSubject: lamp\n\nIt is broken.",
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_may_begin_on_the_line_that_says_who_wrote_it() {
+    fn a_quotation_may_begin_on_its_attribution_line() {
         for attribution in [
             "  On Tue, 3 Feb 2026 at 8:01, Care<care@shop.example> wrote:   ",
             "On Tuesday, February 3, 2026 at 08:01:22 AM GMT+1, Care <care@shop.example> wrote: ",
@@ -606,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_thread_stays_as_it_is() {
+    fn text_without_a_thread_stays_unchanged() {
         for text in [
             "",
             "hello",

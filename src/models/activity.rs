@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_is_one_the_expectation_is_what_it_is_beside_it() {
+    fn the_expectation_is_continuous_where_a_is_one() {
         let known = rhythm(3, 20.0, 30.0);
         let at = |a| Population { a, ..CDNOW }.expected(&known, 50.0);
         assert!((at(1.0) - (at(0.999) + at(1.001)) / 2.0).abs() < 1e-5);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn of_people_as_the_model_has_them_as_many_are_there_as_is_expected() {
+    fn a_simulated_population_has_the_expected_number_of_active_customers() {
         let mut people = people(20_000);
         people.sort_by(|one, other| MADE.alive(&one.0).total_cmp(&MADE.alive(&other.0)));
         for group in people.chunks(2_000) {
@@ -438,7 +438,7 @@ mod tests {
         }
 
         #[test]
-        fn who_was_there_more_lately_is_likelier_there_still(
+        fn a_more_recent_customer_is_more_likely_active(
             of in population(), known in known(), sooner in 0.0..1.0f64, further in 0.0..100.0f64,
         ) {
             let later = Rhythm { age: known.age + further, ..known };
@@ -461,7 +461,7 @@ mod tests {
         }
 
         #[test]
-        fn behind_the_doubt_somebody_has_rather_left(of in population(), known in known()) {
+        fn beyond_the_threshold_a_customer_has_more_likely_left(of in population(), known in known()) {
             let doubt = of.doubt(&known);
             let at = |silence: f64| of.alive(&Rhythm { age: known.recency + silence, ..known });
             prop_assert!(at(doubt) <= 0.5 + 1e-6);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_no_arm_from_others_is_left_out() {
+    fn a_part_shared_by_all_arms_is_left_out() {
         let loan = ArmParts { action: "loan", ..CARD };
         let help = ArmParts { action: "help", issue: "service", ..CARD };
         let arms = Arm::all(&[CARD, ArmParts { treatment: "hard", ..CARD }, loan, help]);

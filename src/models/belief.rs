@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_certain_is_drawn_as_it_is() {
+    fn a_certain_belief_is_drawn_as_its_mean() {
         let belief = Belief::certain(0.03);
         assert!((belief.propensity() - 0.03).abs() < 1e-12);
         assert!((belief.drawn(2.0) - 0.03).abs() < 1e-12);

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn of_certain_ones_the_best_is_chosen_and_of_equals_the_first() {
+    fn the_best_certain_arm_is_chosen_and_the_first_of_equals() {
         let certain = |factor| contender(-1.0, 0.0, factor);
         assert_eq!(chances(&[certain(1.0), certain(2.0), certain(2.0)]), [0.0, 1.0, 0.0]);
         assert_eq!(chances(&[certain(0.0), certain(0.0)]), [1.0, 0.0]);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_policy_would_have_come_to_is_found() {
+    fn the_value_of_another_policy_is_estimated() {
         let log = log(20_000, 0.9, [0.5, 0.5]);
         for estimate in [inverse_propensity(&log), self_normalised(&log), doubly_robust(&log)] {
             let (low, high) = estimate.interval(0.999);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_logged_says_nothing() {
+    fn an_empty_log_estimates_nothing() {
         assert_eq!(inverse_propensity(&[]).error, f64::INFINITY);
         assert_eq!(self_normalised(&[]).error, f64::INFINITY);
         assert_eq!(self_normalised(&[]).effective, 0.0);

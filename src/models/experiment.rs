@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_looks_after_every_customer_is_misled_no_more_often_than_promised() {
+    fn continuous_looks_err_no_more_often_than_promised() {
         let misled = (0..400).filter(|seed| looked_at(*seed, [0.2, 0.2], 3_000).0.is_some());
         // 20 are allowed; an interval at which one may look only once is wrong in a third of the runs.
         let misled = misled.count();
@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_two_nodes_counted_adds_up(parts in prop::collection::vec((0u64..99, 0.0..9.0f64), 1..9)) {
+        fn counts_of_two_nodes_add_up(parts in prop::collection::vec((0u64..99, 0.0..9.0f64), 1..9)) {
             let of = |(entered, value): &(u64, f64)| ArmResult {
                 entered: *entered, reached: entered / 2, value: *value, squares: value * value,
             };

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_name_or_form_is_another_feature() {
+    fn a_different_name_or_type_is_a_different_feature() {
         let mut features = Features::new();
         features.number("age", 1.0);
         features.number("size", 1.0);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_absent() {
+    fn a_value_that_is_no_number_is_absent() {
         let mut absent = Features::new();
         absent.absent("age");
         assert_eq!(of(f64::NAN), absent);

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn who_responds_to_what_is_learned() {
+    fn responses_by_group_are_learned() {
         let mut learner = learner();
         let prior = Prior::new(0.1, 10.0);
         for _ in 0..200 {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_is_learned_anew_and_sooner_with_a_short_horizon() {
+    fn a_change_is_learned_again_sooner_with_a_short_horizon() {
         let only = ArmParts { action: "", treatment: "", issue: "", channel: "", tone: "" };
         let arm = &Arm::all(&[only])[0];
         let after = |horizon| {
@@ -244,7 +244,7 @@ mod tests {
         }
 
         #[test]
-        fn what_nobody_answered_is_expected_as_the_policy_says(
+        fn an_action_without_answers_keeps_the_policys_prior(
             propensity in 0.001..0.999,
             age in 0.0..100.0,
         ) {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_is_what_happens() {
+    fn predictions_match_frequencies() {
         let mut learner = learner();
         let (mut expected, mut happened) = (0.0, 0.0);
         for number in 0..4_000 {

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_chance_has_the_mean_and_the_spread_of_it() {
+    fn derived_draws_have_the_mean_and_variance_of_a_normal() {
         let draws: Vec<f64> = (0..10_000).map(normal).collect();
         let mean = draws.iter().sum::<f64>() / 1e4;
         let square = draws.iter().map(|x| x * x).sum::<f64>() / 1e4;

@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_said_is_found(keys in prop::collection::vec(1u64.., 1..300)) {
+        fn a_stored_weight_is_found(keys in prop::collection::vec(1u64.., 1..300)) {
             let mut weights = LevelWeights::default();
             let mut truth = BTreeMap::new();
             for key in keys {

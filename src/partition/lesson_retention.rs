@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_much_no_past_is_kept() {
+    fn lessons_beyond_the_size_limit_are_dropped() {
         let store = MemoryStore::new();
         let keep = LessonRetention { bytes_max: 64, stretch_bytes: 1 };
         let mut lessons = Trainer::keeping(&store, 1, keep).unwrap();

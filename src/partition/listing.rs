@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_first_comes_first_then_what_is_more_pressing_and_what_is_timeless_last() {
+    fn escalations_are_listed_by_deadline_then_priority() {
         assert_eq!(listed(EscalationsRequest::default()).0, ["d", "c", "a", "b"]);
         let of =
             |queue: &str| EscalationsRequest { queue: Some(queue.into()), ..Default::default() };

@@ -338,7 +338,7 @@ mod tests {
     proptest! {
         /// Whatever twins are found, at whatever times, and however the clock is set back.
         #[test]
-        fn no_more_twins_are_looked_at_in_a_second_than_may_be(
+        fn a_scan_keeps_to_its_rate(
             per_second in 1u32..2_000,
             rate in prop_oneof![
                 Just(ScanRate::Usual),

@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tombstone_that_is_lifted_holds_nobody_back_and_knows_its_erasures() {
+    fn a_lifted_tombstone_drops_no_event_and_keeps_its_erasures() {
         let ada = Customer::new("ada").unwrap();
         let mut tombstones =
             Tombstones::recovered(StoreSecret::default(), Vec::new(), ErasedMarks::default());
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn every_partition_can_tell_who_is_erased_in_another_until_they_come_back_or_are_forgotten() {
+    fn every_partition_knows_customers_erased_in_another_until_they_return_or_expire() {
         let [ada, bob] = ["ada", "bob"].map(|name| Customer::new(name).unwrap());
         let everywhere = ErasedMarks::default();
         let recovered =
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_only_forgotten_has_no_tombstone() {
+    fn a_forgotten_customer_has_no_tombstone() {
         let ada = Customer::new("ada").unwrap();
         let mut tombstones =
             Tombstones::recovered(StoreSecret::default(), Vec::new(), ErasedMarks::default());

@@ -264,7 +264,7 @@ languages = ["en", "fr"]
     }
 
     #[test]
-    fn what_is_most_likely_not_meant_is_told_with_its_line() {
+    fn advice_has_its_line() {
         let told = remarks(
             r#"
 [needs.never]
@@ -319,7 +319,7 @@ text.en = "Hello"
     }
 
     #[test]
-    fn what_quiet_hours_may_hold_and_reads_its_event_is_told() {
+    fn a_deferrable_text_that_reads_its_event_gets_advice() {
         let action = |name: &str, more: &str, treatment: &str| {
             format!(
                 "[[actions]]\nname = \"{name}\"\nissue = \"service\"\nvalue = 0.5\n{more}\n\
@@ -389,7 +389,7 @@ then = [
     }
 
     #[test]
-    fn what_is_meant_is_not_remarked_upon() {
+    fn correct_policies_get_no_advice() {
         let told = remarks(
             r#"
 [needs.good]

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_index_can_find_is_read_from_the_top_of_a_condition() {
+    fn an_index_uses_the_top_level_terms_of_a_condition() {
         for (source, expected) in [
             ("profile.region == 'NSW'", "profile.region: NSW"),
             ("'NSW' == profile.region", "profile.region: NSW"),

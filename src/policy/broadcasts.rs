@@ -148,7 +148,7 @@ more = 1
     }
 
     #[test]
-    fn what_is_to_be_indexed_is_known() {
+    fn a_policy_lists_its_indexed_paths() {
         let policy = load(&Files::new([(
             "p.toml",
             "[policy]\nname = \"p\"\nlanguages = [\"en\"]\n\

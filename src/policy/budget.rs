@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_policies_ask_of_lists_is_within_the_budget() {
+    fn ordinary_list_expressions_stay_within_the_budget() {
         for source in [
             "profile.xs.exists(x, x == 2)",
             "profile.xs.all(x, x > 0 && x < 5)",
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_from_macro_to_macro_is_paid_by_its_size() {
+    fn nested_macros_pay_by_the_size_of_their_values() {
         let twice = |start: &str, grow: &str| format!("{start}{}", grow.repeat(14));
         for source in [
             twice("[profile.text]", ".map(a, a + a)"),
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn who_ran_out_of_steps_has_no_result_and_says_what_to_do() {
+    fn an_expression_out_of_steps_has_no_result_and_says_what_to_do() {
         let source = "profile.xs.all(a, profile.xs.all(b, profile.xs.all(c, a == b))) || true";
         let Truth::Unknown(error) = Expression::compile(source).unwrap().test(&sample(150)) else {
             panic!("a part of it was not looked at")

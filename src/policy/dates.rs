@@ -121,7 +121,7 @@ mod tests {
     use crate::policy::Expression;
 
     #[test]
-    fn a_date_that_is_arithmetic_is_told_with_the_dates_that_it_may_be() {
+    fn a_date_without_quotes_is_reported_with_possible_dates() {
         let told: Vec<String> = [
             "facts.at > 2026-01-02",
             "facts.at > 2026 - 1 - 2",

@@ -301,7 +301,7 @@ text.en = "DISCREET"
     }
 
     #[test]
-    fn what_can_be_made_of_something_else_too_is_left_to_the_guards() {
+    fn a_value_with_several_sources_is_left_to_the_guards() {
         for (reads, made) in [
             (
                 "facts.f != 'x'",
@@ -368,7 +368,7 @@ text.en = "DISCREET"
     }
 
     #[test]
-    fn what_is_made_of_either_of_two_may_be_used_for_what_either_allows_and_of_both_for_less() {
+    fn a_value_of_either_source_allows_the_purposes_of_either_and_of_both_fewer() {
         let either = r#"
             [[rules]]
             name = "either"
@@ -390,7 +390,7 @@ text.en = "DISCREET"
     }
 
     #[test]
-    fn nothing_that_is_made_of_what_the_channel_calls_sensitive_is_said_where_others_read() {
+    fn data_derived_from_a_signal_that_its_channel_calls_sensitive_is_refused_in_discreet_texts() {
         let told = mistakes(
             "true",
             "It is {{ facts.f }}",

@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_says_why() {
+    fn an_expression_without_result_says_why() {
         for (source, expected) in [
             ("context.balance < 100", "? no value at context.balance"),
             ("context.balance + needs.other", "? no value at context.balance, needs.other"),
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_of_the_zero_of_a_program_that_knew_no_time_is_none() {
+    fn a_time_computed_from_a_zero_time_is_none() {
         for zero in ["\"0001-01-01T00:00:00Z\"", "timestamp(\"1970-01-01T00:00:00Z\") + hours(48)"]
         {
             let found = Expression::compile(zero).unwrap().time(&sample());

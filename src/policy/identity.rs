@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_programs_write_where_they_know_nobody_is_nobody() {
+    fn placeholders_of_programs_are_no_customers() {
         let rule = IdentityRule::default();
         for nobody in [
             "undefined",
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_of_a_template_that_nobody_filled_is_nobody() {
+    fn an_unfilled_template_placeholder_is_no_customer() {
         let rule = IdentityRule::default();
         for nobody in [
             "{{customer.id}}",

@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_of_what_cannot_be_told_is_told_with_what_to_write() {
+    fn a_negation_of_a_missing_value_is_reported_with_what_to_write() {
         let all = [
             "!profile.a",
             "!profile.a.contains(\"x\")",
@@ -510,7 +510,7 @@ mod tests {
 
     /// The result of a negation with `profile.a` missing is the one that the analysis gives.
     #[test]
-    fn what_is_said_of_a_denial_is_so() {
+    fn advice_about_negations_is_correct() {
         let holds = |source: &str, b: &str| {
             Expression::compile(source).unwrap().test(&TestScope::of([("profile.b", b)])).holds()
         };

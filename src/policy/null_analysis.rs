@@ -262,7 +262,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
 
         #[test]
-        fn what_it_says_is_so_whatever_stands_elsewhere(
+        fn the_analysis_holds_for_all_other_values(
             source in arbitrary::expressions(&LEAVES),
             values in prop::array::uniform3(
                 prop::sample::select(vec!["null", "0", "1", "2.5", "\"b\"", "true", "[1]"]),

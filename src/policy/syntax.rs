@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_of_other_languages_are_told_with_ours() {
+    fn operators_of_other_languages_are_reported_with_the_right_one() {
         let sources = [
             "profile.city = 'Ghent'",
             "profile.age => 18",

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_in_another_encoding_is_told_with_line_and_cure() {
+    fn a_file_in_another_encoding_is_reported_with_line_and_cure() {
         let folder = tempfile::tempdir().unwrap();
         let latin = b"[policy]\nname = \"cr\xe8me\"\nlanguages = [\"fr\"]\n";
         fs::write(folder.path().join("creme.toml"), latin).unwrap();

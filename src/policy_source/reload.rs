@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_policy_is_told_with_its_mistakes_and_a_repaired_one_follows() {
+    fn a_broken_policy_is_reported_with_its_mistakes_and_a_repaired_one_is_loaded() {
         let (folder, _watch, told) = watched();
         fs::write(folder.path().join("a.toml"), "[polcy]").unwrap();
         let mistakes = told.recv_timeout(PATIENCE).unwrap().unwrap_err();

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_but_a_stranger_said_takes_nobodys_place() {
+    fn forged_customers_take_no_place_in_the_sample() {
         let honest: Vec<Delivery> =
             (1..=40).map(|number| delivery(number, &format!("c{}", number % 20), false)).collect();
         let expected = sampled(5, &honest, &[]);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_passed_on_before_anything_else_happened_is_in_the_past_all_the_same() {
+    fn an_early_forwarded_event_is_in_the_past() {
         let all = [
             delivery(1, "ann", true),
             delivery(2, "ann", false),

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blanks_are_filled_in_once_and_what_is_none_stays() {
+    fn placeholders_are_filled_once_and_other_text_stays() {
         let blanks = [("a", "@b@"), ("b", "2")];
         assert_eq!(fill("x @a@ y @b@ z@c.org @", &blanks), "x @b@ y 2 z@c.org @");
     }

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_during_a_commit_shares_the_next_one() {
+    fn batches_that_wait_during_a_commit_share_the_next_one() {
         let (begun, commits) = channel();
         let (go, gate) = channel();
         let gate = Gate { memory: MemoryStore::new(), begun, go: Mutex::new(gate) };
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_goes_with_what_somebody_waits_for() {
+    fn a_deferred_batch_joins_an_immediate_one() {
         let linger = Duration::from_secs(3600);
         let shared = Arc::new(Shared { linger, ..Shared::default() });
         let handle = CommitHandle { shared: Arc::clone(&shared) };
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_is_made_durable_in_the_end() {
+    fn a_deferred_batch_becomes_durable_by_itself() {
         let shared = Arc::new(Shared::default());
         let handle = CommitHandle { shared: Arc::clone(&shared) };
         handle.submit(7, 1, cursor(1), Urgency::Deferred);

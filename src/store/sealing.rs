@@ -245,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sealed_can_be_opened_and_is_never_the_same_twice(
+        fn a_sealed_row_opens_and_never_repeats(
             value in proptest::collection::vec(any::<u8>(), 0..300),
         ) {
             let folder = tempfile::tempdir().unwrap();

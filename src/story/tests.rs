@@ -522,7 +522,7 @@ escalation = "*"
 "#;
 
 #[test]
-fn a_broadcast_wakes_those_whom_it_concerns_and_ends() {
+fn a_broadcast_wakes_matching_customers_and_ends() {
     let rule = r#"
 [[rules]]
 name = "fires"

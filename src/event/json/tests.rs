@@ -13,7 +13,7 @@ fn mended(json: &str) -> String {
 }
 
 #[test]
-fn what_no_text_can_hold_becomes_the_replacement_character_and_all_else_stays() {
+fn invalid_characters_become_the_replacement_character_and_others_stay() {
     for (json, meant) in [
         (r#""half \ud83d""#, "half \u{FFFD}"),
         (r#""half \ude21 within""#, "half \u{FFFD} within"),
@@ -44,7 +44,7 @@ fn a_mark_of_the_byte_order_is_passed_over() {
 }
 
 #[test]
-fn what_is_sound_is_not_copied_and_what_is_broken_stays_so() {
+fn valid_json_is_not_copied_and_broken_json_stays_broken() {
     for sound in [r#"{"a": "\ud83d\ude21 \n é"}"#, "{}", "", r#""\\u0000""#] {
         assert!(matches!(repair(sound), Cow::Borrowed(_)), "{sound}");
     }
@@ -173,7 +173,7 @@ fn by_position<T: DeserializeOwned>(what: &str, sound: &str) {
 }
 
 #[test]
-fn nothing_is_read_by_position() {
+fn a_list_is_not_accepted_as_an_object() {
     by_position::<IdentifyData>("identify", r#"{"traits": {"a": 1}}"#);
     by_position::<LinkData>("link", r#"{"to": "ada"}"#);
     by_position::<UnlinkData>("unlink", r#"{"from": "ada"}"#);
@@ -195,7 +195,7 @@ fn nothing_is_read_by_position() {
 }
 
 #[test]
-fn of_our_names_none_may_come_twice_and_of_the_senders_the_last_counts() {
+fn a_contract_name_may_not_repeat_and_the_last_of_the_senders_names_wins() {
     let twice = r#"{"name": "Visit", "n\u0061me": "Buy"}"#;
     let refused = read::<NamedData>(twice).unwrap_err().to_string();
     assert!(refused.contains("duplicate field `name`"), "{refused}");

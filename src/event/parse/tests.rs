@@ -64,7 +64,7 @@ fn an_event_has_one_identity_however_it_is_written() {
 }
 
 #[test]
-fn structured_is_what_the_content_type_says_whatever_attributes_are_in_headers() {
+fn the_content_type_makes_an_event_structured_beside_any_headers() {
     let headers = [
         ("content-type", "application/cloudevents+json; charset=utf-8"),
         ("ce-specversion", "1.0"),
@@ -223,7 +223,7 @@ fn a_time_that_no_clock_can_have_meant_is_none() {
 }
 
 #[test]
-fn the_time_that_is_none_says_what_one_is() {
+fn an_invalid_time_says_what_a_valid_one_is() {
     for time in ["yesterday", "2026-03-02", "2026-03-02T09:00:00", "2026-02-30T09:00:00Z", ""] {
         let said = refused(&[], &track(&format!(r#","time":"{time}","data":{VISIT}"#)));
         assert!(said.contains("not an RFC 3339 time such as"), "{said}");
@@ -269,7 +269,7 @@ fn whole_numbers_stay_what_they_are_or_are_refused() {
 
 proptest! {
     #[test]
-    fn whatever_comes_is_an_event_or_a_refusal(
+    fn any_bytes_become_an_event_or_a_rejection(
         payload in prop::collection::vec(any::<u8>(), 0..96),
         headers in prop::collection::vec(("ce-(type|id|source|time|subject|x)|content-type", "\\PC{0,16}"), 0..5),
     ) {

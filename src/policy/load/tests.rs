@@ -540,7 +540,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_counted_wrongly_is_told_where_it_stands() {
+fn mistakes_in_aggregates_are_reported_with_their_lines() {
     let text = r#"
 [policy]
 name = "bank"
@@ -615,7 +615,7 @@ treatments = [{ channel = "app", text = { en = "one", EN = "other" } }]
 }
 
 #[test]
-fn quotes_of_a_word_processor_are_told_with_line_and_cure() {
+fn typographic_quotes_are_reported_with_line_and_cure() {
     let mistakes = |line: &str| {
         let content = format!("[policy]\nname = \"test\"\n{line}\n");
         load(&Files::new([("test.toml", content)])).unwrap_err().to_string()
