@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_long_goes_on_below_and_further_in() {
+    fn long_lines_continue_below_with_an_indent() {
         let line = "  09:10  customer: No! Useless. I want to talk to a human";
         insta::assert_snapshot!(wrapped(line, 26).join("\n"), @r"
     09:10  customer: No!
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_and_nothing_stands_out() {
+    fn wrapping_keeps_every_letter_within_the_width() {
         let letters = |text: &str| text.replace(' ', "");
         for width in 2..40 {
             for text in

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 #[test]
-fn without_a_terminal_the_desk_says_what_it_needs_and_what_does_without() {
+fn without_a_terminal_the_desk_says_what_it_needs_and_names_an_alternative() {
     let output = Command::new(env!("CARGO_BIN_EXE_agentdesk"))
         .stdin(Stdio::null())
         .output()

@@ -538,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_of_a_dead_letter_is_refused_with_where_numbers_are() {
+    fn an_invalid_dead_letter_number_is_refused_with_where_to_find_one() {
         for line in ["twinctl dead show x", "twinctl dead retry 1 x"] {
             let refusal = Arguments::try_parse_from(line.split(' ')).unwrap_err().to_string();
             let wanted =

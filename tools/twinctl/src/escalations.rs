@@ -481,7 +481,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_in_none_of_the_queues_is_told_which_were_looked_in() {
+    fn a_missing_escalation_is_reported_with_the_searched_queues() {
         let in_queue =
             |queue| format!("`ann` has no open escalation of this id in the queue `{queue}`");
         let queues = ["care".to_owned(), "cards".to_owned()];

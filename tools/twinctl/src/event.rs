@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_would_refuse_is_refused_before_it_is_sent() {
+    fn an_event_that_the_service_would_refuse_is_not_sent() {
         let name = ["nme=x".to_owned()];
         let twice = ["name=x".to_owned(), "name=y".to_owned()];
         let clash = ["name=x".to_owned(), "name.first=y".to_owned()];

@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_out_fits_the_schema_of_its_name() {
+    fn messages_fit_their_schemas() {
         let outgoing = Outgoing::new(Arc::new(Subjects::default()), StoreSecret::default(), 1);
         let mut counts = [0, 0, 0];
         for name in PolicySource::embedded() {

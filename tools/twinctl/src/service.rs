@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_loaded_no_keys_is_told_to_load_them_or_to_name_what_is_missing() {
+    fn a_connection_without_keys_is_reported_with_how_to_load_them() {
         let said = [
             "IO error: Connection refused (os error 111)",
             "IO error: invalid peer certificate: UnknownIssuer",

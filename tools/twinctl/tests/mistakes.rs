@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 #[test]
-fn whoever_asks_for_json_is_told_what_went_wrong_as_one_object() {
+fn a_mistake_is_one_object_if_json_was_asked_for() {
     // A port that nothing listens on: it was just let go.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("nats://{nobody}");
@@ -85,7 +85,7 @@ fn the_help_lists_every_exit_status() {
 }
 
 #[test]
-fn nobody_who_stops_reading_is_told_of_a_mistake() {
+fn a_closed_reader_is_no_error() {
     for arguments in [&["schema", "track"][..], &["completion", "bash"], &["--help"]] {
         // Its other end is gone when the answer comes.
         let (_, writer) = std::io::pipe().map(|(reader, writer)| (drop(reader), writer)).unwrap();
@@ -100,7 +100,7 @@ fn nobody_who_stops_reading_is_told_of_a_mistake() {
 }
 
 #[test]
-fn nothing_in_an_argument_steers_the_terminal() {
+fn an_argument_cannot_control_the_terminal() {
     let evil = "\u{1b}[2J\u{1b}]52;c;eA==\u{7}\u{1b}[8m";
     for arguments in [
         &[evil][..],

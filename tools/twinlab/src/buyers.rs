@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn who_buys_is_told_by_the_days_that_follow() {
+    fn a_purchase_in_the_following_days_makes_a_buyer() {
         let buyer = buyer(&[(3, 1.0, 5.0), (20, 1.0, 5.0)]);
         assert!(buyer.buys(3, 1) && buyer.buys(4, 17) && !buyer.buys(4, 16) && !buyer.buys(21, 99));
     }

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_as_expected_lies_on_the_dashed_line() {
+    fn a_calibrated_prediction_lies_on_the_dashed_line() {
         let scale = Scale::of(0.01, 0.5);
         for share in [0.01, 0.05, 0.3] {
             assert!((scale.x(share) - LEFT - (TOP + SIDE - scale.y(share))).abs() < 1e-9);

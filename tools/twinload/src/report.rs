@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_of_a_trouble_reads_well() {
+    fn a_case_of_trouble_is_reported_readably() {
         let phase = |actions, p99_ms, max_ms| Phase { actions, p50_ms: 2.25, p99_ms, max_ms };
         let outcome = Outcome {
             trouble: Trouble::Broker,

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_learned_is_better_than_chance_and_than_the_best_habit() {
+    fn learned_choices_beat_chance_and_the_best_fixed_choice() {
         let report = SimulationReport::of(&simulate(&options(1)).unwrap(), &options(1));
         let regret = |side: &str| report.regret_at_last(side);
         assert!(regret("learned") < 0.8 * regret("random"), "{}", report.text());

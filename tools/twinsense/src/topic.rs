@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missed_and_what_is_wrong_is_counted_and_shown() {
+    fn missed_and_wrong_topics_are_counted_and_shown() {
         let rows = [(1, "talk to a person"), (1, "xyz"), (0, "thanks")];
         let rows = rows.map(|(label, text)| (label, text.to_owned())).into();
         let set = Set { path: "set.tsv".into(), language: Language::ENGLISH, rows };

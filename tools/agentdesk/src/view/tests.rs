@@ -143,7 +143,7 @@ fn screen(desk: &mut Desk) -> String {
 }
 
 #[test]
-fn an_empty_desk_says_that_nobody_waits() {
+fn an_empty_desk_says_that_no_escalation_is_open() {
     let queues = vec!["care".to_owned(), "billing".to_owned()];
     let mut desk = Desk::new("kim".to_owned(), queues, Time::parse(NOW).unwrap());
     assert!(desk.hear(&Ask::List, list(Vec::new())).is_empty());
@@ -163,7 +163,7 @@ fn an_empty_desk_says_that_nobody_waits() {
 }
 
 #[test]
-fn what_waits_stands_above_the_story_of_the_one_at_hand() {
+fn the_list_stands_above_the_selected_escalation() {
     let mut desk = desk();
     insta::assert_snapshot!(screen(&mut desk), @r"
     ┌ kim · all queues · 2 wait ───────────────────────────────────────────────────┐
@@ -194,7 +194,7 @@ fn what_waits_stands_above_the_story_of_the_one_at_hand() {
 }
 
 #[test]
-fn where_there_is_room_the_story_stands_beside_and_the_next_steps_on_top_of_it() {
+fn a_wide_terminal_shows_the_brief_beside_the_list() {
     let mut desk = desk();
     let asks = press(&mut desk, KeyCode::Char('n'));
     assert!(desk.hear(&asks[0], offers(&["We pay it back.", "Here is a voucher."])).is_empty());
@@ -223,7 +223,7 @@ fn where_there_is_room_the_story_stands_beside_and_the_next_steps_on_top_of_it()
 }
 
 #[test]
-fn who_claims_what_somebody_else_holds_is_told_who() {
+fn a_claim_of_a_held_escalation_names_its_holder() {
     let mut desk = desk();
     let asks = press(&mut desk, KeyCode::Down);
     desk.hear(&asks[0], story("bob", Some("bo")));
@@ -263,7 +263,7 @@ fn who_claims_what_somebody_else_holds_is_told_who() {
 }
 
 #[test]
-fn what_is_typed_is_about_the_one_it_was_begun_for_whatever_the_list_does_meanwhile() {
+fn typed_text_belongs_to_the_escalation_it_was_begun_for() {
     let mut desk = desk();
     assert!(press(&mut desk, KeyCode::Char('b')).is_empty());
     keys_of(&mut desk, "q: refundedd");
@@ -312,7 +312,7 @@ fn a_note_has_words_and_escape_forgets_them() {
 }
 
 #[test]
-fn what_is_over_is_shown_no_more_and_nobody_complains_of_it() {
+fn a_closed_escalation_disappears_without_an_error() {
     let mut desk = desk();
     let shown = Ask::Show(match &press(&mut desk, KeyCode::Char('c'))[..] {
         [Ask::Act(target, Act::Claim)] => target.clone(),
@@ -328,7 +328,7 @@ fn what_is_over_is_shown_no_more_and_nobody_complains_of_it() {
 }
 
 #[test]
-fn what_came_of_an_offer_is_told_of_the_first_one_only_and_once_there_is_one() {
+fn an_outcome_is_reported_for_the_first_offer_only() {
     use jumeau::event::OutcomeKind;
 
     let mut desk = desk();

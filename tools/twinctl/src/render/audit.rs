@@ -59,7 +59,7 @@ mod tests {
     use crate::render::plain;
 
     #[test]
-    fn the_audit_says_who_did_what_about_whom_and_what_came_of_it() {
+    fn the_audit_shows_actor_act_customer_and_outcome() {
         let show = AuditRecord {
             id: "1".into(),
             at: Time::from_ms(1_763_804_880_000),

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_experiments_show_reads_well() {
+    fn experiments_are_shown_readably() {
         let plain_arm = arm("plain", 0.5, 4_012, 802, None);
         let gentle = arm("gentle", 0.5, 3_988, 1_037, Some(&plain_arm.result));
         let tone = ExperimentShown {

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receipt_names_places_and_nobody() {
+    fn a_receipt_names_places_and_no_customer() {
         let at = Time::parse("2026-11-22T09:30:00Z").unwrap();
         let thing = |place: &str, what: &str, count| RemovedThings {
             place: place.into(),

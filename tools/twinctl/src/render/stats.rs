@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_first() {
+    fn problems_are_shown_first() {
         let mut now = sample("2026-11-22T10:00:00Z", 0);
         now.connected = false;
         now.policy.refusal =
@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_is_told_while_it_lasts_and_counted_when_it_is_over() {
+    fn trouble_is_shown_while_it_lasts_and_counted_afterwards() {
         let mut now = sample("2026-11-22T10:00:00Z", 0);
         now.space =
             DiskSpace { free_bytes: 100 << 20, reserve_bytes: 512 << 20, is_short: true, times: 2 };

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_customer_says_cannot_steer_the_terminal() {
+    fn a_customers_words_cannot_control_the_terminal() {
         let evil = "\u{1b}[2J\u{9b}2J\u{202e}\r\n✓ all is well";
         let message = serde_json::json!({
             "type": "message", "data": { "text": evil, "from": "customer" },

@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn what_strangers_wrote_steers_no_terminal() {
+    fn untrusted_text_cannot_control_the_terminal() {
         let offers = serde_json::json!({
             "customer": "ann", "at": "2026-11-22T10:00:00Z", "policy": "shop", "version": "3f",
             "offers": [{

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_buys_on_a_bad_day_and_those_in_need_on_a_good_one() {
+    fn simulated_people_buy_in_need_and_never_on_a_bad_day() {
         let plan = Choice { what: GENRES.len(), tone: 0 };
         let at = |mood: f64, needs: u32| {
             Person { mood, needs, tone: 0.0, ..Person::new(1, 1) }.propensity(plan, &NOON)

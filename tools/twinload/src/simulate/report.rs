@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn regret_is_what_the_oracle_would_have_brought_about_besides() {
+    fn regret_is_the_difference_to_the_oracle() {
         let report = report();
         let last = |name: &str| report.regret_at_last(name);
         assert!((last("learned"), last("oracle"), last("best by group")) == (0.0, 0.0, 0.0));
