@@ -147,8 +147,8 @@ pub fn warn(line: impl Display) {
 /// An error as one JSON object on one line, for callers that requested JSON: the sentence, and the exit
 /// status.
 pub fn error(sentence: &str, code: u8) -> String {
-    let told = serde_json::json!({ "error": sentence, "code": code }).to_string();
-    json(&told).into_owned()
+    let text = serde_json::json!({ "error": sentence, "code": code }).to_string();
+    json(&text).into_owned()
 }
 
 /// Ends the process because of its arguments, as usual: with their mistake, or with the requested help.

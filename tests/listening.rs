@@ -344,8 +344,8 @@ on = "topic"
 then = [{ set = "b", to = "1" }]
 "#;
     let mistakes = policy::load(&Files::new([("test.toml", policy)])).unwrap_err();
-    let said: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(said.join("\n"), @r#"
+    let reported: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(reported.join("\n"), @r#"
         test.toml:7:18: topic `refund`: expected a phrase of words, found `…`
          7 | en = ["refund", "…"]
            |                  ^

@@ -29,11 +29,11 @@ fn a_mistake_is_one_object_if_json_was_asked_for() {
             .unwrap();
         let (out, err) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let told: Value =
+        let data: Value =
             serde_json::from_str(&err).unwrap_or_else(|e| panic!("{line}: {e}: {err}"));
         assert_eq!(output.status.code(), Some(code), "{line}: {err}");
-        assert_eq!(told["code"], code, "{line}: {err}");
-        assert!(told["error"].as_str().unwrap().contains(sentence), "{line}: {err}");
+        assert_eq!(data["code"], code, "{line}: {err}");
+        assert!(data["error"].as_str().unwrap().contains(sentence), "{line}: {err}");
         assert_eq!(out, "", "{line}");
     }
 }
@@ -92,9 +92,9 @@ fn an_answer_that_cannot_be_written_is_no_success() {
             .stdout(full)
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(4), "{line}: {told}");
-        assert!(told.contains("cannot write to standard output: No space left"), "{line}: {told}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{line}: {text}");
+        assert!(text.contains("cannot write to standard output: No space left"), "{line}: {text}");
     }
 }
 

@@ -231,8 +231,8 @@ fn json_names_the_treatments_of_actions_that_no_story_reaches() {
     let story = parse("scenarios/gifts.toml", GIFTS, &policy).unwrap();
     let mut coverage = Coverage::default();
     coverage.add(&play(&story, &policy));
-    let told = serde_json::to_value(coverage.unreached(&policy)).unwrap();
-    insta::assert_snapshot!(format!("{:#}", told["treatments"]), @r#"
+    let unreached = serde_json::to_value(coverage.unreached(&policy)).unwrap();
+    insta::assert_snapshot!(format!("{:#}", unreached["treatments"]), @r#"
     {
       "of": 3,
       "unreached": [

@@ -265,7 +265,7 @@ languages = ["en", "fr"]
 
     #[test]
     fn advice_has_its_line() {
-        let told = remarks(
+        let reported = remarks(
             r#"
 [needs.never]
 describe = "never raised"
@@ -307,7 +307,7 @@ channel = "app"
 text.en = "Hello"
 "#,
         );
-        insta::assert_snapshot!(told, @r#"
+        insta::assert_snapshot!(reported, @r#"
         p.toml:6:1: no rule raises the need `never`, so it never occurs
         p.toml:8:1: no action serves the need `idle`, and nothing else uses it
         p.toml:18:9: `!event.properties.paid` is not true where event.properties.paid has no value; write `!default(event.properties.paid, false)` if it should be
@@ -342,8 +342,8 @@ text.en = "Hello"
         let text = format!("{rules}{}", actions.concat())
             .replace("name = \"shown\"", "name = \"shown\"\nplacements = [\"hero\"]");
         assert_eq!(remarks(&text), "", "where there are no quiet hours, nothing is held");
-        let told = remarks(&format!("[contact]\nquiet = \"21:00-08:00\"\n{text}"));
-        insta::assert_snapshot!(told, @r"
+        let reported = remarks(&format!("[contact]\nquiet = \"21:00-08:00\"\n{text}"));
+        insta::assert_snapshot!(reported, @r"
         p.toml:37:1: `asks` reads event.properties.a; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
         p.toml:43:1: `tells` reads event.properties.b; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
         p.toml:49:1: `chooses` reads event.channel; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
@@ -390,7 +390,7 @@ then = [
 
     #[test]
     fn correct_policies_get_no_advice() {
-        let told = remarks(
+        let reported = remarks(
             r#"
 [needs.good]
 describe = "raised and served"
@@ -430,6 +430,6 @@ text.en = "Hello"
 text.fr = "Bonjour"
 "#,
         );
-        assert_eq!(told, "");
+        assert_eq!(reported, "");
     }
 }

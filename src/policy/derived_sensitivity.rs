@@ -268,7 +268,7 @@ text.en = "DISCREET"
 
     #[test]
     fn an_action_that_reads_what_is_made_of_an_illness_is_a_mistake_where_it_stands() {
-        let told = mistakes(
+        let reported = mistakes(
             "facts.copy != 'x' && needs.walk > 0 && windows.visits < 3 && counters.ills > 0",
             "It is {{ facts.copy }}",
             r#"
@@ -290,7 +290,7 @@ text.en = "DISCREET"
             half_life = "1d"
             "#,
         );
-        insta::assert_snapshot!(told, @r"
+        insta::assert_snapshot!(reported, @r"
         head.toml:17:12: the need `walk` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would serve it for sales. Give the action a fitting issue and `purpose`, or other needs
         head.toml:20:9: `facts.copy` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
         head.toml:20:30: `needs.walk` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
@@ -382,8 +382,8 @@ text.en = "DISCREET"
             when = "context.illness == 'x'"
             then = [{ set = "f", to = "1" }]
             "#;
-        let told = [either, both].map(|made| mistakes("facts.f > 0", "News", made));
-        insta::assert_snapshot!(told.join("\n"), @r"
+        let reported = [either, both].map(|made| mistakes("facts.f > 0", "News", made));
+        insta::assert_snapshot!(reported.join("\n"), @r"
         head.toml:20:9: `facts.f` is sensitive (derived from `context.illness` and `context.salary` in made.toml:5) and may be used for care and credit only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
         head.toml:20:9: `facts.f` is sensitive (derived from `context.illness` and `context.salary` in made.toml:6) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
         ");
@@ -391,7 +391,7 @@ text.en = "DISCREET"
 
     #[test]
     fn data_derived_from_a_signal_that_its_channel_calls_sensitive_is_refused_in_discreet_texts() {
-        let told = mistakes(
+        let reported = mistakes(
             "true",
             "It is {{ facts.f }}",
             r#"
@@ -401,6 +401,6 @@ text.en = "DISCREET"
             then = [{ set = "f", to = "event.value" }]
             "#,
         );
-        insta::assert_snapshot!(told, @"head.toml:34:21: `facts.f` is sensitive (derived from `context.secret` in made.toml:5) and cannot be used in a discreet text; use another treatment");
+        insta::assert_snapshot!(reported, @"head.toml:34:21: `facts.f` is sensitive (derived from `context.secret` in made.toml:5) and cannot be used in a discreet text; use another treatment");
     }
 }

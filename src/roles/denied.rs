@@ -25,8 +25,8 @@ pub enum Lacks {
 impl Lacks {
     /// Classifies an error of the client library; none: another cause.
     pub fn read(error: &dyn Error) -> Option<Lacks> {
-        let said = error.to_string().to_lowercase();
-        let has = |word: &str| said.contains(word);
+        let text = error.to_string().to_lowercase();
+        let has = |word: &str| text.contains(word);
         if has("not valid for name") || has("notvalidforname") {
             Some(Lacks::Host)
         } else if has("certificate") || has("tls error") {

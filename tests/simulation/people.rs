@@ -145,11 +145,11 @@ impl World {
         let customer = Customer::new(&name).unwrap();
         let twin = self.twin(partition, &customer)?;
         let id = twin.escalations.choose(&mut self.rng)?.id.clone();
-        let told = serde_json::json!({
+        let data = serde_json::json!({
             "escalation": id, "agent": AGENTS.choose(&mut self.rng),
             "state": STATES.choose(&mut self.rng).unwrap().name(), "note": "seen to",
         });
-        let handoff: HandoffData = serde_json::from_value(told).unwrap();
+        let handoff: HandoffData = serde_json::from_value(data).unwrap();
         let event = Event {
             customer,
             channel: Channel::new("desk").unwrap(),

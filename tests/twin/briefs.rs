@@ -115,13 +115,13 @@ fn a_bad_morning() -> Life {
 fn an_agent_can_go_on_without_asking_anything_again() {
     let mut life = a_bad_morning();
     let id = life.twin.escalations[0].id.clone();
-    let told = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
-    life.event("desk", "handoff", told);
-    let told = json!({
+    let data = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
+    life.event("desk", "handoff", data);
+    let data = json!({
         "escalation": id, "state": "noted", "agent": "kim", "said": "I see both bookings.",
         "note": "the second booking is a copy",
     });
-    life.event("desk", "handoff", told);
+    life.event("desk", "handoff", data);
     let text = life.brief().text(&Languages::embedded(), Some("en"));
     insta::assert_snapshot!(text, @r#"
     ada, known since 2026-03-02 09:01
@@ -219,8 +219,8 @@ fn an_agent_reads_it_in_their_own_language() {
 #[test]
 fn data_withheld_from_a_queue_is_named_and_neither_shown_nor_proposed() {
     let brief = a_bad_morning().brief();
-    let told = serde_json::to_string(&brief).unwrap();
-    assert!(!told.contains("flu") && !told.contains("sick_leave"), "{told}");
+    let data = serde_json::to_string(&brief).unwrap();
+    assert!(!data.contains("flu") && !data.contains("sick_leave"), "{data}");
     let avoided: Vec<&str> = brief.avoid.iter().map(|one| &*one.topic).collect();
     assert_eq!(avoided, ["diagnosis", "sales"]);
     let next: Vec<&str> = brief.next.iter().map(|step| &*step.action).collect();

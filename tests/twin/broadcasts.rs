@@ -191,8 +191,8 @@ impl Town {
 
     fn fires(&mut self, region: &str) {
         let condition = format!("profile.region == '{region}'");
-        let told = json!({ "value": { "level": 3 }, "where": condition, "wake": true });
-        self.broadcast("fires", told).unwrap();
+        let data = json!({ "value": { "level": 3 }, "where": condition, "wake": true });
+        self.broadcast("fires", data).unwrap();
     }
 
     /// A customer is to hear of a broadcast that lives.
@@ -456,8 +456,8 @@ proptest! {
                 Happens::Wakes(_) => continue,
                 Happens::Fires(region) => {
                     let condition = format!("profile.region in ['{}']", REGIONS[region]);
-                    let told = json!({ "value": { "level": 1 }, "where": condition, "ttl": 1800 });
-                    town.broadcast("fires", told).unwrap();
+                    let data = json!({ "value": { "level": 1 }, "where": condition, "ttl": 1800 });
+                    town.broadcast("fires", data).unwrap();
                     let until = town.now + Duration::from_secs(1800);
                     burning = Some((town.sequence, region, until));
                     continue;
@@ -538,8 +538,8 @@ fn a_condition_out_of_steps_matches_no_customer_and_is_reported() {
     let mut town = Town::with(&["NSW"]);
     town.event("NSW", "identify", json!({ "traits": { "xs": vec![1; 150] } }));
     let condition = "profile.xs.all(a, profile.xs.all(b, a == b))";
-    let told = json!({ "value": { "level": 3 }, "where": condition, "wake": true });
-    town.broadcast("fires", told).unwrap();
+    let data = json!({ "value": { "level": 3 }, "where": condition, "wake": true });
+    town.broadcast("fires", data).unwrap();
     town.broadcast("floods", json!({ "value": 2, "where": "profile.xs.all(a, a == 1)" })).unwrap();
     let before = town.twins["NSW"].clone();
     let woken = town.wake("NSW", "fires");

@@ -127,10 +127,10 @@ fn colour(reaction: &Reaction) -> String {
 fn a_consent_is_remembered_with_its_time_its_source_and_its_proof() {
     let mut life = ada();
     let expires = life.now + DAY * 7;
-    let told = json!({
+    let data = json!({
         "purpose": "marketing", "granted": true, "proof": "form 17", "expires": expires,
     });
-    life.event("shop", "consent", told);
+    life.event("shop", "consent", data);
     let known = &life.twin.profile.consents[0];
     assert_eq!((known.at, &*known.by), (life.now, "shop"));
     assert_eq!(known.proof.as_deref(), Some("form 17"));
@@ -186,7 +186,7 @@ fn a_customer_who_refuses_personalization_gets_no_personal_decision() {
     for _ in 0..4 {
         life.event("shop", "track", json!({ "name": "Colour", "properties": { "colour": "red" } }));
     }
-    let said = json!({ "text": "this is terrible, I am so angry", "from": "customer" });
+    let data = json!({ "text": "this is terrible, I am so angry", "from": "customer" });
     let before = life.did("Promo");
     assert_eq!(colour(&before), "red", "what was inferred is used");
     assert!(before.effects.iter().any(|effect| matches!(effect, Effect::Try(_))));
@@ -196,7 +196,7 @@ fn a_customer_who_refuses_personalization_gets_no_personal_decision() {
     life.consent("personalization", false);
     assert!(life.twin.profile.preferences.is_empty(), "what was inferred is forgotten");
     assert!(life.twin.contacts[0].shown.is_none(), "nothing is learned of what was said before");
-    life.event("shop", "message", said);
+    life.event("shop", "message", data);
     life.pass(DAY * 3);
     life.event("shop", "track", json!({ "name": "Colour", "properties": { "colour": "red" } }));
     let after = life.did("Promo");

@@ -119,12 +119,12 @@ fn a_wish_for_a_person_goes_to_the_first_queue_with_the_customers_language() {
 fn a_skill_goes_to_people_who_are_for_this_customer_or_at_least_have_it() {
     let mut life = ada();
     life.event("core", "identify", json!({ "traits": { "plan": "gold" } }));
-    let told = escalations(&life.event("core", "track", json!({ "name": "Bill" })));
-    assert_eq!(told.len(), 1);
-    assert_eq!(&*told[0].queue, "billing");
+    let messages = escalations(&life.event("core", "track", json!({ "name": "Bill" })));
+    assert_eq!(messages.len(), 1);
+    assert_eq!(&*messages[0].queue, "billing");
     let mut life = ada();
-    let told = escalations(&life.event("core", "track", json!({ "name": "Bill" })));
-    assert_eq!(&*told[0].queue, "billing", "nobody else has the skill");
+    let messages = escalations(&life.event("core", "track", json!({ "name": "Bill" })));
+    assert_eq!(&*messages[0].queue, "billing", "nobody else has the skill");
 }
 
 #[test]
@@ -184,9 +184,9 @@ fn an_alarming_dissatisfaction_is_handed_to_people_without_a_rule() {
     let mut life = ada();
     life.event("web", "track", json!({ "name": "Fault" }));
     life.wait(1);
-    let told = escalations(&life.event("web", "track", json!({ "name": "Fault" })));
-    assert_eq!(in_short(&told), ["care open 5"]);
-    assert_eq!(&*told[0].because, "the dissatisfaction has risen to 0.40");
+    let messages = escalations(&life.event("web", "track", json!({ "name": "Fault" })));
+    assert_eq!(in_short(&messages), ["care open 5"]);
+    assert_eq!(&*messages[0].because, "the dissatisfaction has risen to 0.40");
 }
 
 #[test]
@@ -259,9 +259,12 @@ fn one_conversation_has_one_escalation_and_new_evidence_strengthens_it() {
 fn one_of_two_claiming_agents_holds_the_escalation_and_the_other_learns_who() {
     let mut life = ada();
     life.say("customer", "talk to a human");
-    let told = escalations(&life.handoff("claimed", json!({ "agent": "kim" })));
-    assert_eq!((told[0].state, told[0].agent.as_deref()), (EscalationState::Claimed, Some("kim")));
-    assert!(told[0].brief.is_some());
+    let messages = escalations(&life.handoff("claimed", json!({ "agent": "kim" })));
+    assert_eq!(
+        (messages[0].state, messages[0].agent.as_deref()),
+        (EscalationState::Claimed, Some("kim"))
+    );
+    assert!(messages[0].brief.is_some());
     let before = life.twin.clone();
     let second = life.handoff("claimed", json!({ "agent": "sam" }));
     assert!(refused(&second).contains("claimed by `kim` since 2026-03-02T09:02:00Z"), "{second:?}");
@@ -313,8 +316,8 @@ fn an_agents_words_and_notes_are_stored_and_outcomes_are_learned() {
     let mut life = ada();
     life.say("customer", "talk to a human");
     life.handoff("claimed", json!({ "agent": "kim" }));
-    let said = json!({ "agent": "kim", "said": "You get 29 € back.", "note": "refund ordered" });
-    let told = escalations(&life.handoff("noted", said));
+    let data = json!({ "agent": "kim", "said": "You get 29 € back.", "note": "refund ordered" });
+    let told = escalations(&life.handoff("noted", data));
     assert_eq!(in_short(&told), ["care claimed 4 note"]);
     let line = life.twin.last_conversation().unwrap().lines.last().unwrap();
     assert_eq!(

@@ -7,8 +7,8 @@ use super::life::{Life, action, verdict_of};
 
 /// The weather, told now, and good for an hour.
 fn storm(life: &mut Life) {
-    let told = json!({ "name": "weather", "value": "storm", "ttl": 3600 });
-    life.event("station", "signal", told);
+    let data = json!({ "name": "weather", "value": "storm", "ttl": 3600 });
+    life.event("station", "signal", data);
 }
 
 #[test]

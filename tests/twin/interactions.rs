@@ -100,8 +100,8 @@ fn an_agent_who_takes_over_has_what_was_left_in_the_brief() {
     let reaction = life.did("Bot Failed");
     let id = escalation(&reaction).unwrap().id.clone();
     life.form("web", "f", "form", "paused", 3);
-    let told = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
-    let claimed = life.event("desk", "handoff", told);
+    let data = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
+    let claimed = life.event("desk", "handoff", data);
     let brief = escalation(&claimed).unwrap().brief.unwrap();
     assert_eq!(&*brief.interactions[0].id, "f");
     assert!(life.interaction("f").pause.unwrap().offered.is_some());

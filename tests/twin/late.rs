@@ -217,10 +217,10 @@ fn a_signal_that_comes_late_does_not_replace_a_newer_one_nor_one_that_was_taken_
 fn a_signal_grows_stale_by_when_it_was_said() {
     let mut life = ada();
     let now = life.now;
-    let told = json!({ "name": "place", "value": "station", "ttl": 600 });
-    life.said(now - Duration::from_secs(3_600), "signal", told.clone());
+    let data = json!({ "name": "place", "value": "station", "ttl": 600 });
+    life.said(now - Duration::from_secs(3_600), "signal", data.clone());
     assert_eq!(life.twin.signal("place", life.now), None, "it was so an hour ago");
-    life.said(now + Duration::from_secs(14 * 86_400), "signal", told);
+    life.said(now + Duration::from_secs(14 * 86_400), "signal", data);
     assert!(life.twin.signal("place", life.now + Duration::from_secs(599)).is_some());
     assert!(life.twin.signal("place", life.now + Duration::from_secs(600)).is_none());
 }
@@ -306,8 +306,8 @@ fn words_said_before_a_conversation_was_closed_do_not_open_it_again() {
         life.said(minute(at), "message", json!({ "text": text, "from": "customer" }))
     };
     says(&mut life, 10, "my bill is wrong");
-    let told = json!({ "id": "app", "kind": "conversation", "state": "completed" });
-    life.said(minute(20), "interaction", told);
+    let data = json!({ "id": "app", "kind": "conversation", "state": "completed" });
+    life.said(minute(20), "interaction", data);
     says(&mut life, 15, "that of May");
     let known = life.interaction("app");
     assert_eq!((known.state.is_open(), known.lines.len()), (false, 2));

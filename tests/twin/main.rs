@@ -327,8 +327,8 @@ fn without_consent_nothing_is_sold() {
 fn a_consent_for_one_channel_outranks_the_general_one() {
     let mut life = ada();
     life.event("web", "consent", json!({ "purpose": "marketing", "granted": true }));
-    let told = json!({ "purpose": "marketing", "granted": false, "channel": "app" });
-    life.event("web", "consent", told);
+    let data = json!({ "purpose": "marketing", "granted": false, "channel": "app" });
+    life.event("web", "consent", data);
     assert!(action(&life.did("Browse")).is_none());
 }
 
@@ -386,8 +386,8 @@ fn a_refused_event_changes_nothing() {
     let mut life = ada();
     life.track("Help", json!({ "why": "x" }));
     let before = life.twin.clone();
-    let told = json!({ "escalation": "e1", "state": "claimed", "agent": "kim" });
-    match life.event("desk", "handoff", told).verdict {
+    let data = json!({ "escalation": "e1", "state": "claimed", "agent": "kim" });
+    match life.event("desk", "handoff", data).verdict {
         InputResult::Refused(rejection) => assert_eq!(rejection.reason, Reason::Refused),
         other => panic!("expected a refusal, found {other:?}"),
     }
@@ -413,8 +413,8 @@ fn while_an_agent_holds_the_conversation_automation_keeps_quiet() {
     let mut life = ada();
     let reaction = life.did("Bot Failed");
     let id = escalation(&reaction).unwrap().id.clone();
-    let told = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
-    let claimed = life.event("desk", "handoff", told);
+    let data = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
+    let claimed = life.event("desk", "handoff", data);
     assert_eq!(escalation(&claimed).unwrap().state, EscalationState::Claimed);
     let quiet = life.track("Help", json!({ "why": "x" }));
     assert!(action(&quiet).is_none());

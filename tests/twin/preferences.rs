@@ -61,8 +61,8 @@ fn a_preference_in_the_customers_words_is_declared() {
     for _ in 0..3 {
         life.track("Seat", json!({ "seat": "aisle" }));
     }
-    let told = json!({ "text": "a window from now on, please", "from": "customer" });
-    life.event("chat", "message", told);
+    let data = json!({ "text": "a window from now on, please", "from": "customer" });
+    life.event("chat", "message", data);
     let reaction = life.did("Keep Seat");
     assert_eq!(&*action(&reaction).unwrap().text, "Your window seat is kept");
 }
@@ -105,8 +105,8 @@ fn a_channel_in_which_nobody_answers_is_left_for_one_that_works() {
             let action = action(&reaction).unwrap();
             let (channel, decision) = (action.channel.clone(), action.decision.clone());
             for outcome in ["seen", outcome, outcome] {
-                let told = json!({ "decision": decision, "outcome": outcome });
-                life.event(&channel, "outcome", told);
+                let data = json!({ "decision": decision, "outcome": outcome });
+                life.event(&channel, "outcome", data);
             }
         }
         let channel = life.twin.profile.preference("channel").unwrap();

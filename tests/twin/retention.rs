@@ -50,8 +50,8 @@ fn each_thing_goes_when_its_class_is_too_old() {
         json!({ "name": "weather", "value": "rain", "sensitivity": "public" }),
     );
     life.event("shop", "track", json!({ "name": "Remember" }));
-    let said = json!({ "text": "my own words", "from": "customer" });
-    life.event("shop", "message", said);
+    let data = json!({ "text": "my own words", "from": "customer" });
+    life.event("shop", "message", data);
     let names = |life: &Life| -> Vec<String> {
         life.twin.context.iter().map(|signal| signal.name.to_string()).collect()
     };

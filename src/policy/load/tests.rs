@@ -607,9 +607,9 @@ placements = ["home"]
 treatments = [{ channel = "app", text = { en = "one", EN = "other" } }]
 "#;
     let mistakes = load(&Files::new([("p.toml", twice)])).unwrap_err().to_string();
-    let told: Vec<&str> = mistakes.lines().filter(|line| line.starts_with("p.toml")).collect();
+    let reported: Vec<&str> = mistakes.lines().filter(|line| line.starts_with("p.toml")).collect();
     assert_eq!(
-        told,
+        reported,
         ["p.toml:4:21: `EN` is listed twice", "p.toml:11:55: the text in `EN` is defined twice",]
     );
 }

@@ -8,10 +8,10 @@ fn without_a_terminal_the_desk_says_what_it_needs_and_names_an_alternative() {
         .stdin(Stdio::null())
         .output()
         .expect("the desk runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("expected a terminal"), "{said}");
-    assert!(said.contains("twinctl escalations"), "{said}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("expected a terminal"), "{text}");
+    assert!(text.contains("twinctl escalations"), "{text}");
     assert!(output.stdout.is_empty(), "nothing is drawn");
 }
 

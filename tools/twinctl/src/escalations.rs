@@ -225,34 +225,34 @@ pub(crate) async fn escalations(
             out.tell(&reply, render::escalation)
         }
         Escalations::Open { customer, topic, queue, skill, priority, note } => {
-            let told = json!({
+            let data = json!({
                 "topic": topic, "queue": queue, "skill": skill, "priority": priority, "note": note,
             });
-            act(service, verb::ESCALATIONS_OPEN, &customer, told, out).await
+            act(service, verb::ESCALATIONS_OPEN, &customer, data, out).await
         }
         Escalations::Claim { customer, queue, escalation, agent, operator } => {
             let (queue, id) = which(service, &customer, queue, escalation).await?;
-            let told = json!({ "escalation": id, "agent": agent, "operator": operator });
+            let data = json!({ "escalation": id, "agent": agent, "operator": operator });
             let verb = within(verb::ESCALATIONS_CLAIM, queue.as_deref());
-            let claimed: ActReply = asked(service, &verb, &customer, told).await?;
+            let claimed: ActReply = asked(service, &verb, &customer, data).await?;
             let wanted = EscalationRequest { escalation: Some(id.into()), language: None };
             let reply = show(service, &customer, queue.as_deref(), &wanted).await?;
             out.tell(&reply, |reply| render::claimed(&claimed, reply))
         }
         Escalations::Note { customer, queue, note, said, decision, answer, agent, escalation } => {
             let (queue, id) = which(service, &customer, queue, escalation).await?;
-            let told = json!({
+            let data = json!({
                 "escalation": id, "agent": agent, "note": note, "said": said,
                 "decision": decision, "answer": answer,
             });
             let verb = within(verb::ESCALATIONS_NOTE, queue.as_deref());
-            act(service, &verb, &customer, told, out).await
+            act(service, &verb, &customer, data, out).await
         }
         Escalations::Handback { customer, queue, note, step, agent, escalation } => {
             let (queue, id) = which(service, &customer, queue, escalation).await?;
-            let told = json!({ "escalation": id, "agent": agent, "note": note, "step": step });
+            let data = json!({ "escalation": id, "agent": agent, "note": note, "step": step });
             let verb = within(verb::ESCALATIONS_HANDBACK, queue.as_deref());
-            act(service, &verb, &customer, told, out).await
+            act(service, &verb, &customer, data, out).await
         }
         Escalations::Resolve {
             customer,
@@ -265,12 +265,12 @@ pub(crate) async fn escalations(
             escalation,
         } => {
             let (queue, id) = which(service, &customer, queue, escalation).await?;
-            let told = json!({
+            let data = json!({
                 "escalation": id, "agent": agent, "outcome": outcome, "needs": needs,
                 "cases": cases, "note": note,
             });
             let verb = within(verb::ESCALATIONS_RESOLVE, queue.as_deref());
-            act(service, &verb, &customer, told, out).await
+            act(service, &verb, &customer, data, out).await
         }
     }
 }

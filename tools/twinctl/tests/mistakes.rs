@@ -57,11 +57,11 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     ] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let output = twinctl(arguments).stdout(full).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {told}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {text}");
         assert!(
-            told.contains("cannot write to standard output: No space"),
-            "{arguments:?}: {told}"
+            text.contains("cannot write to standard output: No space"),
+            "{arguments:?}: {text}"
         );
     }
 }

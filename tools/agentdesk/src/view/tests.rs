@@ -74,10 +74,10 @@ fn story(customer: &str, held: Option<&str>) -> Result<Answer, String> {
         escalation[name] = value;
     }
     let text = STORY.replace("ada", customer);
-    let told = json!({
+    let data = json!({
         "customer": customer, "at": NOW, "escalation": escalation, "brief": brief, "text": text,
     });
-    Ok(Answer::Story(Box::new(serde_json::from_value::<EscalationReply>(told).unwrap())))
+    Ok(Answer::Story(Box::new(serde_json::from_value::<EscalationReply>(data).unwrap())))
 }
 
 fn offers(texts: &[&str]) -> Result<Answer, String> {
@@ -96,8 +96,8 @@ fn offers(texts: &[&str]) -> Result<Answer, String> {
 }
 
 fn done(customer: &str) -> Result<Answer, String> {
-    let told = json!({ "customer": customer, "at": NOW, "escalation": null });
-    Ok(Answer::Done(Box::new(serde_json::from_value::<ActReply>(told).unwrap())))
+    let data = json!({ "customer": customer, "at": NOW, "escalation": null });
+    Ok(Answer::Done(Box::new(serde_json::from_value::<ActReply>(data).unwrap())))
 }
 
 /// Kim's desk, with Ada selected.

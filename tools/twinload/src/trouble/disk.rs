@@ -66,8 +66,8 @@ impl Disk {
         let mut command = Command::new(first);
         command.args(others).args(program).arg(&self.folder).arg(more);
         let done = command.output().await?;
-        let said = String::from_utf8_lossy(&done.stderr);
-        ensure!(done.status.success(), "the small disk cannot be changed: {said}");
+        let text = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "the small disk cannot be changed: {text}");
         Ok(())
     }
 }
