@@ -26,7 +26,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Retry backoff: the first and the longest pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Why publishing is paused although the broker is connected.
-const UNSURE: &str = "the lease of this prefix was not renewed for some seconds";
+const LEASE_UNRENEWED: &str = "the lease of this prefix was not renewed for some seconds";
 /// The broker's error code for a message larger than its stream allows.
 const MESSAGE_TOO_LARGE: u64 = 10_054;
 /// The broker's error code for a failed expected-last-subject-sequence check.
@@ -418,9 +418,9 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
             return;
         }
         if !std::mem::replace(&mut self.is_failing, true) {
-            tracing::warn!(why = UNSURE, waiting = self.entries.len(), "outputs wait");
+            tracing::warn!(why = LEASE_UNRENEWED, waiting = self.entries.len(), "outputs wait");
         }
-        *self.trouble.lock() = Some(UNSURE.to_owned());
+        *self.trouble.lock() = Some(LEASE_UNRENEWED.to_owned());
     }
 
     /// Whether a forwarded event could get into the stream before a memory that was sent to the same twin

@@ -147,7 +147,7 @@ mod tests {
     use crate::models::{seed, uniform};
 
     /// Customers enter two arms one by one, and one looks after each: the first certain result.
-    fn looked_at(seed_of: u64, rates: [f64; 2], customers: u64) -> (Option<u64>, [ArmResult; 2]) {
+    fn watched(seed_of: u64, rates: [f64; 2], customers: u64) -> (Option<u64>, [ArmResult; 2]) {
         let mut arms = [ArmResult::default(); 2];
         for number in 0..customers {
             let arm = &mut arms[usize::from(uniform(seed(&[seed_of, number, 0])) < 0.5)];
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn continuous_looks_err_no_more_often_than_promised() {
-        let misled = (0..400).filter(|seed| looked_at(*seed, [0.2, 0.2], 3_000).0.is_some());
+        let misled = (0..400).filter(|seed| watched(*seed, [0.2, 0.2], 3_000).0.is_some());
         // 20 are allowed; an interval at which one may look only once is wrong in a third of the runs.
         let misled = misled.count();
         assert!(misled <= 20, "{misled} of 400");
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_difference_that_is_there_is_found() {
-        let found = (0..40).filter(|seed| looked_at(*seed, [0.2, 0.3], 3_000).0.is_some());
+        let found = (0..40).filter(|seed| watched(*seed, [0.2, 0.3], 3_000).0.is_some());
         assert!(found.count() >= 38);
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct Shell {
     is_served: bool,
     /// Whether something was published that the service may not have processed.
     is_unsettled: bool,
-    /// What the last command printed, or a program in the background: its file.
+    /// What the last command printed that printed anything; of a program in the background, the file.
     last: Printed,
     folder: TempDir,
 }
@@ -115,7 +115,9 @@ impl Shell {
         let output = output.unwrap_or_else(|_| panic!("`{command}` does not end")).unwrap();
         let text = self.as_shown(&String::from_utf8(output.stdout).unwrap());
         self.is_unsettled = self.is_served;
-        self.last = Printed::Text(text.clone());
+        if !text.is_empty() {
+            self.last = Printed::Text(text.clone());
+        }
         (text, output.status.success())
     }
 
