@@ -6,8 +6,8 @@ use super::consents::KNOWN_PURPOSES;
 use super::hint::hint;
 use super::usage::PolicyUsage;
 use super::{
-    ActionDefinition, AutoEscalations, EscalationTarget, Files, Issue, Mistake, Policy, Queue, RuleStep,
-    SourceLocation, Trigger,
+    ActionDefinition, AutoEscalations, EscalationTarget, Files, Issue, Mistake, Policy, Queue,
+    RuleStep, SourceLocation, Trigger,
 };
 
 /// Warnings about a policy as a whole, each with its line.

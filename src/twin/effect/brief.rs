@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Channel, Customer, InteractionState, Map, OutcomeKind, Time, Value, six_digits};
+use crate::event::{
+    Channel, Customer, InteractionState, Map, OutcomeKind, Time, Value, six_digits,
+};
 use crate::policy::Issue;
 use crate::twin::state::{Case, Remark, TranscriptLine};
 

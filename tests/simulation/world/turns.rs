@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jumeau::event::{Customer, Delivery, Output, Time};
 use jumeau::codec::{Error, RecordKind};
+use jumeau::event::{Customer, Delivery, Output, Time};
 use jumeau::partition::{
     BatchFailure, BatchResult, HandlerPanic, OversizedTwin, Pulled, TimeMode, TwinBatch, TwinCell,
     revive,
