@@ -15,6 +15,8 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?", "TIME"),
         (r"\b\d+(\.\d+)?\s?(µs|ms)\b", "DURATION"),
         (r"\bin \d+ [smhd]\b", "in DURATION"),
+        // A sum of fractions, as a computer writes it.
+        (r"(\.\d*?[1-9])0{6,}\d\b", "$1"),
     ]
     .map(|(pattern, name)| (Regex::new(pattern).unwrap(), name))
     .into()
