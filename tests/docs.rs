@@ -331,6 +331,36 @@ fn the_files_that_the_guide_for_contributors_names_are_there() {
     }
 }
 
+#[test]
+fn the_picture_in_the_readme_shows_commands_of_the_readme() {
+    let (readme, picture) = (page("README.md"), page("docs/pictures/first-minutes.svg"));
+    assert!(readme.contains("](docs/pictures/first-minutes.svg)"), "the README shows the picture");
+    let run = page::blocks(&readme);
+    let run = run.iter().filter(|block| block.role() == Ok(page::Role::Run));
+    let commands = run.flat_map(page::Block::commands).map(|shown| shown.command);
+    let known: Vec<String> = commands
+        .map(|command| command.split(" #").next().unwrap_or_default().trim().to_owned())
+        .collect();
+    // A row of the picture is a line of the file, and its parts are between the tags.
+    let plain = |row: &str| -> String {
+        let parts = row.split('>').filter_map(|part| part.split('<').next());
+        parts
+            .collect::<Vec<_>>()
+            .join(" ")
+            .replace("&gt;", ">")
+            .replace("&lt;", "<")
+            .replace("&amp;", "&")
+    };
+    let rows = picture.lines().filter(|line| line.starts_with("<text")).map(plain);
+    let shown: Vec<String> = rows
+        .filter_map(|row| row.trim().strip_prefix("$ ").map(|command| command.trim().to_owned()))
+        .collect();
+    assert!(shown.len() > 3, "the picture shows commands: {shown:?}");
+    let unknown: Vec<&String> = shown.iter().filter(|command| !known.contains(command)).collect();
+    assert!(unknown.is_empty(), "run tools/picture: the README has no commands {unknown:#?}");
+    assert!(picture.len() < 60_000, "the picture is small");
+}
+
 // ---- links
 
 #[test]
