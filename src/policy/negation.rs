@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The outcomes of an operator or a function.
-    fn of_call(&self, function: &str, args: &[IdedExpr], question: Question) -> Outcomes {
+    fn of_call(&self, function: &str, args: &[IdedExpr], question: Assumption) -> Outcomes {
         let of = |part: &IdedExpr| self.outcomes(part, question);
         match (function, args) {
             (functions::WEIGH, [part]) => of(part),

@@ -15,19 +15,19 @@ use crate::twin::state::{Contact, Derived, Need, Twin};
 pub(super) type Objection<'a> = (Stage, CandidateVerdict, Option<&'a Expression>);
 
 /// A check's answer: the verdict, and the expression that decided.
-type Answer<'a> = Option<(CandidateVerdict, Option<&'a Expression>)>;
+type CheckAnswer<'a> = Option<(CandidateVerdict, Option<&'a Expression>)>;
 
 /// One question about an action.
-struct Check {
+struct StageCheck {
     stage: Stage,
-    asked: Asked,
-    exempt: Exempt,
-    ask: for<'a> fn(&Question<'_, 'a>) -> Answer<'a>,
+    asked: CheckTime,
+    exempt: Exemption,
+    ask: for<'a> fn(&CheckedAction<'_, 'a>) -> CheckAnswer<'a>,
 }
 
 /// When a check is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum CheckTime {
     /// When it is decided whether to take the action.
     Once,
     /// Then, and again while the action is on its way.
@@ -38,79 +38,84 @@ enum Asked {
 
 /// The actions that a check does not concern.
 #[derive(Clone, Copy)]
-enum Exempt {
+enum Exemption {
     Nothing,
     Vital,
     /// Vital ones, and those that an agent, who is in conversation with the customer, is to propose.
     VitalOrByAgent,
 }
 
-impl Exempt {
+impl Exemption {
     fn covers(self, action: &ActionDefinition, is_for_agent: bool) -> bool {
         match self {
-            Exempt::Nothing => false,
-            Exempt::Vital => action.vital,
-            Exempt::VitalOrByAgent => action.vital || is_for_agent,
+            Exemption::Nothing => false,
+            Exemption::Vital => action.vital,
+            Exemption::VitalOrByAgent => action.vital || is_for_agent,
         }
     }
 }
 
 /// Whether limits, pauses and quiet hours apply to an action.
 pub(super) fn is_limited(action: &ActionDefinition, context: &ReactionContext<'_>) -> bool {
-    !Exempt::VitalOrByAgent.covers(action, context.is_for_agent)
+    !Exemption::VitalOrByAgent.covers(action, context.is_for_agent)
 }
 
-const CHECKS: [Check; 12] = {
-    use Asked::{Again, Later, Once};
-    use Exempt::{Nothing, Vital, VitalOrByAgent};
+const CHECKS: [StageCheck; 12] = {
+    use CheckTime::{Again, Later, Once};
+    use Exemption::{Nothing, Vital, VitalOrByAgent};
     use Stage::{Applicability, Candidate, Contact, Eligibility, Suitability};
     [
-        Check { stage: Candidate, asked: Again, exempt: VitalOrByAgent, ask: held_by_agent },
-        Check { stage: Candidate, asked: Again, exempt: Vital, ask: restricted },
-        Check { stage: Candidate, asked: Once, exempt: Nothing, ask: reason_not_given },
-        Check { stage: Candidate, asked: Later, exempt: Nothing, ask: need_met },
-        Check { stage: Eligibility, asked: Again, exempt: Nothing, ask: not_eligible },
-        Check { stage: Applicability, asked: Again, exempt: Nothing, ask: not_applicable },
-        Check { stage: Suitability, asked: Again, exempt: Nothing, ask: distress_or_open_matter },
-        Check { stage: Suitability, asked: Again, exempt: Nothing, ask: not_suitable },
-        Check { stage: Contact, asked: Once, exempt: Nothing, ask: cooling_down },
-        Check { stage: Contact, asked: Once, exempt: VitalOrByAgent, ask: limit_reached },
-        Check { stage: Contact, asked: Again, exempt: Nothing, ask: no_consent },
-        Check { stage: Contact, asked: Once, exempt: VitalOrByAgent, ask: quiet_hours },
+        StageCheck { stage: Candidate, asked: Again, exempt: VitalOrByAgent, ask: held_by_agent },
+        StageCheck { stage: Candidate, asked: Again, exempt: Vital, ask: restricted },
+        StageCheck { stage: Candidate, asked: Once, exempt: Nothing, ask: reason_not_given },
+        StageCheck { stage: Candidate, asked: Later, exempt: Nothing, ask: need_met },
+        StageCheck { stage: Eligibility, asked: Again, exempt: Nothing, ask: not_eligible },
+        StageCheck { stage: Applicability, asked: Again, exempt: Nothing, ask: not_applicable },
+        StageCheck {
+            stage: Suitability,
+            asked: Again,
+            exempt: Nothing,
+            ask: distress_or_open_matter,
+        },
+        StageCheck { stage: Suitability, asked: Again, exempt: Nothing, ask: not_suitable },
+        StageCheck { stage: Contact, asked: Once, exempt: Nothing, ask: cooling_down },
+        StageCheck { stage: Contact, asked: Once, exempt: VitalOrByAgent, ask: limit_reached },
+        StageCheck { stage: Contact, asked: Again, exempt: Nothing, ask: no_consent },
+        StageCheck { stage: Contact, asked: Once, exempt: VitalOrByAgent, ask: quiet_hours },
     ]
 };
 
 /// What the checks are asked about: an action, for a customer, at a time.
-pub(super) struct Question<'q, 'a> {
+pub(super) struct CheckedAction<'q, 'a> {
     pub(super) twin: &'q Twin,
     pub(super) context: &'q ReactionContext<'q>,
     pub(super) requests: &'q DecisionRequests,
-    pub(super) suitability: &'q Suitability,
+    pub(super) suitability: &'q Unsuitability,
     pub(super) action: &'a ActionDefinition,
     pub(super) need: Option<&'q Need>,
-    pub(super) occasion: Occasion<'q, 'a>,
+    pub(super) occasion: CheckOccasion<'q, 'a>,
 }
 
 /// Why the checks are asked.
 #[derive(Clone, Copy)]
-pub(super) enum Occasion<'q, 'a> {
+pub(super) enum CheckOccasion<'q, 'a> {
     /// To decide whether to take the action, with this contact budget.
     Decision(&'q ContactBudget<'a>),
     /// The action was taken, and the customer has not seen it yet.
     OnItsWay(&'q Contact),
 }
 
-impl<'q, 'a> Question<'q, 'a> {
+impl<'q, 'a> CheckedAction<'q, 'a> {
     /// The first objection.
     pub(super) fn objection(&self) -> Option<Objection<'a>> {
-        let is_decision = matches!(self.occasion, Occasion::Decision(_));
+        let is_decision = matches!(self.occasion, CheckOccasion::Decision(_));
         // What is on its way is no longer up to an agent.
         let is_for_agent = self.context.is_for_agent && is_decision;
         CHECKS.iter().find_map(|check| {
             let is_asked = match check.asked {
-                Asked::Again => true,
-                Asked::Once => is_decision,
-                Asked::Later => !is_decision,
+                CheckTime::Again => true,
+                CheckTime::Once => is_decision,
+                CheckTime::Later => !is_decision,
             };
             if !is_asked || check.exempt.covers(self.action, is_for_agent) {
                 return None;
@@ -122,8 +127,8 @@ impl<'q, 'a> Question<'q, 'a> {
 
     fn budget(&self) -> Option<&'q ContactBudget<'a>> {
         match self.occasion {
-            Occasion::Decision(budget) => Some(budget),
-            Occasion::OnItsWay(_) => None,
+            CheckOccasion::Decision(budget) => Some(budget),
+            CheckOccasion::OnItsWay(_) => None,
         }
     }
 
@@ -132,7 +137,7 @@ impl<'q, 'a> Question<'q, 'a> {
         &self,
         condition: &'a Option<Expression>,
         not: impl FnOnce(Box<str>) -> CandidateVerdict,
-    ) -> Answer<'a> {
+    ) -> CheckAnswer<'a> {
         let condition = condition.as_ref()?;
         let (action, is_decision) = (self.action, self.budget().is_some());
         if !is_decision && !can_be_asked_again(condition, action) {
@@ -156,17 +161,17 @@ impl<'q, 'a> Question<'q, 'a> {
     }
 }
 
-fn held_by_agent<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn held_by_agent<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     about.twin.is_held_by_agent().then_some((CandidateVerdict::HeldByAgent, None))
 }
 
-fn restricted<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn restricted<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     about.context.is_restricted.then_some((CandidateVerdict::Restricted, None))
 }
 
 /// The reason is derived from sensitive data whose purpose does not cover the action.
-fn reason_not_given<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
-    let Question { twin, context, action, .. } = *about;
+fn reason_not_given<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
+    let CheckedAction { twin, context, action, .. } = *about;
     if !context.is_guarded {
         return None;
     }
@@ -187,49 +192,49 @@ fn reason_not_given<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
 }
 
 /// The need that it served was just satisfied, and it serves no other.
-fn need_met<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn need_met<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     let met = about.action.serves.iter().find(|need| about.requests.met.contains(need))?;
     let need = about.context.policy.needs[*met].name.clone();
     about.need.is_none().then_some((CandidateVerdict::NeedMet { need }, None))
 }
 
-fn not_eligible<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn not_eligible<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     let not = |eligible| CandidateVerdict::NotEligible { eligible };
     about.condition(&about.action.eligible, not)
 }
 
-fn not_applicable<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn not_applicable<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     about.condition(&about.action.when, |when| CandidateVerdict::NotApplicable { when })
 }
 
 /// A policy cannot exempt an action from this one.
-fn distress_or_open_matter<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
-    let Question { twin, context, suitability, action, .. } = *about;
+fn distress_or_open_matter<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
+    let CheckedAction { twin, context, suitability, action, .. } = *about;
     Some((suitability.objection(action.issue, twin, context)?, None))
 }
 
-fn not_suitable<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn not_suitable<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     let not = |suitable| CandidateVerdict::NotSuitable { suitable };
     about.condition(&about.action.suitable, not)
 }
 
-fn cooling_down<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn cooling_down<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     let until = about.budget()?.last(&about.action.name)? + about.action.cooldown;
     (about.context.input.at < until).then_some((CandidateVerdict::CoolingDown { until }, None))
 }
 
-fn limit_reached<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn limit_reached<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     Some((about.budget()?.objection(about.action, None)?, None))
 }
 
 /// No consent for any of its channels, or for the one in which it is on its way.
-fn no_consent<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn no_consent<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     let purpose = about.action.purpose.as_ref()?;
     let (policy, now) = (about.context.policy, about.context.input.at);
     let allows = |channel: &str| about.twin.allows(policy, purpose, Some(channel), now);
     let is_allowed = match about.occasion {
-        Occasion::OnItsWay(contact) => allows(&contact.channel),
-        Occasion::Decision(_) => {
+        CheckOccasion::OnItsWay(contact) => allows(&contact.channel),
+        CheckOccasion::Decision(_) => {
             about.action.treatments.iter().any(|treatment| allows(&treatment.channel))
         }
     };
@@ -237,7 +242,7 @@ fn no_consent<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
 }
 
 /// Quiet hours, unless the customer is in one of its channels now.
-fn quiet_hours<'a>(about: &Question<'_, 'a>) -> Answer<'a> {
+fn quiet_hours<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     let quiet = about.budget()?.quiet.as_ref()?;
     let mut channels = about.action.treatments.iter().map(|treatment| &treatment.channel);
     let is_here = channels.any(|channel| is_here(channel, about.context));
@@ -263,12 +268,12 @@ fn can_be_asked_again(condition: &Expression, action: &ActionDefinition) -> bool
 
 /// Whether the customer is in distress or has an open matter, computed when first asked.
 #[derive(Default)]
-pub(super) struct Suitability {
+pub(super) struct Unsuitability {
     distress: OnceCell<Option<CandidateVerdict>>,
     open: OnceCell<Option<CandidateVerdict>>,
 }
 
-impl Suitability {
+impl Unsuitability {
     /// Why actions of an issue are unsuitable now, whatever the individual action: nothing is sold to a
     /// customer in distress, or while a matter is open.
     pub(super) fn objection(
@@ -296,7 +301,7 @@ pub(in crate::twin) fn unsuitable(
     twin: &Twin,
     context: &ReactionContext<'_>,
 ) -> Option<CandidateVerdict> {
-    Suitability::default().objection(issue, twin, context)
+    Unsuitability::default().objection(issue, twin, context)
 }
 
 /// The evidence that the customer is in distress.

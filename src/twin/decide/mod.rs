@@ -39,7 +39,7 @@ use crate::twin::moment::{
     Arbitration, Arms, DecisionRequests, ReactionContext, ReadPurpose, View, features,
 };
 use crate::twin::state::{ArmAssignment, DeferredDecision, Derived, Need, Timer, Twin, mood};
-use checks::{Objection, Occasion, Question, Suitability, is_limited};
+use checks::{CheckOccasion, CheckedAction, Objection, Unsuitability, is_limited};
 use contact_budget::ContactBudget;
 use treatment::{ChannelPreference, RenderedTreatment};
 use weighing::TreatmentOptions;
@@ -50,7 +50,7 @@ struct Scoring<'a> {
     context: &'a ReactionContext<'a>,
     requests: &'a DecisionRequests,
     asked: Option<&'a AskData>,
-    suitability: Suitability,
+    suitability: Unsuitability,
     /// Whether a gentle tone is needed.
     is_low: bool,
     budget: ContactBudget<'a>,
@@ -104,7 +104,7 @@ pub(super) fn decide<'a>(
         context,
         requests,
         asked,
-        suitability: Suitability::default(),
+        suitability: Unsuitability::default(),
         is_low: context.is_personal && mood::is_low(twin, context.input.at),
         budget: ContactBudget::of(twin, context),
         wanted: ChannelPreference::of(twin, context),
@@ -254,8 +254,8 @@ impl<'a> Scoring<'a> {
         need: Option<&'a Need>,
     ) -> Option<Objection<'a>> {
         let Scoring { twin, context, requests, suitability, budget, .. } = self;
-        let occasion = Occasion::Decision(budget);
-        Question { twin, context, requests, suitability, action, need, occasion }.objection()
+        let occasion = CheckOccasion::Decision(budget);
+        CheckedAction { twin, context, requests, suitability, action, need, occasion }.objection()
     }
 
     fn weigh(&self, position: u32, need: Option<&'a Need>) -> ScoredCandidate<'a> {

@@ -1,7 +1,7 @@
 //! Recalls: an unseen action is taken back when it no longer fits, because the customer complains, has
 //! bought elsewhere or withdraws a consent, or an agent takes over.
 
-use super::checks::{Occasion, Question, Suitability};
+use super::checks::{CheckOccasion, CheckedAction, Unsuitability};
 use crate::twin::effect::{CandidateVerdict, Stage};
 use crate::twin::moment::{DecisionRequests, ReactionContext};
 use crate::twin::state::{Contact, Twin};
@@ -24,14 +24,14 @@ pub(in crate::twin) fn no_longer_fits(
         return None;
     }
     let served = action.serves.iter();
-    let question = Question {
+    let question = CheckedAction {
         twin,
         context,
         requests,
-        suitability: &Suitability::default(),
+        suitability: &Unsuitability::default(),
         action,
         need: served.filter_map(|need| twin.need(&policy.needs[*need].name, now)).next(),
-        occasion: Occasion::OnItsWay(contact),
+        occasion: CheckOccasion::OnItsWay(contact),
     };
     let (stage, verdict, _) = question.objection()?;
     Some((stage, verdict))

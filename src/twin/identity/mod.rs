@@ -42,9 +42,7 @@ mod transfer;
 pub use erase::{ErasedTwin, behind};
 
 use crate::config::limits;
-use crate::event::{
-    Customer, Event, EventKind, Forwarding, Reason, Rejection, TransferKind, fingerprint,
-};
+use crate::event::{Customer, Event, EventKind, Forwarding, Rejection, TransferKind, fingerprint};
 use crate::policy::Policy;
 use crate::twin::effect::{Effect, InputResult};
 use crate::twin::input::Input;
