@@ -21,7 +21,7 @@ use jumeau::tables::{
 };
 use jumeau::twin::{
     Answered, Asked, Block, CandidateVerdict, Decision, EntryKind, Fired, Journalled, Record,
-    Stage as Passed, Twin, Woken,
+    Stage as Passed, StageCounts, Twin, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -140,7 +140,7 @@ fn a_sweep_of_format_1_can_be_read() {
         touched: 2,
         is_done: false,
         said: 3,
-        silent: [0, 0, 0, 0, 5, 0, 0, 0],
+        silent: StageCounts::of([0, 0, 0, 0, 5, 0, 0, 0]),
     };
     assert_written_as(RecordKind::Sweep, &sweep, fixture);
     assert_eq!(open::<Scan>(RecordKind::Sweep, fixture), sweep);

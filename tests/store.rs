@@ -557,7 +557,7 @@ fn sweep(of: i64) -> Scan {
         touched: 1,
         is_done: false,
         said: 0,
-        silent: [0; 8],
+        silent: jumeau::twin::StageCounts::default(),
     }
 }
 

@@ -21,7 +21,7 @@ pub struct CampaignCounts {
 impl CampaignCounts {
     /// The counts of a scan.
     pub(super) fn of(scan: &Scan) -> CampaignCounts {
-        let named = Stage::ALL.iter().zip(scan.silent).filter(|(_, count)| *count > 0);
+        let named = scan.silent.iter().filter(|(_, count)| *count > 0);
         let silent = named.map(|(stage, count)| (stage.name().into(), count)).collect();
         CampaignCounts { said: scan.said, silent }
     }
@@ -47,8 +47,8 @@ pub(super) fn silent_by(reaction: &Reaction) -> Option<Stage> {
     if !decision.chosen.is_empty() {
         return None;
     }
-    let last = decision.dropped.iter().rposition(|dropped| *dropped > 0);
-    Some(last.and_then(|last| Stage::ALL.get(last)).copied().unwrap_or(Stage::Candidate))
+    let last = decision.dropped.iter().rfind(|(_, dropped)| *dropped > 0);
+    Some(last.map_or(Stage::Candidate, |(stage, _)| stage))
 }
 
 /// The result of a dry run for one customer.

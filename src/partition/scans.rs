@@ -166,7 +166,7 @@ impl Scans {
         let Some(ongoing) = self.all.iter_mut().find(|ongoing| ongoing.key == *key) else { return };
         match silent_by {
             None => ongoing.scan.said += 1,
-            Some(stage) => ongoing.scan.silent[stage as usize] += 1,
+            Some(stage) => ongoing.scan.silent.add(stage, 1),
         }
     }
 
@@ -367,7 +367,7 @@ mod tests {
                 touched: 0,
                 is_done: false,
                 said: 0,
-                silent: Default::default(),
+                silent: crate::twin::StageCounts::default(),
             };
             scans.begin(ScanKey::Wake("fires".into()), scan, 0, rate);
             let mut wall = Time::from_ms(1_760_000_000_000);

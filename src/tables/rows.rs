@@ -6,7 +6,7 @@ use crate::codec;
 use crate::config::limits;
 use crate::event::{Customer, SlowLane, Time};
 use crate::models::Lesson;
-use crate::twin::{Decision, Stage};
+use crate::twin::{Decision, StageCounts};
 
 /// A twin as last committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub struct Scan {
     /// Of a campaign: how many of them got an action,
     pub said: u64,
     /// and how many did not, by the stage that dropped the last candidate.
-    pub silent: [u64; Stage::ALL.len()],
+    pub silent: StageCounts,
 }
 
 /// The result of verifying every record.

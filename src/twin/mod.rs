@@ -32,7 +32,8 @@ pub use counterfactual::{Counterfactual, CounterfactualChange, Factor, counterfa
 pub use effect::{
     Action, ActionReason, Alternative, Attempt, Avoid, AvoidedBecause, Brief, Candidate,
     CandidateVerdict, Decision, Effect, Escalation, Felt, InputResult, Mood, News, Observation,
-    OpenInteraction, Proposed, Reaction, Recall, ScoreFactors, SpeakingHints, Stage, TimelineLine,
+    OpenInteraction, Proposed, Reaction, Recall, ScoreFactors, SpeakingHints, Stage, StageCounts,
+    TimelineLine,
 };
 pub use escalation::WaitingEscalation;
 pub use identity::{ErasedTwin, behind};

@@ -12,7 +12,7 @@ use jumeau::twin::{
     CandidateVerdict, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, DatedValue,
     Decision, Declared, Derived, EscalationRecord, EscalationState, Forgotten, Guard, Identifier,
     Interaction, Meeting, Memory, Need, OwnershipRecord, Pause, PausedBy, Preference, Presentation,
-    Problem, Profile, Remark, ScoreFactors, Sentiment, Signal, Stage as Passed, Timer,
+    Problem, Profile, Remark, ScoreFactors, Sentiment, Signal, Stage as Passed, StageCounts, Timer,
     TranscriptLine, Twin, UnlinkRecord, Window,
 };
 use serde_json::json;
@@ -153,7 +153,7 @@ pub(super) fn decision() -> Decision {
         policy: Version("abc123".into()),
         model: 7,
         considered: 400,
-        dropped: [1, 2, 3, 4, 5, 6, 7, 371],
+        dropped: StageCounts::of([1, 2, 3, 4, 5, 6, 7, 371]),
         candidates: candidates(),
         chosen: vec![chosen.into()],
         arms: vec![under()],

@@ -7,7 +7,8 @@ use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::models::{Features, Learner, Prior, Snapshot};
 use jumeau::policy::{Files, Policy, load};
 use jumeau::twin::{
-    Action, Candidate, CandidateVerdict, Effect, Input, Reaction, Stage, Twin, World, react,
+    Action, Candidate, CandidateVerdict, Effect, Input, Reaction, Stage, StageCounts, Twin, World,
+    react,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -135,7 +136,10 @@ fn each_stage_drops_by_its_own_question_and_says_where_it_stands_and_what_it_rea
     plain p.toml:36 treatment | chosen | 
     odd p.toml:29 arbitration | no value at profile.worth | profile.worth=null
     ");
-    assert_eq!((decision.considered, decision.dropped), (5, [0, 1, 1, 1, 0, 0, 1, 0]));
+    assert_eq!(
+        (decision.considered, decision.dropped),
+        (5, StageCounts::of([0, 1, 1, 1, 0, 0, 1, 0]))
+    );
     assert_eq!((&*decision.by, decision.chosen.len()), ("track:Offer", 1));
     assert_eq!(decision.id, decision.chosen[0].decision);
 }

@@ -14,7 +14,7 @@ use crate::event::{Broadcast, Customer, Lane, Original, Reason, Rejection, Time}
 use crate::partition::Progress;
 use crate::policy::Exceeded;
 use crate::tables::{IndexKey, Scan, ScanKey};
-use crate::twin::{InputResult, Journalled, LiveBroadcast, Reaction, Woken};
+use crate::twin::{InputResult, Journalled, LiveBroadcast, Reaction, StageCounts, Woken};
 
 /// How long an ended broadcast is kept, so that partitions whose clocks differ a little agree on the
 /// number of active ones when the next one starts.
@@ -414,6 +414,6 @@ fn new_scan(of: u64) -> Scan {
         touched: 0,
         is_done: false,
         said: 0,
-        silent: Default::default(),
+        silent: StageCounts::default(),
     }
 }

@@ -32,7 +32,7 @@ use crate::models::{self, ArmScorer, Contender, Exposure};
 use crate::policy::{self, Experiment, Expression, Path, Scope, SourceLocation};
 use crate::twin::effect::{
     Action, ActionReason, Alternative, Candidate, CandidateVerdict, Decision, ScoreFactors, Stage,
-    id,
+    StageCounts, id,
 };
 use crate::twin::moment::matching::takes_part;
 use crate::twin::moment::{
@@ -112,15 +112,7 @@ pub(super) fn decide<'a>(
         scorer: is_drawn.then(|| RefCell::new(context.models.scorer(&features))),
         chance: weighing::chance(twin, context.input),
     };
-    let mut scored: Vec<ScoredCandidate<'_>> =
-        positions.into_iter().map(|(position, need)| scoring.weigh(position, need)).collect();
-    scoring.keep_within_reach(&mut scored);
-    // A stable sort: the policy's order decides among equal scores. For non-negative numbers the bits
-    // have the same order, and moving candidates is expensive.
-    scored.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
-    scoring.hold_back(&mut scored);
-    scoring.tell_chances(&mut scored);
-    scoring.shuffle(&mut scored);
+    let mut scored = scoring.score(positions);
     let said = scoring.take(&mut scored);
     let exposures = said.iter().map(|taken| {
         let candidate = &scored[taken.at];
@@ -137,54 +129,19 @@ pub(super) fn decide<'a>(
     let is_about = |known: &Experiment| scored.iter().any(|one| known.covers(one.action));
     let mut entered = arms;
     entered.retain(|(known, arm)| arm.policy.is_some() || is_about(known));
-    let under: Vec<ArmAssignment> = entered
-        .iter()
-        .map(|(known, arm)| ArmAssignment { experiment: known.name.clone(), arm: arm.name.clone() })
-        .collect();
+    let under = assignments(&entered);
     entered.retain(|(known, _)| is_about(known));
-    let id = id::identifier('d', twin, context.input, "");
-    let chosen = said.into_iter().enumerate().map(|(rank, taken)| {
-        let candidate = &scored[taken.at];
-        // A decision's record does not reveal needs whose purpose does not cover it either.
-        let losers = scored
-            .iter()
-            .filter(|other| other.verdict != CandidateVerdict::Chosen)
-            .filter(|other| is_given(twin, other.need, &candidate.action.uses));
-        let losers = losers.take(limits::CANDIDATES).map(ScoredCandidate::alternative);
-        let id = match (asked, rank) {
-            (None, _) => id.clone(),
-            (Some(_), rank) => id::identifier('d', twin, context.input, &rank.to_string()),
-        };
-        let mut action = message(twin, context, candidate, id, taken, losers);
-        action.reason.arms.clone_from(&under);
-        Arc::new(action)
-    });
-    let chosen = chosen.collect();
-    let mut dropped = [0; Stage::ALL.len()];
-    for candidate in scored.iter().filter(|one| one.verdict != CandidateVerdict::Chosen) {
-        dropped[candidate.stage as usize] += 1;
-    }
     let (deferred, lost) = (scoring.deferred(&scored), scoring.lost(&scored));
-    let (trigger, detail) = context.input.trigger();
-    let decision = Box::new(Decision {
-        id,
-        number: twin.decisions,
-        at: context.input.at,
-        by: trigger.called(detail).into(),
-        policy: policy.version.clone(),
-        model: if is_drawn { context.models.version() } else { 0 },
-        is_plain: !context.is_personal,
-        considered: scored.len() as u32,
-        dropped,
-        candidates: scored
-            .into_iter()
-            .take(limits::CANDIDATES)
-            .map(|candidate| candidate.record(twin, context))
-            .collect(),
-        chosen,
-        arms: under,
+    let decision = scoring.record(scored, said, under, is_drawn);
+    Some(Arbitration { decision: Box::new(decision), exposures, deferred, lost, entered })
+}
+
+fn assignments(arms: &Arms<'_>) -> Vec<ArmAssignment> {
+    let assigned = arms.iter().map(|(known, arm)| ArmAssignment {
+        experiment: known.name.clone(),
+        arm: arm.name.clone(),
     });
-    Some(Arbitration { decision, exposures, deferred, lost, entered })
+    assigned.collect()
 }
 
 /// The candidates, by position in the policy, each with the strongest need that it serves.
@@ -256,6 +213,73 @@ impl<'a> Scoring<'a> {
         let Scoring { twin, context, requests, suitability, budget, .. } = self;
         let occasion = CheckOccasion::Decision(budget);
         CheckedAction { twin, context, requests, suitability, action, need, occasion }.objection()
+    }
+
+    /// Scores the candidates, best first.
+    fn score(&self, positions: Vec<(u32, Option<&'a Need>)>) -> Vec<ScoredCandidate<'a>> {
+        let mut scored: Vec<ScoredCandidate<'a>> =
+            positions.into_iter().map(|(position, need)| self.weigh(position, need)).collect();
+        self.keep_within_reach(&mut scored);
+        // A stable sort: the policy's order decides among equal scores. For non-negative numbers the bits
+        // have the same order, and moving candidates is expensive.
+        scored.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
+        self.hold_back(&mut scored);
+        self.tell_chances(&mut scored);
+        self.shuffle(&mut scored);
+        scored
+    }
+
+    /// The record of the decision, with the actions that were taken.
+    fn record(
+        &self,
+        scored: Vec<ScoredCandidate<'a>>,
+        taken: Vec<ChosenCandidate<'a>>,
+        arms: Vec<ArmAssignment>,
+        is_drawn: bool,
+    ) -> Decision {
+        let Scoring { twin, context, asked, .. } = self;
+        let (policy, input) = (context.policy, context.input);
+        let id = id::identifier('d', twin, input, "");
+        let chosen = taken.into_iter().enumerate().map(|(rank, taken)| {
+            let candidate = &scored[taken.at];
+            // A decision's record does not reveal needs whose purpose does not cover it either.
+            let losers = scored
+                .iter()
+                .filter(|other| other.verdict != CandidateVerdict::Chosen)
+                .filter(|other| is_given(twin, other.need, &candidate.action.uses));
+            let losers = losers.take(limits::CANDIDATES).map(ScoredCandidate::alternative);
+            let id = match asked {
+                None => id.clone(),
+                Some(_) => id::identifier('d', twin, input, &rank.to_string()),
+            };
+            let mut action = message(twin, context, candidate, id, taken, losers);
+            action.reason.arms.clone_from(&arms);
+            Arc::new(action)
+        });
+        let chosen = chosen.collect();
+        let mut dropped = StageCounts::default();
+        for candidate in scored.iter().filter(|one| one.verdict != CandidateVerdict::Chosen) {
+            dropped.add(candidate.stage, 1);
+        }
+        let (trigger, detail) = input.trigger();
+        Decision {
+            id,
+            number: twin.decisions,
+            at: input.at,
+            by: trigger.called(detail).into(),
+            policy: policy.version.clone(),
+            model: if is_drawn { context.models.version() } else { 0 },
+            is_plain: !context.is_personal,
+            considered: scored.len() as u32,
+            dropped,
+            candidates: scored
+                .into_iter()
+                .take(limits::CANDIDATES)
+                .map(|candidate| candidate.record(twin, context))
+                .collect(),
+            chosen,
+            arms,
+        }
     }
 
     fn weigh(&self, position: u32, need: Option<&'a Need>) -> ScoredCandidate<'a> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Action;
+use super::{Action, Stage, StageCounts};
 use crate::event::{Time, Value, six_digits, unsigned_zero};
 use crate::policy::Version;
 use crate::twin::state::ArmAssignment;
@@ -34,7 +34,8 @@ pub struct Decision {
     /// The number of candidates.
     pub considered: u32,
     /// The number of candidates that each stage dropped, in the order of [`Stage::ALL`].
-    pub dropped: [u32; Stage::ALL.len()],
+    #[schemars(with = "[u64; Stage::ALL.len()]")]
+    pub dropped: StageCounts,
     /// The candidates, best first, at most [`limits::CANDIDATES`](crate::config::limits::CANDIDATES).
     pub candidates: Vec<Candidate>,
     /// The chosen actions, best first; empty if no candidate remained.
@@ -47,58 +48,6 @@ impl Decision {
     /// Whether an id is that of this decision, or of one of its actions.
     pub fn is(&self, id: &str) -> bool {
         *self.id == *id || self.chosen.iter().any(|action| *action.decision == *id)
-    }
-}
-
-/// The stages that a candidate passes, in order.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Is there a reason to consider it, and may it be considered?
-    Candidate,
-    /// Is the customer eligible?
-    Eligibility,
-    /// Is it applicable now?
-    Applicability,
-    /// Is it suitable in the customer's present mood?
-    Suitability,
-    /// May the customer be contacted about it now?
-    Contact,
-    /// How probable is acceptance?
-    Propensity,
-    /// Is its score higher than that of the others?
-    Arbitration,
-    /// Does it have a usable treatment?
-    Treatment,
-}
-
-impl Stage {
-    /// Every stage, in order.
-    pub const ALL: [Stage; 8] = [
-        Stage::Candidate,
-        Stage::Eligibility,
-        Stage::Applicability,
-        Stage::Suitability,
-        Stage::Contact,
-        Stage::Propensity,
-        Stage::Arbitration,
-        Stage::Treatment,
-    ];
-
-    /// The stage's name in records.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Stage::Candidate => "candidate",
-            Stage::Eligibility => "eligibility",
-            Stage::Applicability => "applicability",
-            Stage::Suitability => "suitability",
-            Stage::Contact => "contact",
-            Stage::Propensity => "propensity",
-            Stage::Arbitration => "arbitration",
-            Stage::Treatment => "treatment",
-        }
     }
 }
 
@@ -120,7 +69,6 @@ pub struct Candidate {
     /// The factors of its score.
     pub weights: ScoreFactors,
     /// Propensity × context × value × lever.
-    #[serde(serialize_with = "six_digits")]
     pub score: f64,
     /// What the deciding expression read, with the values; `null` for what is missing, sensitive or
     /// compound.
@@ -131,23 +79,17 @@ pub struct Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreFactors {
     /// The expected probability of acceptance, 0 to 1.
-    #[serde(serialize_with = "six_digits")]
     pub propensity: f64,
     /// The sampled propensity (for exploration), used in the score.
-    #[serde(serialize_with = "six_digits")]
     pub drawn: f64,
     /// The probability with which the draws would have chosen this candidate, 0 to 1; 1 without
     /// exploration.
-    #[serde(serialize_with = "six_digits")]
     pub chance: f64,
     /// The strength of the need × the weight of the issue in this mood, 0 to 10.
-    #[serde(serialize_with = "six_digits")]
     pub context: f64,
     /// The value of the action, 0 to 1.
-    #[serde(serialize_with = "six_digits")]
     pub value: f64,
     /// The lever that people set, 0.1 to 10.
-    #[serde(serialize_with = "six_digits")]
     pub lever: f64,
 }
 
@@ -207,7 +149,6 @@ pub enum CandidateVerdict {
         /// The evidence, as a path.
         by: Box<str>,
         /// The current value.
-        #[serde(serialize_with = "six_digits")]
         is: f64,
         /// The limit beyond which it is distress.
         limit: f64,

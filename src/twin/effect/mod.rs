@@ -7,16 +7,18 @@ pub(super) mod escalation;
 pub(super) mod id;
 pub(super) mod observation;
 pub(super) mod reaction;
+mod stage;
 
 pub use action::{Action, ActionReason, Recall};
 pub use brief::{
     Attempt, Avoid, AvoidedBecause, Brief, Felt, Mood, OpenInteraction, Proposed, SpeakingHints,
     TimelineLine,
 };
-pub use decision::{Alternative, Candidate, CandidateVerdict, Decision, ScoreFactors, Stage};
+pub use decision::{Alternative, Candidate, CandidateVerdict, Decision, ScoreFactors};
 pub use escalation::{Escalation, News};
 pub use observation::Observation;
 pub use reaction::{InputResult, Reaction};
+pub use stage::{Stage, StageCounts};
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use jumeau::api::{DecideReply, WhatIfReply, WhyReply};
 use jumeau::event::{Value, unsigned_zero};
 use jumeau::twin::{
     ArmAssignment, Candidate, CandidateVerdict, Counterfactual, CounterfactualChange, Decision,
-    ScoreFactors, Stage,
+    ScoreFactors,
 };
 
 use super::quantity::{count, moment};
@@ -169,21 +169,21 @@ fn decision(decision: &Decision, flips: &[Counterfactual], text: &mut String) {
 fn funnel(decision: &Decision, text: &mut String) {
     /// The width of the longest bar in columns.
     const WIDEST: f64 = 40.0;
-    let all = decision.considered;
+    let all = u64::from(decision.considered);
     let mut left = all;
-    let bar = |left: u32| {
-        let part = f64::from(left) / f64::from(all.max(1));
+    let bar = |left: u64| {
+        let part = left as f64 / all.max(1) as f64;
         "█".repeat(((part * WIDEST).ceil() as usize).max(usize::from(left > 0)))
     };
-    let row = |name: &str, left: u32, fell: String| {
-        format!("  {name:<14}{:>6}  {}{}", count(left.into()), bar(left), Styled(FAINT, fell))
+    let row = |name: &str, left: u64, fell: String| {
+        format!("  {name:<14}{:>6}  {}{}", count(left), bar(left), Styled(FAINT, fell))
     };
     text.push('\n');
     line(text, row("candidates", left, String::new()));
-    for (stage, fell) in Stage::ALL.into_iter().zip(decision.dropped) {
+    for (stage, fell) in decision.dropped.iter() {
         left = left.saturating_sub(fell);
         if fell > 0 {
-            line(text, row(stage.name(), left, format!("  −{}", count(fell.into()))));
+            line(text, row(stage.name(), left, format!("  −{}", count(fell))));
         }
     }
 }
@@ -332,7 +332,7 @@ mod tests {
     use jumeau::api::KnownDecision;
     use jumeau::event::{Customer, Time};
     use jumeau::policy::Version;
-    use jumeau::twin::counterfactuals;
+    use jumeau::twin::{Stage, counterfactuals};
 
     use super::*;
     use crate::render::hostile::withstands;
@@ -401,7 +401,7 @@ mod tests {
             model: 7,
             is_plain: false,
             considered: 300,
-            dropped: [0, 40, 120, 0, 20, 0, 118, 1],
+            dropped: jumeau::twin::StageCounts::of([0, 40, 120, 0, 20, 0, 118, 1]),
             candidates: vec![
                 rich,
                 candidate("shoes", CandidateVerdict::Chosen, Stage::Treatment, 0.8),
