@@ -84,7 +84,7 @@ pub struct OversizedTwin {
 #[derive(Debug)]
 pub struct BatchReactions {
     /// The reactions, each with its input's position in the round.
-    pub reactions: SmallVec<[(u32, Reaction); 1]>,
+    pub reactions: Reactions,
     /// The changes to store; none if nothing changed.
     pub change: Option<TwinChange>,
     /// Index rows to add or delete.
@@ -206,22 +206,15 @@ impl TwinCell {
         let waited = twin.waiting();
         let mut position = 0;
         let reacted = catch_unwind(AssertUnwindSafe(|| {
-            let mut reactions = SmallVec::with_capacity(inputs.len());
-            let mut beside = ShadowComparison::default();
-            for (at, ordered) in inputs.iter().enumerate() {
-                position = at;
-                let other = shadow.as_deref().map(|policy| {
-                    shadow::would_say(twin, &ordered.input, &World { policy, ..world }, &react)
-                });
-                let reaction = react(twin, &ordered.input, &world);
-                if let Some(other) = other {
-                    beside.count(&reaction, &other);
-                }
-                reactions.push((ordered.order, reaction));
-                if is_measured {
-                    encode_state(twin, 0).map_err(|error| (Some(at), error))?;
-                }
-            }
+            let reactions = react_to_all(
+                twin,
+                &inputs,
+                (&world, shadow.as_deref()),
+                is_measured,
+                &react,
+                &mut position,
+            );
+            let (reactions, beside) = reactions?;
             let is_erasing = erasing.is_some_and(|unless| twin.seen <= unless)
                 && linked_by.is_none_or(|link| twin.is_still_linked_by(link))
                 && linked_from.as_ref().is_none_or(|(one, link)| !twin.has_parted_from(one, *link));
@@ -262,6 +255,41 @@ impl TwinCell {
         };
         BatchResult { customer, result }
     }
+}
+
+/// Reactions, each with the place of its input in the round.
+type Reactions = SmallVec<[(u32, Reaction); 1]>;
+
+/// The reactions to the inputs, in order, and how they compare with those under the shadow policy.
+/// `position` is that of the input which is being processed.
+///
+/// # Errors
+/// If it is measured: the input with which the twin became too large.
+fn react_to_all(
+    twin: &mut Twin,
+    inputs: &[IndexedInput],
+    (world, shadow): (&World<'_>, Option<&Policy>),
+    is_measured: bool,
+    react: &impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
+    position: &mut usize,
+) -> Result<(Reactions, ShadowComparison), (Option<usize>, codec::Error)> {
+    let mut reactions = SmallVec::with_capacity(inputs.len());
+    let mut beside = ShadowComparison::default();
+    for (at, ordered) in inputs.iter().enumerate() {
+        *position = at;
+        let other = shadow.map(|policy| {
+            shadow::would_say(twin, &ordered.input, &World { policy, ..*world }, react)
+        });
+        let reaction = react(twin, &ordered.input, world);
+        if let Some(other) = other {
+            beside.count(&reaction, &other);
+        }
+        reactions.push((ordered.order, reaction));
+        if is_measured {
+            encode_state(twin, 0).map_err(|error| (Some(at), error))?;
+        }
+    }
+    Ok((reactions, beside))
 }
 
 impl TwinChange {

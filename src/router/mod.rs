@@ -153,6 +153,21 @@ impl Router {
             verb::FORGED => reply(&self.forged(required(&request.payload)?).await?),
             verb::ERASE => reply(&self.erase(&request).await?),
             verb::EXPORT => reply(&self.export(&request).await?),
+            verb::ESCALATIONS_LIST => reply(&self.escalations(&request).await?),
+            verb::ESCALATIONS_SHOW => reply(&self.escalation(&request).await?),
+            verb::ESCALATIONS_NEXT => reply(&self.next(&request).await?),
+            verb::ESCALATIONS_OPEN
+            | verb::ESCALATIONS_CLAIM
+            | verb::ESCALATIONS_NOTE
+            | verb::ESCALATIONS_HANDBACK
+            | verb::ESCALATIONS_RESOLVE => reply(&self.hand_over(&request).await?),
+            _ => self.respond_to_operators(request).await,
+        }
+    }
+
+    /// The requests that are not about one customer.
+    async fn respond_to_operators(&self, request: Request) -> Result<Bytes, ApiError> {
+        match request.verb {
             verb::STATS => {
                 nothing(&request.payload)?;
                 reply(&self.stats().await?)
@@ -175,14 +190,6 @@ impl Router {
                 reply(&self.experiments().await?)
             }
             verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
-            verb::ESCALATIONS_LIST => reply(&self.escalations(&request).await?),
-            verb::ESCALATIONS_SHOW => reply(&self.escalation(&request).await?),
-            verb::ESCALATIONS_NEXT => reply(&self.next(&request).await?),
-            verb::ESCALATIONS_OPEN
-            | verb::ESCALATIONS_CLAIM
-            | verb::ESCALATIONS_NOTE
-            | verb::ESCALATIONS_HANDBACK
-            | verb::ESCALATIONS_RESOLVE => reply(&self.hand_over(&request).await?),
             verb::DEAD_LIST => {
                 let asked: DeadListRequest = optional(&request.payload)?.unwrap_or_default();
                 reply(&self.dead_list(&asked).await?)

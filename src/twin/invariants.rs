@@ -8,6 +8,21 @@ use crate::twin::state::{Choice, EscalationRecord, Twin};
 /// The violated invariants of a twin; empty for a sound one.
 pub fn violations(twin: &Twin) -> Vec<String> {
     let mut found = Vec::new();
+    lists_within_their_limits(twin, &mut found);
+    values_in_their_ranges(twin, &mut found);
+    aggregates_are_sound(twin, &mut found);
+    names_are_unique(twin, &mut found);
+    escalations_are_sound(twin, &mut found);
+    identity_is_sound(twin, &mut found);
+    let mut settled = twin.clone();
+    settled.settle_guards();
+    if settled.guards != twin.guards {
+        found.push("guards of something that is not there".to_owned());
+    }
+    found
+}
+
+fn lists_within_their_limits(twin: &Twin, found: &mut Vec<String>) {
     let mut within = |what: &str, len: usize, max: usize| {
         if len > max {
             found.push(format!("{len} {what}, at most {max} allowed"));
@@ -43,11 +58,16 @@ pub fn violations(twin: &Twin) -> Vec<String> {
         let what = format!("entries of window {}", window.name);
         within(&what, window.entries.len(), limits::WINDOW_ENTRIES);
     }
-    for (at, meeting) in twin.met.iter().enumerate() {
-        if twin.met[..at].iter().any(|known| known.id == meeting.id) {
-            found.push(format!("met {} twice", meeting.scope));
-        }
+    for known in &twin.profile.preferences {
+        within(
+            &format!("choices of {}", known.key),
+            known.choices.len(),
+            limits::PREFERENCE_VALUES,
+        );
     }
+}
+
+fn values_in_their_ranges(twin: &Twin, found: &mut Vec<String>) {
     if let Some(sentiment) = &twin.sentiment {
         let courses = sentiment.channels.iter().map(|(_, course)| course);
         for course in courses.chain([&sentiment.overall]) {
@@ -68,9 +88,6 @@ pub fn violations(twin: &Twin) -> Vec<String> {
         }
     }
     for known in &twin.profile.preferences {
-        if known.choices.len() > limits::PREFERENCE_VALUES {
-            found.push(format!("{} choices of {}", known.choices.len(), known.key));
-        }
         for choice in &known.choices {
             if !(choice.weight >= 0.0 && choice.against >= 0.0) {
                 let Choice { value, weight, against, .. } = choice;
@@ -78,13 +95,9 @@ pub fn violations(twin: &Twin) -> Vec<String> {
             }
         }
     }
-    unique("timer", twin.timers.iter().map(|timer| &*timer.name), &mut found);
-    unique("need", twin.needs.iter().map(|need| &*need.name), &mut found);
-    unique("signal", twin.context.iter().map(|signal| &*signal.name), &mut found);
-    unique("interaction", twin.interactions.iter().map(|known| &*known.id), &mut found);
-    unique("trial", twin.trials.iter().map(|trial| &*trial.experiment), &mut found);
-    unique("case", twin.cases.iter().map(|case| &*case.id), &mut found);
-    unique("escalation", twin.escalations.iter().map(|known| &*known.id), &mut found);
+}
+
+fn escalations_are_sound(twin: &Twin, found: &mut Vec<String>) {
     for (at, known) in twin.escalations.iter().enumerate() {
         if known.is_claimed() && known.agent.is_none() {
             found.push(format!("nobody holds the escalation {}, which is claimed", known.id));
@@ -101,19 +114,14 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     if due.is_some() && !is_timed && twin.timers.len() < limits::TIMERS {
         found.push("a deadline of an escalation without a timer".to_owned());
     }
-    let mut settled = twin.clone();
-    settled.settle_guards();
-    if settled.guards != twin.guards {
-        found.push("guards of something that is not there".to_owned());
-    }
-    unique("window", twin.tallies.windows.iter().map(|one| &*one.name), &mut found);
-    unique("counter", twin.tallies.counters.iter().map(|one| &*one.name), &mut found);
+}
+
+fn aggregates_are_sound(twin: &Twin, found: &mut Vec<String>) {
     for window in &twin.tallies.windows {
         if !window.entries.is_sorted_by_key(|entry| entry.at) {
             found.push(format!("entries of window {} are out of order", window.name));
         }
     }
-    unique("activity", twin.tallies.activities.iter().map(|one| &*one.name), &mut found);
     for known in &twin.tallies.activities {
         let is_sound = known.first <= known.last
             && [known.recent, known.lasting].iter().all(|sum| (0.0..=f64::MAX).contains(sum));
@@ -124,7 +132,9 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     for counter in twin.tallies.counters.iter().filter(|counter| !counter.value.is_finite()) {
         found.push(format!("counter {} is {}", counter.name, counter.value));
     }
-    unique("identifier", twin.identifiers.iter().map(|known| known.customer.as_str()), &mut found);
+}
+
+fn identity_is_sound(twin: &Twin, found: &mut Vec<String>) {
     if twin.identifiers.iter().any(|known| known.customer == twin.customer) {
         found.push("a twin's own identifier among the others".to_owned());
     }
@@ -134,7 +144,25 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     if twin.seen < twin.born && twin.timeline.total() > 0 {
         found.push(format!("seen {} before born {}", twin.seen, twin.born));
     }
-    found
+}
+
+fn names_are_unique(twin: &Twin, found: &mut Vec<String>) {
+    unique("timer", twin.timers.iter().map(|timer| &*timer.name), found);
+    unique("need", twin.needs.iter().map(|need| &*need.name), found);
+    unique("signal", twin.context.iter().map(|signal| &*signal.name), found);
+    unique("interaction", twin.interactions.iter().map(|known| &*known.id), found);
+    unique("trial", twin.trials.iter().map(|trial| &*trial.experiment), found);
+    unique("case", twin.cases.iter().map(|case| &*case.id), found);
+    unique("escalation", twin.escalations.iter().map(|known| &*known.id), found);
+    unique("window", twin.tallies.windows.iter().map(|one| &*one.name), found);
+    unique("counter", twin.tallies.counters.iter().map(|one| &*one.name), found);
+    unique("activity", twin.tallies.activities.iter().map(|one| &*one.name), found);
+    unique("identifier", twin.identifiers.iter().map(|known| known.customer.as_str()), found);
+    for (at, meeting) in twin.met.iter().enumerate() {
+        if twin.met[..at].iter().any(|known| known.id == meeting.id) {
+            found.push(format!("met {} twice", meeting.scope));
+        }
+    }
 }
 
 fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, found: &mut Vec<String>) {

@@ -1,7 +1,7 @@
 //! The view of one twin for a policy's expressions and templates.
 
 use super::{MessageContent, ReactionContext, matching, resume};
-use crate::event::{self, Event, EventKind, Map, Value, Zone};
+use crate::event::{self, Event, EventKind, Map, Time, Value, Zone};
 use crate::policy::{ActivityMetric, Found, Path, Policy, Root, Scope, SourceLocation};
 use crate::twin::input::Cause;
 use crate::twin::state::{Interaction, Need, Twin, Window, place};
@@ -71,14 +71,10 @@ impl Scope for View<'_> {
         let twin = self.twin;
         let now = self.context.input.at;
         let mut names = path.names();
-        if path.root == Root::Now {
-            return Found::Time(now);
-        }
-        if path.root == Root::Dissatisfaction {
-            let rule = self.context.policy.dissatisfaction.as_ref();
-            return rule.map_or(Found::Missing, |rule| {
-                Found::Float(twin.dissatisfaction_by(rule, self).index)
-            });
+        match path.root {
+            Root::Now => return Found::Time(now),
+            Root::Dissatisfaction => return self.dissatisfaction(),
+            _ => {}
         }
         let Some(first) = names.next() else { return Found::Missing };
         match path.root {
@@ -104,42 +100,9 @@ impl Scope for View<'_> {
                 interaction(resume::best(twin, self.context), names)
             }
             Root::Interactions => interaction(twin.open_interaction(first), names),
-            Root::Cases if first == "open" => {
-                let open = twin.cases.iter().filter(|case| case.is_open()).count();
-                Found::Int(open as i64)
-            }
-            Root::Cases => {
-                let case = twin.cases.iter().find(|case| &*case.id == first);
-                match (case, names.next()) {
-                    (Some(case), Some("state")) => Found::Text(&case.state),
-                    (Some(case), Some("topic")) => text(case.topic.as_deref()),
-                    (Some(case), Some("opened")) => case.opened.map_or(Found::Missing, Found::Time),
-                    (Some(case), Some("due")) => case.due.map_or(Found::Missing, Found::Time),
-                    _ => Found::Missing,
-                }
-            }
-            Root::Contacts => match (twin.last_contact(first), names.next()) {
-                (Some(contact), Some("at")) => Found::Time(contact.at),
-                (Some(contact), Some("channel")) => Found::Text(&contact.channel),
-                (Some(contact), Some("outcome")) => {
-                    text(contact.outcome.map(|outcome| outcome.kind.name()))
-                }
-                _ => Found::Missing,
-            },
-            Root::Sentiment => match (&twin.sentiment, first, names.next()) {
-                (None, "messages", _) => Found::Int(0),
-                (None, "channels", _) => Found::Missing,
-                (None, ..) => Found::Float(0.0),
-                (Some(known), "level", _) => Found::Float(known.overall.level(now)),
-                (Some(known), "trend", _) => Found::Float(known.overall.trend(now)),
-                (Some(known), "volatility", _) => Found::Float(known.overall.volatility()),
-                (Some(known), "urgency", _) => Found::Float(known.urgency(now)),
-                (Some(known), "messages", _) => Found::Int(known.overall.messages.into()),
-                (Some(known), "channels", Some(channel)) => known
-                    .channel(channel)
-                    .map_or(Found::Missing, |course| Found::Float(course.level(now))),
-                _ => Found::Missing,
-            },
+            Root::Cases => case(twin, first, names.next()),
+            Root::Contacts => contact(twin, first, names.next()),
+            Root::Sentiment => sentiment(twin, first, names.next(), now),
             Root::Customer => match first {
                 "id" => Found::Text(twin.customer.as_str()),
                 "known_since" => Found::Time(twin.born),
@@ -153,33 +116,12 @@ impl Scope for View<'_> {
                 (Some(need), "evidence") => Found::Text(&need.evidence),
                 _ => Found::Missing,
             },
-            Root::Windows => {
-                match (self.context.policy.tallies.window(first), twin.tallies.window(first)) {
-                    (None, _) => Found::Missing,
-                    (Some(keep), Some(known)) if known.keep == keep => {
-                        known.read(self.context.lived(twin))
-                    }
-                    (Some(keep), _) => Window::nothing(keep),
-                }
-            }
+            Root::Windows => self.window(first),
             Root::Counters => {
                 let lived = self.context.lived(twin);
                 Found::Float(twin.tallies.counter(first).map_or(0.0, |known| known.read(lived)))
             }
-            Root::Activities => {
-                let rule = self.context.policy.tallies.activity(first);
-                match (
-                    rule,
-                    names.next().and_then(ActivityMetric::of),
-                    twin.tallies.activity(first),
-                ) {
-                    (Some(rule), Some(figure), Some(known)) => {
-                        known.read(rule, figure, self.context.lived(twin))
-                    }
-                    (Some(_), Some(ActivityMetric::Times), None) => Found::Int(0),
-                    _ => Found::Missing,
-                }
-            }
+            Root::Activities => self.activity(first, names.next()),
             Root::Experiments => {
                 let experiment = self.context.policy.experiments.get(first);
                 let experiment = experiment.filter(|_| self.context.is_personal);
@@ -193,6 +135,36 @@ impl Scope for View<'_> {
 }
 
 impl View<'_> {
+    fn dissatisfaction(&self) -> Found<'_> {
+        let rule = self.context.policy.dissatisfaction.as_ref();
+        rule.map_or(Found::Missing, |rule| {
+            Found::Float(self.twin.dissatisfaction_by(rule, self).index)
+        })
+    }
+
+    fn window(&self, name: &str) -> Found<'_> {
+        let tallies = &self.context.policy.tallies;
+        match (tallies.window(name), self.twin.tallies.window(name)) {
+            (None, _) => Found::Missing,
+            (Some(keep), Some(known)) if known.keep == keep => {
+                known.read(self.context.lived(self.twin))
+            }
+            (Some(keep), _) => Window::nothing(keep),
+        }
+    }
+
+    fn activity(&self, name: &str, metric: Option<&str>) -> Found<'_> {
+        let rule = self.context.policy.tallies.activity(name);
+        let metric = metric.and_then(ActivityMetric::of);
+        match (rule, metric, self.twin.tallies.activity(name)) {
+            (Some(rule), Some(metric), Some(known)) => {
+                known.read(rule, metric, self.context.lived(self.twin))
+            }
+            (Some(_), Some(ActivityMetric::Times), None) => Found::Int(0),
+            _ => Found::Missing,
+        }
+    }
+
     fn event<'b>(&self, first: &str, mut names: impl Iterator<Item = &'b str>) -> Found<'_> {
         let input = self.context.input;
         match (&input.cause, first) {
@@ -332,6 +304,54 @@ fn interaction<'a, 'b>(
 }
 
 /// Escalations, without their reasons, which may be derived from sensitive data.
+fn case<'a>(twin: &'a Twin, id: &str, field: Option<&str>) -> Found<'a> {
+    if id == "open" {
+        let open = twin.cases.iter().filter(|case| case.is_open()).count();
+        return Found::Int(open as i64);
+    }
+    match (twin.cases.iter().find(|case| &*case.id == id), field) {
+        (Some(case), Some("state")) => Found::Text(&case.state),
+        (Some(case), Some("topic")) => text(case.topic.as_deref()),
+        (Some(case), Some("opened")) => case.opened.map_or(Found::Missing, Found::Time),
+        (Some(case), Some("due")) => case.due.map_or(Found::Missing, Found::Time),
+        _ => Found::Missing,
+    }
+}
+
+fn contact<'a>(twin: &'a Twin, action: &str, field: Option<&str>) -> Found<'a> {
+    match (twin.last_contact(action), field) {
+        (Some(contact), Some("at")) => Found::Time(contact.at),
+        (Some(contact), Some("channel")) => Found::Text(&contact.channel),
+        (Some(contact), Some("outcome")) => {
+            text(contact.outcome.map(|outcome| outcome.kind.name()))
+        }
+        _ => Found::Missing,
+    }
+}
+
+/// A customer of whom no message was read has a level of 0.
+fn sentiment<'a>(twin: &'a Twin, metric: &str, channel: Option<&str>, now: Time) -> Found<'a> {
+    let Some(known) = &twin.sentiment else {
+        return match metric {
+            "messages" => Found::Int(0),
+            "channels" => Found::Missing,
+            _ => Found::Float(0.0),
+        };
+    };
+    match (metric, channel) {
+        ("level", _) => Found::Float(known.overall.level(now)),
+        ("trend", _) => Found::Float(known.overall.trend(now)),
+        ("volatility", _) => Found::Float(known.overall.volatility()),
+        ("urgency", _) => Found::Float(known.urgency(now)),
+        ("messages", _) => Found::Int(known.overall.messages.into()),
+        ("channels", Some(channel)) => {
+            let course = known.channel(channel);
+            course.map_or(Found::Missing, |course| Found::Float(course.level(now)))
+        }
+        _ => Found::Missing,
+    }
+}
+
 fn escalations<'a>(twin: &'a Twin, first: &str, field: Option<&str>) -> Found<'a> {
     match (first, twin.last_escalation(), field) {
         ("open", ..) => Found::Int(twin.open_escalations().count() as i64),

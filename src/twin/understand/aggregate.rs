@@ -1,8 +1,10 @@
 //! Counts an input in the policy's aggregates.
 
+use std::time::Duration;
+
 use crate::config::limits;
-use crate::event::{Value, cut};
-use crate::policy::{Aggregate, AggregateKind, EvalError, Expression, Truth};
+use crate::event::{Time, Value, cut};
+use crate::policy::{Aggregate, AggregateFunction, AggregateKind, EvalError, Expression, Truth};
 use crate::twin::moment::{ReactionContext, View};
 use crate::twin::note::Notes;
 use crate::twin::state::guard::both;
@@ -68,65 +70,18 @@ fn count_one(
     let made_of = both(made_of, of_input);
     // A late input does not move time back.
     let (at, now) = (context.input.came, context.lived(twin));
+    let name = &aggregate.name;
     match &aggregate.measure {
         AggregateKind::Window { over, keep, of } => {
-            let value = match of {
-                None => Value::Null,
-                Some(of) => match of.value(&view)? {
-                    // An input without the value is not counted.
-                    Value::Null => return Ok(()),
-                    value @ (Value::Int(_) | Value::UInt(_) | Value::Float(_)) => value,
-                    // The error tells what was found instead of a number.
-                    _ if keep.needs_numbers() => return of.number(&view).map(drop),
-                    Value::Text(text) => Value::from(cut(&text, limits::NAME_BYTES)),
-                    Value::List(_) | Value::Map(_) => {
-                        notes.limit("TEXT_BYTES");
-                        return Ok(());
-                    }
-                    value => value,
-                },
+            let Some(value) = counted_value(of.as_ref(), *keep, &view, notes)? else {
+                return Ok(());
             };
-            let windows = &mut twin.tallies.windows;
-            let position = match windows.iter().position(|known| known.name == aggregate.name) {
-                Some(position) => position,
-                None => {
-                    windows.push(Window::new(&aggregate.name, *keep, *over));
-                    windows.len() - 1
-                }
-            };
-            let window = &mut windows[position];
-            if window.keep != *keep {
-                // The policy's definition has changed, and nothing has been counted by the new one.
-                *window = Window::new(&aggregate.name, *keep, *over);
-            }
-            window.over = *over;
+            let window = window_of(&mut twin.tallies.windows, name, *keep, *over);
             window.add(Counted { at, count: 1, value }, now, notes);
-            twin.add_guard(kind, &aggregate.name, made_of);
         }
         AggregateKind::Counter { half_life, by } => {
             let by = by.number(&view)?;
-            let counters = &mut twin.tallies.counters;
-            let Some(known) = counters.iter_mut().find(|known| known.name == aggregate.name) else {
-                counters.push(Counter {
-                    name: aggregate.name.clone(),
-                    half_life: *half_life,
-                    value: by,
-                    at,
-                });
-                twin.add_guard(kind, &aggregate.name, made_of);
-                return Ok(());
-            };
-            if known.half_life != *half_life {
-                // Up to now the value fades with the old half-life.
-                *known = Counter {
-                    value: known.read(now),
-                    at: known.at.max(now),
-                    half_life: *half_life,
-                    name: known.name.clone(),
-                };
-            }
-            known.add(by, at);
-            twin.add_guard(kind, &aggregate.name, made_of);
+            add_to_counter(&mut twin.tallies.counters, name, *half_life, by, (at, now));
         }
         AggregateKind::Activity(rule) => {
             // An occurrence without a value counts all the same.
@@ -134,9 +89,77 @@ fn count_one(
                 Some(value) => value.value(&view)?.as_number().unwrap_or(0.0),
                 None => 1.0,
             };
-            Activity::count(&mut twin.tallies.activities, &aggregate.name, rule, value, at);
-            twin.add_guard(kind, &aggregate.name, made_of);
+            Activity::count(&mut twin.tallies.activities, name, rule, value, at);
         }
     }
+    twin.add_guard(kind, name, made_of);
     Ok(())
+}
+
+/// The value that a window counts; none: the input is not counted.
+fn counted_value(
+    of: Option<&Expression>,
+    keep: AggregateFunction,
+    view: &View<'_>,
+    notes: &mut Notes,
+) -> Result<Option<Value>, EvalError> {
+    let Some(of) = of else { return Ok(Some(Value::Null)) };
+    Ok(match of.value(view)? {
+        // An input without the value is not counted.
+        Value::Null => None,
+        value @ (Value::Int(_) | Value::UInt(_) | Value::Float(_)) => Some(value),
+        // The error tells what was found instead of a number.
+        _ if keep.needs_numbers() => of.number(view).map(|_| None)?,
+        Value::Text(text) => Some(Value::from(cut(&text, limits::NAME_BYTES))),
+        Value::List(_) | Value::Map(_) => {
+            notes.limit("TEXT_BYTES");
+            None
+        }
+        value => Some(value),
+    })
+}
+
+/// The window of this name, as the policy defines it now.
+fn window_of<'a>(
+    windows: &'a mut Vec<Window>,
+    name: &str,
+    keep: AggregateFunction,
+    over: Duration,
+) -> &'a mut Window {
+    let known = windows.iter().position(|known| *known.name == *name);
+    let position = known.unwrap_or_else(|| {
+        windows.push(Window::new(name, keep, over));
+        windows.len() - 1
+    });
+    let window = &mut windows[position];
+    if window.keep != keep {
+        // The policy's definition has changed, and nothing has been counted by the new one.
+        *window = Window::new(name, keep, over);
+    }
+    window.over = over;
+    window
+}
+
+/// Adds to the counter of this name, for an input that came at a time, and now.
+fn add_to_counter(
+    counters: &mut Vec<Counter>,
+    name: &str,
+    half_life: Duration,
+    by: f64,
+    (at, now): (Time, Time),
+) {
+    let Some(known) = counters.iter_mut().find(|known| *known.name == *name) else {
+        counters.push(Counter { name: name.into(), half_life, value: by, at });
+        return;
+    };
+    if known.half_life != half_life {
+        // Up to now the value fades with the old half-life.
+        *known = Counter {
+            value: known.read(now),
+            at: known.at.max(now),
+            half_life,
+            name: known.name.clone(),
+        };
+    }
+    known.add(by, at);
 }

@@ -3,7 +3,8 @@
 use crate::config::limits;
 use crate::event::Value;
 use crate::policy::{
-    Due, EvalError, Expression, Path, Purposes, Rule, RuleStep, SourceLocation, Template,
+    Due, EvalError, Expression, NeedDefinition, Path, Purposes, Rule, RuleStep, SourceLocation,
+    Template,
 };
 use crate::twin::effect::Effect;
 use crate::twin::escalation::{self, NewEscalation};
@@ -45,35 +46,17 @@ impl RuleRun<'_, '_> {
     }
 
     fn try_take(&mut self, step: &RuleStep) -> Result<(), EvalError> {
-        let now = self.context.input.at;
         let policy = self.context.policy;
         match step {
             RuleStep::Raise { need, strength, until, because } => {
-                let read = [Some(strength.paths()), until.as_ref().map(Expression::paths)];
-                let words = because.as_ref().map(Template::paths);
-                let made_of = self.made_of(read.into_iter().chain([words]).flatten());
-                let strength = self.read(strength, Expression::number)?;
-                let until = match until {
-                    Some(until) => Some(self.read(until, Expression::time)?),
-                    None => None,
-                };
-                let evidence = self.say(because.as_ref());
-                let need = &policy.needs[*need];
-                let lives = self.twin.raise(need, strength, until, &evidence, now, self.notes);
-                if lives {
-                    self.twin.add_guard(Derived::Need, &need.name, made_of);
-                }
-                self.requests.needs_moved |= lives;
+                self.raise(&policy.needs[*need], strength, until.as_ref(), because.as_ref())?;
             }
             RuleStep::Strengthen { need, by } => {
+                let need = &policy.needs[*need];
                 let made_of = self.made_of([by.paths()].into_iter());
                 let by = self.read(by, Expression::number)?;
-                let need = &policy.needs[*need];
-                let lives = self.twin.strengthen(need, by, now);
-                if lives {
-                    self.twin.add_guard(Derived::Need, &need.name, made_of);
-                }
-                self.requests.needs_moved |= lives;
+                let lives = self.twin.strengthen(need, by, self.context.input.at);
+                self.note_moved(lives, &need.name, made_of);
             }
             RuleStep::Satisfy { need: position } => {
                 let need = &policy.needs[*position];
@@ -81,56 +64,33 @@ impl RuleRun<'_, '_> {
                 self.twin.satisfy(need);
                 self.unguard(Derived::Need, &need.name);
             }
-            RuleStep::Set { fact, value } => match self.read(value, Expression::value)? {
-                Value::Null => {
-                    self.twin.facts.remove(fact);
-                    self.twin.fact_dates.clear(fact);
-                    self.unguard(Derived::Fact, fact);
-                }
-                new => {
-                    let made_of = self.made_of([value.paths()].into_iter());
-                    self.keep_fact(fact, &new, made_of);
-                }
-            },
+            RuleStep::Set { fact, value } => self.set(fact, value)?,
             RuleStep::Problem { topic } => {
                 let topic = self.say(Some(topic));
                 self.twin.note_problem(&topic, None, self.context, self.notes);
             }
             RuleStep::Prefer { .. } if !self.context.is_personal => {}
-            RuleStep::Prefer { key, value } => match self.read(value, Expression::value)? {
-                Value::Null => {}
-                _ if self.made_of([value.paths()].into_iter()).is_some() => {
-                    self.notes.policy(
-                        &self.rule.place,
-                        "a preference cannot be inferred from a sensitive fact",
-                    );
-                }
-                value => {
+            RuleStep::Prefer { key, value } => {
+                if let Some(value) = self.preferred(value)? {
                     // The current input is the newest entry.
                     let number = self.twin.timeline.total().saturating_sub(1);
-                    let speaks = PreferenceSign::For(1.0);
-                    let evidence = Evidence { key, value: &value, speaks, number, at: now };
+                    let (speaks, at) = (PreferenceSign::For(1.0), self.context.input.at);
+                    let evidence = Evidence { key, value: &value, speaks, number, at };
                     let rule = &policy.preferences[key];
                     self.twin.profile.prefer_shown(&evidence, rule, self.notes);
                 }
-            },
-            RuleStep::Declare { key, value } => match self.read(value, Expression::value)? {
-                Value::Null => {}
-                _ if self.made_of([value.paths()].into_iter()).is_some() => {
-                    self.notes.policy(
-                        &self.rule.place,
-                        "a preference cannot be inferred from a sensitive fact",
-                    );
-                }
-                value => {
-                    let rule = policy.preferences.get(key);
-                    let said = self.context.input.said;
+            }
+            RuleStep::Declare { key, value } => {
+                if let Some(value) = self.preferred(value)? {
+                    let (rule, said) = (policy.preferences.get(key), self.context.input.said);
                     self.twin.profile.declare(key, &value, rule, said, self.notes);
                 }
-            },
+            }
             RuleStep::Start { timer, due, every, catch_up } => {
                 let due = match due {
-                    Due::After(span) => now + self.read(span, Expression::span)?,
+                    Due::After(span) => {
+                        self.context.input.at + self.read(span, Expression::span)?
+                    }
                     Due::At(time) => self.read(time, Expression::time)?,
                 };
                 let timer = Timer { name: timer.clone(), due, every: *every, catch_up: *catch_up };
@@ -147,17 +107,74 @@ impl RuleRun<'_, '_> {
                 let (effects, notes) = (&mut *self.effects, &mut *self.notes);
                 escalation::escalate(self.twin, &opening, self.context, effects, notes);
             }
-            RuleStep::Act { action } => {
-                let known = self.requests.proposed.iter_mut().find(|(known, _)| known == action);
-                match (known, &self.made_of) {
-                    // One reason without restrictions is enough.
-                    (Some((_, made_of)), None) => *made_of = None,
-                    (Some(_), Some(_)) => {}
-                    (None, made_of) => self.requests.proposed.push((*action, made_of.clone())),
-                }
+            RuleStep::Act { action } => self.propose(*action),
+        }
+        Ok(())
+    }
+
+    fn raise(
+        &mut self,
+        need: &NeedDefinition,
+        strength: &Expression,
+        until: Option<&Expression>,
+        because: Option<&Template>,
+    ) -> Result<(), EvalError> {
+        let read = [Some(strength.paths()), until.map(Expression::paths)];
+        let made_of =
+            self.made_of(read.into_iter().chain([because.map(Template::paths)]).flatten());
+        let strength = self.read(strength, Expression::number)?;
+        let until = until.map(|until| self.read(until, Expression::time)).transpose()?;
+        let (evidence, now) = (self.say(because), self.context.input.at);
+        let lives = self.twin.raise(need, strength, until, &evidence, now, self.notes);
+        self.note_moved(lives, &need.name, made_of);
+        Ok(())
+    }
+
+    /// Notes that a need was raised or strengthened, if it is alive.
+    fn note_moved(&mut self, lives: bool, need: &str, made_of: Option<Purposes>) {
+        if lives {
+            self.twin.add_guard(Derived::Need, need, made_of);
+        }
+        self.requests.needs_moved |= lives;
+    }
+
+    fn set(&mut self, fact: &str, value: &Expression) -> Result<(), EvalError> {
+        match self.read(value, Expression::value)? {
+            Value::Null => {
+                self.twin.facts.remove(fact);
+                self.twin.fact_dates.clear(fact);
+                self.unguard(Derived::Fact, fact);
+            }
+            new => {
+                let made_of = self.made_of([value.paths()].into_iter());
+                self.keep_fact(fact, &new, made_of);
             }
         }
         Ok(())
+    }
+
+    /// The value for a preference; none if it is missing, or derived from a sensitive fact.
+    fn preferred(&mut self, value: &Expression) -> Result<Option<Value>, EvalError> {
+        let found = self.read(value, Expression::value)?;
+        if found == Value::Null {
+            return Ok(None);
+        }
+        if self.made_of([value.paths()].into_iter()).is_some() {
+            let why = "a preference cannot be inferred from a sensitive fact";
+            self.notes.policy(&self.rule.place, why);
+            return Ok(None);
+        }
+        Ok(Some(found))
+    }
+
+    fn propose(&mut self, action: usize) {
+        let known = self.requests.proposed.iter_mut().find(|(known, _)| *known == action);
+        match (known, &self.made_of) {
+            // One reason without restrictions is enough.
+            (Some((_, made_of)), None) => *made_of = None,
+            (Some(_), Some(_)) => {}
+            (None, made_of) => self.requests.proposed.push((action, made_of.clone())),
+        }
     }
 
     /// Whether the rule reads only the customer's current message.
