@@ -153,6 +153,20 @@ impl Activity {
     }
 }
 
+impl Mergeable for Activity {
+    fn is_same(&self, other: &Activity) -> bool {
+        self.name == other.name
+    }
+
+    fn merge(&mut self, other: &Activity) {
+        Activity::merge(self, other);
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.last, &*self.name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -328,19 +342,5 @@ usual = "10d"
             let left = both(&both(&one, &two), &three);
             prop_assert_eq!(told(&left), told(&both(&one, &both(&two, &three))));
         }
-    }
-}
-
-impl Mergeable for Activity {
-    fn is_same(&self, other: &Activity) -> bool {
-        self.name == other.name
-    }
-
-    fn merge(&mut self, other: &Activity) {
-        Activity::merge(self, other);
-    }
-
-    fn rank(&self) -> impl Ord {
-        (self.last, &*self.name)
     }
 }

@@ -310,9 +310,6 @@ impl AggregateState {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 impl Mergeable for Window {
     fn is_same(&self, other: &Window) -> bool {
         self.name == other.name
@@ -340,3 +337,6 @@ impl Mergeable for Counter {
         (self.at, &*self.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,22 +7,6 @@ use super::Mergeable;
 use super::merge::outranks;
 use crate::event::{Channel, Time};
 
-impl Mergeable for EscalationRecord {
-    fn is_same(&self, other: &EscalationRecord) -> bool {
-        self.id == other.id
-    }
-
-    fn merge(&mut self, other: &EscalationRecord) {
-        if outranks((self.touched, self), (other.touched, other)) {
-            self.clone_from(other);
-        }
-    }
-
-    fn rank(&self) -> impl Ord {
-        (self.is_open(), self.touched, &*self.id)
-    }
-}
-
 /// The state of an escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -134,5 +118,21 @@ impl EscalationRecord {
     pub(in crate::twin) fn held_by(&self) -> String {
         let agent = self.agent.as_deref().unwrap_or("an unnamed agent");
         format!("claimed by `{agent}` since {}", self.touched)
+    }
+}
+
+impl Mergeable for EscalationRecord {
+    fn is_same(&self, other: &EscalationRecord) -> bool {
+        self.id == other.id
+    }
+
+    fn merge(&mut self, other: &EscalationRecord) {
+        if outranks((self.touched, self), (other.touched, other)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.is_open(), self.touched, &*self.id)
     }
 }

@@ -5,6 +5,21 @@ use serde::{Deserialize, Serialize};
 use super::Mergeable;
 use crate::event::Time;
 
+/// What the twin believes the customer wants now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Need {
+    /// The name of the policy's need.
+    pub name: Box<str>,
+    /// Its strength, above 0 up to 1.
+    pub strength: f64,
+    /// The reason, for people to read.
+    pub evidence: Box<str>,
+    /// When it was first raised.
+    pub raised: Time,
+    /// When it expires.
+    pub until: Time,
+}
+
 impl Mergeable for Need {
     fn is_same(&self, other: &Need) -> bool {
         self.name == other.name
@@ -26,19 +41,4 @@ impl Mergeable for Need {
         // The bits of positive numbers have the same order as the numbers.
         (self.strength.to_bits(), &*self.name)
     }
-}
-
-/// What the twin believes the customer wants now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Need {
-    /// The name of the policy's need.
-    pub name: Box<str>,
-    /// Its strength, above 0 up to 1.
-    pub strength: f64,
-    /// The reason, for people to read.
-    pub evidence: Box<str>,
-    /// When it was first raised.
-    pub raised: Time,
-    /// When it expires.
-    pub until: Time,
 }

@@ -19,20 +19,6 @@ pub(in crate::twin) const CHANNEL: &str = "channel";
 /// The preference for an hour of the day, 0 to 23, in the customer's own time zone.
 pub(in crate::twin) const HOUR: &str = "hour";
 
-impl Mergeable for Preference {
-    fn is_same(&self, other: &Preference) -> bool {
-        self.key == other.key
-    }
-
-    fn merge(&mut self, other: &Preference) {
-        Preference::merge(self, other);
-    }
-
-    fn rank(&self) -> impl Ord {
-        (self.stays(), &*self.key)
-    }
-}
-
 impl Preference {
     /// Removes the choices, and the declared value if that is unchanged, that came with `brought`;
     /// returns what is given back.
@@ -381,6 +367,20 @@ impl Choice {
 /// A total order of values that is always the same.
 fn in_order(left: &Value, right: &Value) -> Ordering {
     if left == right { Ordering::Equal } else { left.to_string().cmp(&right.to_string()) }
+}
+
+impl Mergeable for Preference {
+    fn is_same(&self, other: &Preference) -> bool {
+        self.key == other.key
+    }
+
+    fn merge(&mut self, other: &Preference) {
+        Preference::merge(self, other);
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.stays(), &*self.key)
+    }
 }
 
 #[cfg(test)]

@@ -6,22 +6,6 @@ use super::Mergeable;
 use super::merge::outranks;
 use crate::event::{Channel, Sensitivity, Time, Value};
 
-impl Mergeable for Signal {
-    fn is_same(&self, other: &Signal) -> bool {
-        self.name == other.name
-    }
-
-    fn merge(&mut self, other: &Signal) {
-        if outranks((self.at, self), (other.at, other)) {
-            self.clone_from(other);
-        }
-    }
-
-    fn rank(&self) -> impl Ord {
-        (self.stale_at.unwrap_or(Time::MAX), self.at, &*self.name)
-    }
-}
-
 /// A live fact from a system, with its source, its time and its freshness limit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Signal {
@@ -46,5 +30,21 @@ impl Signal {
     /// Whether it may still be used.
     pub fn is_fresh(&self, now: Time) -> bool {
         self.value != Value::Null && self.stale_at.is_none_or(|stale_at| now < stale_at)
+    }
+}
+
+impl Mergeable for Signal {
+    fn is_same(&self, other: &Signal) -> bool {
+        self.name == other.name
+    }
+
+    fn merge(&mut self, other: &Signal) {
+        if outranks((self.at, self), (other.at, other)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.stale_at.unwrap_or(Time::MAX), self.at, &*self.name)
     }
 }

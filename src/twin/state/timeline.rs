@@ -28,23 +28,6 @@ pub struct PastEntry {
     pub text: Box<str>,
 }
 
-impl Mergeable for PastEntry {
-    fn is_same(&self, other: &PastEntry) -> bool {
-        self.fingerprint == other.fingerprint
-    }
-
-    /// Both identifiers received the same input: the first time wins.
-    fn merge(&mut self, other: &PastEntry) {
-        if (other.at, text(other)) < (self.at, text(self)) {
-            self.clone_from(other);
-        }
-    }
-
-    fn rank(&self) -> impl Ord {
-        (self.at, self.fingerprint)
-    }
-}
-
 /// The kind of input of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
@@ -465,6 +448,23 @@ impl Serialize for Timeline {
 impl fmt::Debug for Timeline {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Mergeable for PastEntry {
+    fn is_same(&self, other: &PastEntry) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+
+    /// Both identifiers received the same input: the first time wins.
+    fn merge(&mut self, other: &PastEntry) {
+        if (other.at, text(other)) < (self.at, text(self)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.at, self.fingerprint)
     }
 }
 

@@ -10,6 +10,19 @@ use super::merge::text;
 use crate::event::Time;
 use crate::policy::CatchUp;
 
+/// A pending timer. The twin's list is authoritative; the store's timer index only wakes the twin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timer {
+    /// Its name, unique within the twin.
+    pub name: Box<str>,
+    /// When it fires.
+    pub due: Time,
+    /// The interval after which it fires again; none: it fires once.
+    pub every: Option<Duration>,
+    /// How missed firings are handled.
+    pub catch_up: CatchUp,
+}
+
 impl Mergeable for Timer {
     fn is_same(&self, other: &Timer) -> bool {
         self.name == other.name
@@ -25,17 +38,4 @@ impl Mergeable for Timer {
     fn rank(&self) -> impl Ord {
         (Reverse(self.due), &*self.name)
     }
-}
-
-/// A pending timer. The twin's list is authoritative; the store's timer index only wakes the twin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Timer {
-    /// Its name, unique within the twin.
-    pub name: Box<str>,
-    /// When it fires.
-    pub due: Time,
-    /// The interval after which it fires again; none: it fires once.
-    pub every: Option<Duration>,
-    /// How missed firings are handled.
-    pub catch_up: CatchUp,
 }

@@ -6,26 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::Mergeable;
 use crate::event::Time;
 
-impl Mergeable for Trial {
-    fn is_same(&self, other: &Trial) -> bool {
-        self.experiment == other.experiment
-    }
-
-    /// The arm that the customer entered first wins.
-    fn merge(&mut self, other: &Trial) {
-        if (other.since, &other.arm) < (self.since, &self.arm) {
-            self.since = other.since;
-            self.arm.clone_from(&other.arm);
-        }
-        self.reached |= other.reached;
-        self.value += other.value;
-    }
-
-    fn rank(&self) -> impl Ord {
-        (self.since, &*self.experiment)
-    }
-}
-
 /// The customer's participation in an experiment, since the first decision that it concerns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
@@ -65,4 +45,24 @@ pub struct TrialUpdate {
     pub value: f64,
     /// The increase of the square of the customer's value.
     pub squares: f64,
+}
+
+impl Mergeable for Trial {
+    fn is_same(&self, other: &Trial) -> bool {
+        self.experiment == other.experiment
+    }
+
+    /// The arm that the customer entered first wins.
+    fn merge(&mut self, other: &Trial) {
+        if (other.since, &other.arm) < (self.since, &self.arm) {
+            self.since = other.since;
+            self.arm.clone_from(&other.arm);
+        }
+        self.reached |= other.reached;
+        self.value += other.value;
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.since, &*self.experiment)
+    }
 }

@@ -55,7 +55,7 @@ impl HeardMessage {
         at: String,
     ) -> Option<HeardMessage> {
         let tokens: Vec<&str> = subjects.tokens(subject)?.collect();
-        let message = Message { subjects, subject, headers, payload, at };
+        let message = TailedMessage { subjects, subject, headers, payload, at };
         match tokens[..] {
             ["events", channel, whose] => Some(message.event(channel, whose)),
             ["broadcast", _] => Some(message.broadcast()),
@@ -80,7 +80,7 @@ impl HeardMessage {
 }
 
 /// A message as it was received.
-struct Message<'a> {
+struct TailedMessage<'a> {
     subjects: &'a Subjects,
     subject: &'a str,
     headers: &'a [(&'a str, &'a str)],
@@ -88,7 +88,7 @@ struct Message<'a> {
     at: String,
 }
 
-impl Message<'_> {
+impl TailedMessage<'_> {
     fn event(self, channel: &str, whose: &str) -> HeardMessage {
         let raw = Raw {
             channel,
