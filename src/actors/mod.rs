@@ -27,6 +27,6 @@ pub use lookup::{
 };
 pub use partition::{
     AdvanceTime, AskTwin, Confirmed, Durable, EventsPulled, FatalError, GetTwin, HasAdvanced,
-    HoldScans, IsDrained, PartitionActor, PartitionSetup, SetDiskSpace, SetModels, SetPolicy,
-    StopPartition, TwinSnapshot,
+    HoldScans, IsDrained, PartitionActor, PartitionSetup, PullReceipt, SetDiskSpace, SetModels,
+    SetPolicy, StopPartition, TwinSnapshot,
 };

@@ -108,7 +108,6 @@ impl PartitionActor {
         } = setup;
         let me = context.address();
         round_replies::register(partition, me.clone());
-        let permits = std::collections::VecDeque::new();
         let mut shell = Shell {
             partition,
             me,
@@ -119,7 +118,6 @@ impl PartitionActor {
             floor,
             slow_lane: WrittenLane::default(),
             fatal,
-            permits,
             to_give_back: 0,
         };
         let mut machine =
@@ -224,21 +222,26 @@ fn give_back() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
-/// Delivers pulled events and their intake permit.
+/// What is due when a pull is durable.
+pub struct PullReceipt {
+    /// Acknowledges it.
+    pub acknowledgement: AckHandle,
+    /// The intake permit of its events, released then.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Delivers pulled events.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct EventsPulled {
     /// The pulled events.
-    pub pulled: Pulled<AckHandle>,
-    /// The intake permit, released when the pull is acknowledged.
-    pub permit: Option<OwnedSemaphorePermit>,
+    pub pulled: Pulled<PullReceipt>,
 }
 
 impl Handler<EventsPulled> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, pull: EventsPulled, context: &mut Context<PartitionActor>) {
-        self.shell.permits.extend(pull.permit);
         self.machine.pulled(pull.pulled, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }

@@ -1,18 +1,17 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Handler, Message};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::eraser::Eraser;
 use super::partition::{
-    CustomersFound, FatalError, GIVE_BACK, OutputsLoaded, PartitionActor, Rested, TimersLoaded,
-    TracesLoaded, TwinsLoaded,
+    CustomersFound, FatalError, GIVE_BACK, OutputsLoaded, PartitionActor, PullReceipt, Rested,
+    TimersLoaded, TracesLoaded, TwinsLoaded,
 };
 use super::round_replies;
 use super::twin::{RestTwin, RunBatch, TwinActor};
-use crate::bus::{AckHandle, Floor, Relay};
+use crate::bus::{Floor, Relay};
 use crate::event::{Customer, Output, WrittenLane};
 use crate::partition::{AskAnswer, Cleared, Host, Loads, TwinBatch, revive};
 use crate::store::{CommitHandle, Store};
@@ -31,8 +30,6 @@ pub(super) struct Shell {
     /// The slow lane as last written.
     pub(super) slow_lane: WrittenLane,
     pub(super) fatal: UnboundedSender<FatalError>,
-    /// Intake permits, released when their pulls are durable.
-    pub(super) permits: VecDeque<OwnedSemaphorePermit>,
     /// How many more times freed memory is to be returned.
     pub(super) to_give_back: u8,
 }
@@ -67,7 +64,7 @@ impl Shell {
 
 impl Host for Shell {
     type Address = Addr<TwinActor>;
-    type Token = AckHandle;
+    type Token = PullReceipt;
     type Reply = oneshot::Sender<AskAnswer>;
 
     fn activate(&mut self, twin: Box<Twin>) -> Addr<TwinActor> {
@@ -151,9 +148,9 @@ impl Host for Shell {
         self.committer.submit(self.partition, ticket, batch, urgency);
     }
 
-    fn acknowledge(&mut self, receipt: AckHandle) {
-        self.permits.pop_front();
-        receipt.committed();
+    fn acknowledge(&mut self, receipt: PullReceipt) {
+        drop(receipt.permit);
+        receipt.acknowledgement.committed();
     }
 
     fn answer(&mut self, reply: oneshot::Sender<AskAnswer>, answer: AskAnswer) {

@@ -7,7 +7,7 @@ use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::actors::{EventsPulled, FatalError, Partitions};
+use crate::actors::{EventsPulled, FatalError, Partitions, PullReceipt};
 use crate::bus::{self, Analyser, Intake};
 use crate::config::limits;
 use crate::event::Lane;
@@ -87,14 +87,15 @@ impl PartitionInboxes {
             let Some(address) = addresses.get(usize::from(part.partition)) else { continue };
             let permit = acquire(&self.room, part.deliveries.len()).await;
             self.told[usize::from(part.partition)] = is_last;
-            let pulled = Pulled { deliveries: part.deliveries, token: Some(part.receipt), is_last };
-            address.do_send(EventsPulled { pulled, permit });
+            let token = Some(PullReceipt { acknowledgement: part.receipt, permit });
+            let pulled = Pulled { deliveries: part.deliveries, token, is_last };
+            address.do_send(EventsPulled { pulled });
         }
         // Partitions without a part are notified only of changes.
         for (address, told) in addresses.iter().zip(&mut self.told) {
             if std::mem::replace(told, is_last) != is_last {
                 let pulled = Pulled { deliveries: Vec::new(), token: None, is_last };
-                address.do_send(EventsPulled { pulled, permit: None });
+                address.do_send(EventsPulled { pulled });
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::host::Surroundings;
+use super::surroundings::Surroundings;
 use crate::event::{Broadcast, Reason, Rejection, Time};
 use crate::tables::Scan;
 use crate::twin::{Action, LiveBroadcast, Reaction, Stage, Twin, World, react};

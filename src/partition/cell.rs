@@ -7,13 +7,13 @@ use smallvec::SmallVec;
 
 use super::index::{self, IndexChange};
 use super::shadow::{self, ShadowComparison};
+use super::surroundings::Surroundings;
 use crate::codec;
 use crate::event::{Customer, Time};
-use crate::models::Snapshot;
 use crate::policy::Policy;
 use crate::twin::{
-    Block, Broadcasts, ErasedTwin, Input, InputResult, Reaction, TimelineEnd, Twin,
-    WaitingEscalation, World, react,
+    Block, ErasedTwin, Input, InputResult, Reaction, TimelineEnd, Twin, WaitingEscalation, World,
+    react,
 };
 
 /// An input and its position in the round.
@@ -30,14 +30,10 @@ pub struct IndexedInput {
 pub struct TwinBatch {
     /// The inputs.
     pub inputs: SmallVec<[IndexedInput; 1]>,
-    /// The active policy.
-    pub policy: Arc<Policy>,
+    /// What all twins of a round react in.
+    pub surroundings: Arc<Surroundings>,
     /// The shadow policy.
     pub shadow: Option<Arc<Policy>>,
-    /// Active broadcasts.
-    pub broadcasts: Broadcasts,
-    /// The model snapshot.
-    pub models: Snapshot,
     /// Whether the twin must report its index rows even if nothing changed.
     pub is_indexing: bool,
     /// Delete the twin after the inputs, unless it was seen after this time.
@@ -188,17 +184,15 @@ impl TwinCell {
         batch: TwinBatch,
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> BatchResult {
-        let TwinBatch {
-            inputs, policy, shadow, broadcasts, models, is_indexing, is_measured, ..
-        } = batch;
+        let TwinBatch { inputs, surroundings, shadow, is_indexing, is_measured, .. } = batch;
         let (erasing, linked_by, linked_from) = (batch.erasing, batch.linked_by, batch.linked_from);
-        let world = World::of(&policy).with(&broadcasts).knowing(&models);
+        let (policy, world) = (&*surroundings.policy, surroundings.world());
         let rested = self.wake();
         let CellState::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
         let customer = twin.customer.clone();
         let is_indexed = !policy.indexed.is_empty();
         let stood = if is_indexed && !is_indexing {
-            index::standing(twin, &policy)
+            index::standing(twin, policy)
         } else {
             index::IndexedHashes::new()
         };
@@ -230,7 +224,7 @@ impl TwinCell {
                 None
             };
             let index = if is_indexed && (is_changed || is_indexing) {
-                index::changes(&stood, twin, &policy)
+                index::changes(&stood, twin, policy)
             } else {
                 Vec::new()
             };
@@ -408,8 +402,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::models::Snapshot;
     use crate::policy::{Files, load};
-    use crate::twin::Fired;
+    use crate::twin::{Broadcasts, Fired};
 
     fn policy(name: &str) -> Arc<Policy> {
         let policy = format!("[policy]\nname = \"{name}\"\nlanguages = [\"en\"]\n");
@@ -417,7 +412,8 @@ mod tests {
     }
 
     fn batch(names: &[&str]) -> TwinBatch {
-        let policy = policy("none");
+        let (broadcasts, models) = (Broadcasts::default(), Snapshot::nothing());
+        let surroundings = Surroundings { policy: policy("none"), broadcasts, models };
         let inputs = names.iter().zip(0..).map(|(name, order)| {
             let fired = Fired {
                 name: (*name).into(),
@@ -428,10 +424,8 @@ mod tests {
         });
         TwinBatch {
             inputs: inputs.collect(),
-            policy,
+            surroundings: Arc::new(surroundings),
             shadow: None,
-            broadcasts: Broadcasts::default(),
-            models: Snapshot::nothing(),
             is_indexing: false,
             erasing: None,
             linked_by: None,

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(doc)]
@@ -6,10 +5,9 @@ use super::Machine;
 use super::{AskAnswer, ErasedMarks, StoreSecret, TwinBatch};
 use crate::config::settings::Answers;
 use crate::event::{Broadcast, Cursors, Customer, Delivery, ErasureId, Output, SlowLane, Time};
-use crate::models::{ArmCounts, Snapshot};
-use crate::policy::Policy;
+use crate::models::ArmCounts;
 use crate::tables::{Batch, IndexKey, Pseudonym, Scan, ScanKey, Tombstone, Urgency};
-use crate::twin::{Broadcasts, Twin, World};
+use crate::twin::Twin;
 
 /// The configured limits of a partition: memory and scan rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,24 +134,6 @@ impl Cleared {
     /// Whether nothing is to be deleted.
     pub fn is_empty(&self) -> bool {
         self.erased.is_empty() && self.late.is_empty()
-    }
-}
-
-/// The environment of a partition's twins: policy, broadcasts, models. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// The policy.
-    pub policy: Arc<Policy>,
-    /// Active broadcasts.
-    pub broadcasts: Broadcasts,
-    /// The model snapshot.
-    pub models: Snapshot,
-}
-
-impl Surroundings {
-    /// The same, in the form that a reaction reads.
-    pub fn world(&self) -> World<'_> {
-        World::of(&self.policy).with(&self.broadcasts).knowing(&self.models)
     }
 }
 

@@ -36,6 +36,7 @@ mod results;
 mod round;
 mod scans;
 mod shadow;
+mod surroundings;
 mod timer_window;
 mod tombstones;
 mod training;
@@ -49,12 +50,13 @@ pub use cell::{
     TwinBatch, TwinCell, TwinChange, revive,
 };
 pub use counters::Counters;
-pub use host::{Bounds, Cleared, Host, Loads, Pulled, Recovered, Surroundings};
+pub use host::{Bounds, Cleared, Host, Loads, Pulled, Recovered};
 pub use index::{IndexChange, rows_of};
 pub use jumps::ClockJumps;
 pub use listing::{EscalationsReply, EscalationsRequest, ListPosition, ListedEscalation, Listing};
 pub use machine::Machine;
 pub use outgoing::{CloudEvent, Outgoing};
 pub use progress::Progress;
+pub use surroundings::Surroundings;
 pub use tombstones::{ErasedMarks, StoreSecret};
 pub use training::{LESSON_EVERY, Trainer};

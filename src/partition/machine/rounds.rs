@@ -1,10 +1,13 @@
 //! Rounds: loads the twins, runs their batches, and adds their reactions to the open batch.
 
+use std::sync::Arc;
+
 use super::super::cell::{
     BatchFailure, BatchReactions, BatchResult, HandlerPanic, OversizedTwin, TwinBatch,
 };
 use super::super::host::{Host, Loads};
 use super::super::round::{Round, RoundItem, ScanBatch};
+use super::super::surroundings::Surroundings;
 use super::{Machine, Phase};
 use crate::event::{Reason, Rejection, Time};
 use crate::models::Snapshot;
@@ -72,7 +75,11 @@ impl<H: Host> Machine<H> {
     fn deliver(&mut self, mut round: Round, host: &mut H) {
         let is_indexing = round.scanning.as_ref().is_some_and(ScanBatch::is_indexing);
         // Some batches may be sent twice, because another twin's batch failed.
-        let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
+        let surroundings = Arc::new(Surroundings {
+            policy: self.policy.clone(),
+            broadcasts: self.broadcasts.clone(),
+            models: round.models.get_or_insert_with(|| self.models.clone()).clone(),
+        });
         let erasing = round.erasing.as_ref();
         let linked_by = erasing.and_then(|one| one.link);
         let linked_from = erasing.and_then(|one| one.of.clone());
@@ -85,10 +92,8 @@ impl<H: Host> Machine<H> {
             };
             let twin_batch = TwinBatch {
                 inputs,
-                policy: self.policy.clone(),
+                surroundings: surroundings.clone(),
                 shadow: self.shadow.clone(),
-                broadcasts: self.broadcasts.clone(),
-                models: models.clone(),
                 is_indexing,
                 erasing,
                 linked_by,
