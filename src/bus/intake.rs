@@ -15,7 +15,7 @@ use super::slow_lane::{SlowPage, SlowReader};
 use super::stream_identity::LastTakenEvent;
 use super::{Bus, Error, MissedEvents, Relay};
 use crate::config::limits;
-use crate::event::{Delivery, MainPlace, SlowLane};
+use crate::event::{Content, Delivery, MainPlace, SlowLane};
 
 /// One pull: the available events, in stream order within each partition.
 #[derive(Debug)]
@@ -359,8 +359,12 @@ impl Intake {
 
 impl Bus {
     /// The channel of a delivery, as a subject token.
-    fn channel_of<'a>(&self, delivery: &'a Delivery) -> Option<&'a str> {
-        self.subjects.channel(&delivery.original.subject)
+    pub(super) fn channel_of<'a>(&self, delivery: &'a Delivery) -> Option<&'a str> {
+        let subject = &delivery.original.subject;
+        match &delivery.content {
+            Content::Unread | Content::Erasure(_) => subject.channel(),
+            Content::Read(_) | Content::Broadcast(_) => self.subjects.channel(subject),
+        }
     }
 }
 

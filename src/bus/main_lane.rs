@@ -254,7 +254,8 @@ impl MainLane {
         let mut buffer = PullBuffer::behind(self.next - 1, self.partitions);
         for message in found.messages {
             let delivery = message.delivery(&self.bus);
-            match lane_of(&self.bus, &self.lane, &delivery.original.subject, delivery.sequence) {
+            let channel = self.bus.channel_of(&delivery);
+            match lane_of(&self.lane, channel, delivery.sequence) {
                 Lane::Main => buffer.add(delivery),
                 Lane::Slow => buffer.skip(delivery.sequence),
             }
@@ -359,12 +360,8 @@ impl MainLane {
     }
 }
 
-/// The lane of a message, by its subject.
-fn lane_of(bus: &Bus, lane: &SlowLane, subject: &str, sequence: u64) -> Lane {
-    if lane.channels.is_empty() {
-        return Lane::Main;
-    }
-    let channel = bus.subjects.channel(subject);
+/// The lane of a message, by its channel.
+fn lane_of(lane: &SlowLane, channel: Option<&str>, sequence: u64) -> Lane {
     channel.map_or(Lane::Main, |channel| lane.lane_of(channel, sequence))
 }
 
@@ -508,7 +505,10 @@ impl OpenConsumer {
         let reply = self.frame.message.reply.take();
         let message = &self.frame.message;
         let buffer = buffer.get_or_insert_with(|| PullBuffer::behind(next - 1, self.partitions));
-        match lane_of(bus, lane, &message.subject, sequence) {
+        // A message that is skipped is not read further.
+        let is_any_slow = !lane.channels.is_empty();
+        let channel = is_any_slow.then(|| bus.subjects.channel(&message.subject)).flatten();
+        match lane_of(lane, channel, sequence) {
             Lane::Main => buffer.add(delivery::read(&bus.subjects, sequence, stored, message)),
             Lane::Slow => buffer.skip(sequence),
         }

@@ -59,8 +59,7 @@ impl PullBuffer {
         } else {
             // The subject of a memory names a partition, and anybody may have published it: a twin
             // belongs to one partition, whatever a subject says.
-            let token = delivery.original.subject.rsplit('.').next().unwrap_or_default();
-            let partition = match Customer::from_token(token) {
+            let partition = match Customer::from_token(delivery.original.subject.customer()) {
                 Ok(customer) if delivery.original.is_internal() => {
                     partition_of(&customer, self.partitions)
                 }

@@ -1,6 +1,6 @@
 use std::fmt::{self, Write as _};
 
-use crate::event::{Channel, Customer, INTERNAL, Reason, encode, spelled};
+use crate::event::{Channel, Customer, INTERNAL, PublishedSubject, Reason, encode, spelled};
 
 /// The subjects and streams of one deployment, all under one prefix.
 ///
@@ -329,10 +329,10 @@ impl Subjects {
     }
 
     /// The subject that a stored event was published to.
-    pub(crate) fn published(&self, stored: &StoredSubject<'_>, subject: &str) -> Box<str> {
+    pub(crate) fn published(&self, stored: &StoredSubject<'_>, subject: &str) -> PublishedSubject {
         match stored.address {
             Addressee::Twin { channel, customer } => {
-                format!("{}.events.{channel}.{customer}", self.prefix).into()
+                PublishedSubject::of_event(&self.prefix, channel, customer)
             }
             Addressee::Everybody | Addressee::Nobody => subject.into(),
         }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
-use super::{Customer, INTERNAL, Original, Time};
+use super::{Customer, Original, Time};
 
 /// The id of one erasure request for a customer and all their identifiers. Random, so it reveals nothing
 /// about the customer.
@@ -104,11 +104,10 @@ impl Erasure {
 
     /// Parses the erasure in a message with the subject `….<channel>.<customer>`, if it is one.
     pub fn read(original: &Original) -> Option<Erasure> {
-        let mut tokens = original.subject.rsplit('.');
-        let (customer, channel) = (tokens.next()?, tokens.next()?);
-        if channel != INTERNAL {
+        if !original.is_internal() {
             return None;
         }
+        let customer = original.subject.customer();
         let id = original.headers.get(Erasure::HEADER)?.parse().ok()?;
         let absent = original.headers.get(Erasure::ABSENT);
         let unless_seen_after = match absent {

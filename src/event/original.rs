@@ -1,13 +1,15 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Broadcast, Event, Header, Headers, INTERNAL, Raw, Reason, Rejection, parse};
+use super::{
+    Broadcast, Event, Header, Headers, INTERNAL, PublishedSubject, Raw, Reason, Rejection, parse,
+};
 
 /// A message as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Original {
     /// Its subject.
-    pub subject: Box<str>,
+    pub subject: PublishedSubject,
     /// Its headers, in order.
     pub headers: Headers,
     /// Its payload, byte for byte.
@@ -17,7 +19,7 @@ pub struct Original {
 impl Original {
     /// Whether it is on the internal channel of twins.
     pub fn is_internal(&self) -> bool {
-        self.subject.rsplit('.').nth(1) == Some(INTERNAL)
+        self.subject.channel() == Some(INTERNAL)
     }
 
     /// Parses an event from a message whose subject ends with the tokens of a channel and a customer.
@@ -25,8 +27,8 @@ impl Original {
     /// # Errors
     /// A [`Rejection`], as from [`parse`].
     pub fn parse(&self, sequence: u64) -> Result<Event, Rejection> {
-        let mut tokens = self.subject.rsplit('.');
-        let (Some(customer), Some(channel)) = (tokens.next(), tokens.next()) else {
+        let customer = self.subject.customer();
+        let Some(channel) = self.subject.channel() else {
             let detail = format!("expected a channel and a customer in `{}`", self.subject);
             return Err(Rejection::new(Reason::BadSubject, detail));
         };
@@ -39,7 +41,7 @@ impl Original {
     /// # Errors
     /// A [`Rejection`], as from [`Broadcast::parse`].
     pub fn broadcast(&self, sequence: u64) -> Result<Broadcast, Rejection> {
-        let scope = self.subject.rsplit('.').next().unwrap_or_default();
+        let scope = self.subject.customer();
         let headers: SmallVec<[Header<'_>; 8]> = self.headers.iter().collect();
         Broadcast::parse(scope, &headers, &self.payload, sequence)
     }

@@ -41,7 +41,7 @@ impl StoreSecret {
 
     /// Whether the service wrote a message to a twin.
     pub fn is_ours(&self, original: &Original) -> bool {
-        let token = original.subject.rsplit('.').next().unwrap_or_default();
+        let token = original.subject.customer();
         let header = |name| original.headers.get(name).unwrap_or_default();
         let wanted = OF_ERASURES.map(header);
         let expected = self.of_message(token.as_bytes(), wanted, &original.payload);

@@ -71,7 +71,7 @@ pub(super) fn shown(letter: bus::DeadLetter, whole: bool) -> DeadLetterView {
         at: letter.stored,
         reason: letter.reason,
         detail: letter.detail,
-        subject: letter.original.subject.into(),
+        subject: letter.original.subject.to_string(),
         event_sequence: letter.event_sequence,
         partition: letter.partition,
         bytes: letter.truncated.unwrap_or(payload.len() as u64),
