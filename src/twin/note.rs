@@ -55,7 +55,7 @@ impl fmt::Display for Note {
 /// The notes of one reaction.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    pub(super) all: Vec<Note>,
+    all: Vec<Note>,
     late: Vec<Box<str>>,
 }
 

@@ -274,6 +274,14 @@ pub(super) struct Unsuitability {
 }
 
 impl Unsuitability {
+    /// Computed now: the conditions of candidates share its budget of steps, and could use it up before.
+    pub(super) fn now(twin: &Twin, context: &ReactionContext<'_>) -> Unsuitability {
+        Unsuitability {
+            distress: distress(twin, &View::whole(twin, context)).into(),
+            open: open_matter(twin, context.policy).into(),
+        }
+    }
+
     /// Why actions of an issue are unsuitable now, whatever the individual action: nothing is sold to a
     /// customer in distress, or while a matter is open.
     pub(super) fn objection(

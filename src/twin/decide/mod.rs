@@ -104,7 +104,7 @@ pub(super) fn decide<'a>(
         context,
         requests,
         asked,
-        suitability: Unsuitability::default(),
+        suitability: Unsuitability::now(twin, context),
         is_low: context.is_personal && mood::is_low(twin, context.input.at),
         budget: ContactBudget::of(twin, context),
         wanted: ChannelPreference::of(twin, context),
