@@ -73,8 +73,10 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
             line(&mut text, format_args!("  {}  {before:.2} → {after:.2}", change.need));
         }
     }
-    for action in &reply.actions {
+    if !reply.actions.is_empty() {
         section("Actions it would send", &mut text);
+    }
+    for action in &reply.actions {
         line(
             &mut text,
             format_args!(
@@ -93,8 +95,10 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
             line(&mut text, format_args!("  {action} in {}: {}", recall.channel, recall.because));
         }
     }
-    for opened in &reply.escalations {
+    if !reply.escalations.is_empty() {
         section("Escalations it would open", &mut text);
+    }
+    for opened in &reply.escalations {
         let queue = Styled(ESCALATION, &opened.queue);
         line(&mut text, format_args!("  {queue}, priority {}: {}", opened.priority, opened.topic));
     }
