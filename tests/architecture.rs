@@ -181,7 +181,7 @@ fn the_pure_rooms_have_no_clock_and_no_io() {
 const OWN_JSON: [&str; 3] = ["event/forwarded.rs", "event/names.rs", "api/audit.rs"];
 
 #[test]
-fn json_that_others_wrote_has_one_door() {
+fn foreign_json_is_read_only_by_event_json() {
     let mut found = Vec::new();
     let of_others = |source: &&Source| ["event", "api"].contains(&source.room.as_str());
     for source in sources().iter().filter(of_others) {

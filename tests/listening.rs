@@ -255,7 +255,7 @@ fn one_word_tells_the_language_of_an_unknown_customer() {
 }
 
 #[test]
-fn a_wish_counts_where_it_is_wished_for() {
+fn a_wish_counts_only_if_it_is_asked_for_now() {
     let mut life = Life::new();
     for other in [
         "I don't want to change my address",

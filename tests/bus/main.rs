@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
 mod broker;
+mod dead_letters;
 mod intake;
 mod lanes;
-mod letters;
 mod lost;
 mod memories;
 mod outbox;
@@ -14,8 +14,8 @@ mod panic;
 mod partition;
 mod past;
 mod relay;
+mod secure_delete;
 mod service;
-mod shred;
 mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
-mod doors;
+mod protocols;
+mod reply_subjects;
 mod rig;
-mod tricks;
 mod whole;
 
 use std::collections::BTreeSet;

@@ -244,7 +244,7 @@ fn a_customer_outside_is_as_they_were() {
 }
 
 #[test]
-fn one_who_moves_in_meets_it_at_that_moment_and_one_who_moves_out_reads_it_no_longer() {
+fn moving_into_the_audience_receives_the_broadcast_and_moving_out_ends_it() {
     let mut town = Town::with(&["WA"]);
     town.fires("NSW");
     let moved = town.identify("WA", "NSW");
@@ -269,7 +269,7 @@ fn a_twin_that_appears_later_meets_it_with_its_first_event() {
 }
 
 #[test]
-fn it_ends_with_its_time_or_with_a_word() {
+fn a_broadcast_ends_by_its_ttl_or_by_a_message() {
     let mut town = Town::with(&["NSW"]);
     town.broadcast("floods", json!({ "value": "high", "ttl": 600 })).unwrap();
     town.track("NSW", "Ask");

@@ -88,7 +88,7 @@ fn whole_numbers_come_out_as_they_went_in() {
 }
 
 #[test]
-fn a_result_that_no_whole_number_holds_is_told_and_not_rounded() {
+fn a_result_too_large_for_an_integer_is_an_error() {
     let mut life = Life::of("ada", policy_of(POLICY));
     life.event("web", "identify", json!({ "traits": { "serial": u64::MAX } }));
     let reaction = life.did("Counted");

@@ -1,4 +1,4 @@
-//! The other doors of the broker: WebSocket for browsers, MQTT for devices. Both lead to the same
+//! The other protocols of the broker: WebSocket for browsers, MQTT for devices. Both publish to the same
 //! streams, with no more rights.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Whoever asks may name any reply subject, and the broker, or the service, answers there. None of
+//! A request may name any reply subject, and the broker, or the service, answers there. None of
 //! these answers may become what its author could not have published: each role tries each subject
 //! that would do harm, and the streams stay as they were.
 
