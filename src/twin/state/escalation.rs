@@ -65,9 +65,11 @@ pub struct EscalationRecord {
     pub touched: Time,
     /// The conversation that it concerns, if any.
     pub thread: Option<Box<str>>,
-    /// Further evidence, oldest first; at most [`limits::ESCALATION_REMARKS`].
+    /// Further evidence, oldest first; at most
+    /// [`limits::ESCALATION_REMARKS`](crate::config::limits::ESCALATION_REMARKS).
     pub evidence: Vec<Remark>,
-    /// Notes of agents, oldest first; at most [`limits::ESCALATION_REMARKS`].
+    /// Notes of agents, oldest first; at most
+    /// [`limits::ESCALATION_REMARKS`](crate::config::limits::ESCALATION_REMARKS).
     pub notes: Vec<Remark>,
     /// When it entered this queue.
     pub since: Time,
