@@ -11,10 +11,11 @@
 //!          the state    needs         tion      escalations
 //! ```
 //!
-//! Each floor uses only those below it, and the four stages do not use each other; `tests/imports.rs`
-//! keeps it so. From above: `react`, the way of an input; the stages, and beside them `identity` (links and
-//! memories that move), `escalation` and `brief`; `moment`, the surroundings of one reaction; `fold`, the
-//! changes of the state; `effect`, what a reaction hands out; `state`, what is known; `input` and `note`.
+//! No layer uses a higher one, and the four stages do not use each other; `tests/imports.rs` keeps it so.
+//! From above: `react`, the way of an input, and `counterfactual`; the stages, and beside them `identity`
+//! (links and memories that move), `escalation` and `brief`, which a stage may use; `moment`, the
+//! surroundings of one reaction; `fold`, the changes of the state, and `invariants`; `effect`, what a
+//! reaction hands out; `state`, what is known; `input` and `note`.
 
 mod act;
 mod brief;

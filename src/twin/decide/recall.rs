@@ -1,5 +1,5 @@
-//! Recalls: an unseen action is taken back when it no longer fits, because the customer complains, has
-//! bought elsewhere or withdraws a consent, or an agent takes over.
+//! Whether an unseen action still fits. It no longer does if the customer complains, has bought elsewhere
+//! or withdraws a consent, or if an agent takes over; then `act` recalls it.
 
 use super::checks::{CheckOccasion, CheckedAction, Unsuitability};
 use crate::twin::effect::{CandidateVerdict, Stage};

@@ -1,4 +1,4 @@
-//! The reaction to one input.
+//! The result of one input, with its effects and notes.
 
 use super::{Decision, Effect};
 use crate::event::Rejection;

@@ -1,7 +1,6 @@
 //! Changes of the state: how statements, outcomes, timers and time change each part of a twin.
 //!
-//! What the customer says or does is folded in here; what the policy makes of it is up to the stages
-//! above.
+//! The stages call these: `perceive` with what was said and done, the others with what follows from it.
 
 pub(super) mod case;
 pub(super) mod consent;

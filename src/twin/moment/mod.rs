@@ -1,7 +1,7 @@
 //! One reaction's surroundings: the world, the context of the input, and the view of the twin for
 //! expressions.
 //!
-//! The stages read the twin through these.
+//! The stages read the twin through the view. `Broadcasts` are kept by the partition, beyond one reaction.
 
 mod arbitration;
 pub(super) mod broadcast;

@@ -1,4 +1,5 @@
-//! What is known about one customer: the parts of a twin, each with its own merge and take-back.
+//! What is known about one customer: the parts of a twin, with their merges, and what can be read of them
+//! without a context.
 
 pub(super) mod activity;
 pub(super) mod aggregate;
