@@ -4,11 +4,21 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// The stages that a candidate passes, in order.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    JsonSchema,
 )]
 #[schemars(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -33,7 +43,7 @@ pub enum Stage {
 
 /// The stages by their stored code. Codes are never changed or reused: a new stage is appended, whatever
 /// its place in the order, and then needs new formats of the records that contain [`StageCounts`].
-const BY_CODE: [Stage; 8] = [
+const BY_CODE: [Stage; Stage::ALL.len()] = [
     Stage::Candidate,
     Stage::Eligibility,
     Stage::Applicability,
@@ -46,16 +56,7 @@ const BY_CODE: [Stage; 8] = [
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Stage; 8] = [
-        Stage::Candidate,
-        Stage::Eligibility,
-        Stage::Applicability,
-        Stage::Suitability,
-        Stage::Contact,
-        Stage::Propensity,
-        Stage::Arbitration,
-        Stage::Treatment,
-    ];
+    pub const ALL: &'static [Stage] = Stage::VARIANTS;
 
     /// The stage's name in records.
     pub fn name(self) -> &'static str {
@@ -111,7 +112,9 @@ impl StageCounts {
     /// The counts, in the order of [`Stage::ALL`].
     pub fn of(counts: [u64; Stage::ALL.len()]) -> StageCounts {
         let mut all = StageCounts::default();
-        Stage::ALL.into_iter().zip(counts).for_each(|(stage, count)| all.add(stage, count));
+        for (stage, count) in Stage::ALL.iter().zip(counts) {
+            all.add(*stage, count);
+        }
         all
     }
 
@@ -127,16 +130,16 @@ impl StageCounts {
 
     /// Every stage with its count, in the order of [`Stage::ALL`].
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Stage, u64)> + '_ {
-        Stage::ALL.into_iter().map(|stage| (stage, self.get(stage)))
+        Stage::ALL.iter().map(|stage| (*stage, self.get(*stage)))
     }
 }
 
 impl Serialize for StageCounts {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let order = if to.is_human_readable() { Stage::ALL } else { BY_CODE };
+        let order = if to.is_human_readable() { Stage::ALL } else { &BY_CODE };
         let mut counts = to.serialize_tuple(order.len())?;
         for stage in order {
-            counts.serialize_element(&self.get(stage))?;
+            counts.serialize_element(&self.get(*stage))?;
         }
         counts.end()
     }
@@ -144,10 +147,12 @@ impl Serialize for StageCounts {
 
 impl<'de> Deserialize<'de> for StageCounts {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<StageCounts, D::Error> {
-        let order = if from.is_human_readable() { Stage::ALL } else { BY_CODE };
+        let order = if from.is_human_readable() { Stage::ALL } else { &BY_CODE };
         let counts = <[u64; BY_CODE.len()]>::deserialize(from)?;
         let mut all = StageCounts::default();
-        order.into_iter().zip(counts).for_each(|(stage, count)| all.add(stage, count));
+        for (stage, count) in order.iter().zip(counts) {
+            all.add(*stage, count);
+        }
         Ok(all)
     }
 }
@@ -168,7 +173,7 @@ mod tests {
 
     #[test]
     fn json_names_the_stages_and_lists_the_counts_in_their_order() {
-        for stage in Stage::ALL {
+        for &stage in Stage::ALL {
             let json = serde_json::to_string(&stage).unwrap();
             assert_eq!(json, format!("\"{}\"", stage.name()));
             assert_eq!(serde_json::from_str::<Stage>(&json).unwrap(), stage);
