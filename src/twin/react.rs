@@ -32,7 +32,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     }
     let last_seen = twin.seen;
     let (mut effects, mut notes) = (Vec::new(), Notes::default());
-    if let Some(verdict) = take_in(twin, input, world, &governed, &mut effects, &mut notes) {
+    if let Some(verdict) = fold_input(twin, input, world, &governed, &mut effects, &mut notes) {
         return Reaction { verdict, effects, notes: notes.into_all() };
     }
     twin.live_to(input.at);
@@ -78,7 +78,7 @@ fn result_before_any_change(
 }
 
 /// Folds an input into the twin; the result, if there is nothing more to do.
-fn take_in(
+fn fold_input(
     twin: &mut Twin,
     input: &Input,
     world: &World<'_>,
@@ -92,7 +92,7 @@ fn take_in(
         if let Event { impossible: Some(time), channel, .. } = event {
             notes.time(channel, *time);
         }
-        identity::take_in(twin, event, input, world.policy, effects, notes)
+        identity::handle(twin, event, input, world.policy, effects, notes)
     } else {
         None
     };

@@ -31,7 +31,7 @@ pub(in crate::twin) fn check_deadlines(
         // Two escalations that were separate may now be in the same queue.
         twin.join_escalations(context.input, effects);
     }
-    deadline::start_timer(twin, now, effects, notes);
+    deadline::start_due_timer(twin, now, effects, notes);
     any
 }
 

@@ -101,7 +101,7 @@ pub(in crate::twin) fn escalate(
     twin.escalations.push(opened);
     let position = twin.escalations.len() - 1;
     effects.push(changes::opened(twin, position, id, context));
-    deadline::start_timer(twin, now, effects, notes);
+    deadline::start_due_timer(twin, now, effects, notes);
 }
 
 /// Whether the new escalation was opened before and has moved on to a later queue since. Only escalations

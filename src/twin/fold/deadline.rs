@@ -17,7 +17,7 @@ fn timer(due: Time) -> Timer {
 }
 
 /// Starts the timer for the next deadline.
-pub(in crate::twin) fn start_timer(
+pub(in crate::twin) fn start_due_timer(
     twin: &mut Twin,
     now: Time,
     effects: &mut Vec<Effect>,
@@ -40,7 +40,7 @@ pub(in crate::twin) fn is_deadline(timer: &Timer) -> bool {
 }
 
 /// Starts the timer for the deadlines of the escalations that arrived with a memory.
-pub(in crate::twin) fn renew_timer(twin: &mut Twin) {
+pub(in crate::twin) fn renew_due_timer(twin: &mut Twin) {
     twin.timers.retain(|timer| !is_deadline(timer));
     if twin.timers.len() < limits::TIMERS
         && let Some(due) = first_due(twin)

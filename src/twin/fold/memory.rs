@@ -194,7 +194,7 @@ impl Twin {
             trials,
         };
         self.settle_guards();
-        deadline::renew_timer(self);
+        deadline::renew_due_timer(self);
         let entries = &self.timeline;
         let number = |fingerprint: &u64| {
             entries.iter().find(|entry| entry.fingerprint == *fingerprint).map(|one| one.number)

@@ -89,7 +89,7 @@ fn concerns(twin: &Twin, event: &Event) -> bool {
 
 /// Forwards, moves, receives or returns what an event concerns; the result, if nothing is left to process
 /// as a normal event.
-pub(super) fn take_in(
+pub(super) fn handle(
     twin: &mut Twin,
     event: &Event,
     input: &Input,
@@ -105,8 +105,8 @@ pub(super) fn take_in(
         Some(carried) if carried.sense == TransferKind::Returns => {
             return_home(twin, event, carried, input, policy, effects, notes)
         }
-        _ if twin.linked_to.is_some() => take_in_linked(twin, event, input, policy, effects, notes),
-        _ => take_in_free(twin, event, input, policy, effects, notes),
+        _ if twin.linked_to.is_some() => handle_linked(twin, event, input, policy, effects, notes),
+        _ => handle_unlinked(twin, event, input, policy, effects, notes),
     };
     match outcome {
         Ok(IdentityResult::Own) => None,
@@ -116,7 +116,7 @@ pub(super) fn take_in(
 }
 
 /// Handles an event for an identifier that is linked to another customer.
-fn take_in_linked(
+fn handle_linked(
     twin: &mut Twin,
     event: &Event,
     input: &Input,
@@ -152,11 +152,11 @@ fn take_in_linked(
     twin.linked_to = None;
     twin.hand = None;
     twin.epoch += 1;
-    take_in_free(twin, event, input, policy, effects, notes)
+    handle_unlinked(twin, event, input, policy, effects, notes)
 }
 
 /// Handles an event for an identifier that is not linked.
-fn take_in_free(
+fn handle_unlinked(
     twin: &mut Twin,
     event: &Event,
     input: &Input,

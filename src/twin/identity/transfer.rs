@@ -200,7 +200,7 @@ fn replace(
     twin.keep(memory);
     retime(&timers, &twin.timers, effects);
     twin.join_escalations(input, effects);
-    deadline::start_timer(twin, input.at, effects, notes);
+    deadline::start_due_timer(twin, input.at, effects, notes);
 }
 
 fn too_many(to: &Customer, found: usize) -> Rejection {
@@ -359,7 +359,7 @@ pub(super) fn part(
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
     retime(&timers, &twin.timers, effects);
-    deadline::start_timer(twin, input.at, effects, notes);
+    deadline::start_due_timer(twin, input.at, effects, notes);
     effects.push(message);
     Ok(IdentityResult::Own)
 }

@@ -119,7 +119,7 @@ impl Memory {
         self.settle_guards();
         for known in other.identifiers {
             match self.identifiers.iter_mut().find(|before| before.customer == known.customer) {
-                Some(before) => before.take_in(known, notes),
+                Some(before) => before.absorb(known, notes),
                 None => self.identifiers.push(known),
             }
         }
