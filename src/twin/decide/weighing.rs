@@ -10,8 +10,9 @@ use crate::event::is_same_name;
 use crate::models::{self, Belief, Prior};
 use crate::policy::{self, EvalError, IssueWeights, Treatment, Worth};
 use crate::twin::effect::{CandidateVerdict, ScoreFactors};
+use crate::twin::input::Input;
 use crate::twin::moment::{ReadPurpose, View};
-use crate::twin::state::Need;
+use crate::twin::state::{Need, Twin};
 
 /// The prior propensity without any data.
 const UNKNOWN: f64 = 0.5;
@@ -269,6 +270,6 @@ pub(super) fn prior(action: &policy::ActionDefinition) -> Prior {
 }
 
 /// The random seed of one decision.
-pub(super) fn chance(twin: &super::Twin, input: &super::super::Input) -> u64 {
+pub(super) fn chance(twin: &Twin, input: &Input) -> u64 {
     models::seed(&[input.fingerprint, models::hashed(twin.customer.as_str())])
 }

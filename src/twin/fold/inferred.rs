@@ -131,21 +131,3 @@ fn learn(
         twin.profile.prefer_shown(&evidence, rule, notes);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::Customer;
-
-    #[test]
-    fn the_hour_is_that_of_the_customers_clock() {
-        let summer = Time::parse("2026-07-01T22:30:00Z").unwrap();
-        let winter = Time::parse("2026-01-01T22:30:00Z").unwrap();
-        let mut twin = Twin::new(Customer::new("ada").unwrap(), summer);
-        assert_eq!(hour(&twin, summer), Some(22));
-        twin.profile.traits.insert("timezone", "Europe/Brussels".into());
-        assert_eq!((hour(&twin, summer), hour(&twin, winter)), (Some(0), Some(23)));
-        twin.profile.traits.insert("timezone", "Middle/Earth".into());
-        assert_eq!(hour(&twin, summer), None);
-    }
-}

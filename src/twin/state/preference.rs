@@ -19,6 +19,77 @@ pub(in crate::twin) const CHANNEL: &str = "channel";
 /// The preference for an hour of the day, 0 to 23, in the customer's own time zone.
 pub(in crate::twin) const HOUR: &str = "hour";
 
+/// One preference: declared, or inferred from repeated behaviour. Declared always wins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preference {
+    /// The key.
+    pub key: Box<str>,
+    /// The customer's declaration.
+    pub declared: Option<Declared>,
+    /// The values that the customer chose, the one with the most weight first.
+    pub choices: Vec<Choice>,
+    /// The time in which the weight of a choice halves.
+    pub half_life: Duration,
+    /// When the customer asked to forget it.
+    pub forgotten: Option<Forgotten>,
+}
+
+/// A declared preference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Declared {
+    /// The preferred value.
+    pub value: Value,
+    /// The statement time.
+    pub at: Time,
+}
+
+/// The customer's request to forget a preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// The statement time.
+    pub at: Time,
+    /// Nothing is inferred again before this time.
+    pub until: Time,
+}
+
+/// A value that the customer chose or rejected, as evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The value.
+    pub value: Value,
+    /// The number of outright choices, of any age.
+    pub count: u32,
+    /// The time of the last evidence.
+    pub at: Time,
+    /// The timeline numbers of the last inputs with evidence, oldest first; at most 5.
+    pub evidence: Vec<u64>,
+    /// The weight for it, faded to `at`: a choice has weight 1 when it is made.
+    pub weight: f64,
+    /// The weight against it, faded to `at` in the same way.
+    pub against: f64,
+}
+
+/// The sign of an input for a value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::twin) enum PreferenceSign {
+    /// The customer chose it; 1 for an outright choice, less for a hint.
+    For(f64),
+    /// The customer rejected it.
+    Against(f64),
+}
+
+/// The evidence that one input gives for a preference.
+pub(in crate::twin) struct Evidence<'a> {
+    pub(in crate::twin) key: &'a str,
+    pub(in crate::twin) value: &'a Value,
+    pub(in crate::twin) speaks: PreferenceSign,
+    /// The timeline number of the input.
+    pub(in crate::twin) number: u64,
+    pub(in crate::twin) at: Time,
+}
+
+const EVIDENCE_SHOWN: usize = 5;
+
 impl Preference {
     /// Removes the choices, and the declared value if that is unchanged, that came with `brought`;
     /// returns what is given back.
@@ -247,77 +318,6 @@ pub(in crate::twin) fn part_preferences(
     back.retain(says);
     back
 }
-
-/// One preference: declared, or inferred from repeated behaviour. Declared always wins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Preference {
-    /// The key.
-    pub key: Box<str>,
-    /// The customer's declaration.
-    pub declared: Option<Declared>,
-    /// The values that the customer chose, the one with the most weight first.
-    pub choices: Vec<Choice>,
-    /// The time in which the weight of a choice halves.
-    pub half_life: Duration,
-    /// When the customer asked to forget it.
-    pub forgotten: Option<Forgotten>,
-}
-
-/// A declared preference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Declared {
-    /// The preferred value.
-    pub value: Value,
-    /// The statement time.
-    pub at: Time,
-}
-
-/// The customer's request to forget a preference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Forgotten {
-    /// The statement time.
-    pub at: Time,
-    /// Nothing is inferred again before this time.
-    pub until: Time,
-}
-
-/// A value that the customer chose or rejected, as evidence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Choice {
-    /// The value.
-    pub value: Value,
-    /// The number of outright choices, of any age.
-    pub count: u32,
-    /// The time of the last evidence.
-    pub at: Time,
-    /// The timeline numbers of the last inputs with evidence, oldest first; at most 5.
-    pub evidence: Vec<u64>,
-    /// The weight for it, faded to `at`: a choice has weight 1 when it is made.
-    pub weight: f64,
-    /// The weight against it, faded to `at` in the same way.
-    pub against: f64,
-}
-
-/// The sign of an input for a value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::twin) enum PreferenceSign {
-    /// The customer chose it; 1 for an outright choice, less for a hint.
-    For(f64),
-    /// The customer rejected it.
-    Against(f64),
-}
-
-/// The evidence that one input gives for a preference.
-pub(in crate::twin) struct Evidence<'a> {
-    pub(in crate::twin) key: &'a str,
-    pub(in crate::twin) value: &'a Value,
-    pub(in crate::twin) speaks: PreferenceSign,
-    /// The timeline number of the input.
-    pub(in crate::twin) number: u64,
-    pub(in crate::twin) at: Time,
-}
-
-const EVIDENCE_SHOWN: usize = 5;
 
 impl Choice {
     fn new(value: Value, at: Time) -> Choice {

@@ -9,6 +9,17 @@ use crate::event::{self, Map, Rejection, Time, Value};
 use crate::policy::PreferenceRule;
 use crate::twin::note::Notes;
 
+/// The customer's traits, consents and preferences.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Profile {
+    /// The customer's traits, by name.
+    pub traits: Map,
+    /// The customer's consents.
+    pub consents: Vec<Consent>,
+    /// The customer's preferences, declared or inferred.
+    pub preferences: Vec<Preference>,
+}
+
 impl Profile {
     /// The preference about `key`.
     pub fn preference(&self, key: &str) -> Option<&Preference> {
@@ -101,17 +112,6 @@ impl Profile {
         };
         &mut self.preferences[position]
     }
-}
-
-/// The customer's traits, consents and preferences.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Profile {
-    /// The customer's traits, by name.
-    pub traits: Map,
-    /// The customer's consents.
-    pub consents: Vec<Consent>,
-    /// The customer's preferences, declared or inferred.
-    pub preferences: Vec<Preference>,
 }
 
 impl Profile {
