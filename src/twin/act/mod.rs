@@ -21,7 +21,10 @@ pub(super) fn act(
     let Arbitration { decision, exposures, deferred, lost, entered } = arbitration;
     let (policy, now) = (context.policy, context.input.at);
     for (chosen, exposure) in decision.chosen.iter().zip(exposures) {
-        resume::offered(twin, context, Some(&chosen.action));
+        let offered = resume::offered(twin, context, Some(&chosen.action));
+        if let Some(id) = offered.map(|known| known.id.clone()) {
+            twin.mark_offered(&id, now);
+        }
         take(twin, chosen, exposure, policy, effects);
     }
     if !decision.chosen.is_empty() {

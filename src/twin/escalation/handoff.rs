@@ -12,7 +12,7 @@ use crate::twin::fold::deadline;
 use crate::twin::input::Input;
 use crate::twin::moment::{ReactionContext, World, resume};
 use crate::twin::note::Notes;
-use crate::twin::state::{EscalationState, Remark, Twin};
+use crate::twin::state::{EscalationState, Interaction, Remark, Twin};
 
 /// Applies an agent's act.
 ///
@@ -83,10 +83,12 @@ pub(in crate::twin) fn hand_over(
     }
     let context = ReactionContext::new(twin, input, world, twin.seen);
     effects.push(changes::handed_over(twin, position, changed, &context));
-    if told.state == HandoffState::Claimed {
-        resume::offered(twin, &context, None);
+    if told.state == HandoffState::Claimed
+        && let Some(id) = resume::offered(twin, &context, None).map(|known| known.id.clone())
+    {
+        twin.mark_offered(&id, input.at);
     }
-    deadline::start_timer(twin, now, effects, notes);
+    deadline::start_due_timer(twin, now, effects, notes);
     Ok(())
 }
 
@@ -198,7 +200,7 @@ fn note(
 /// Continues the conversation where the agent left it.
 fn go_on(twin: &mut Twin, position: usize, told: &HandoffData, at: Time, notes: &mut Notes) {
     let Some(thread) = twin.escalations[position].thread.clone() else { return };
-    let open = |one: &&mut super::super::Interaction| one.id == thread && one.state.is_open();
+    let open = |one: &&mut Interaction| one.id == thread && one.state.is_open();
     if let Some(conversation) = twin.interactions.iter_mut().find(open) {
         conversation.go_on(told.step.as_ref(), &told.data, at, notes);
     }

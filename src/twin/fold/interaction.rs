@@ -81,6 +81,14 @@ impl Twin {
         });
     }
 
+    /// Records that an interaction was offered: it is not offered again in this pause.
+    pub(in crate::twin) fn mark_offered(&mut self, interaction: &str, at: Time) {
+        let known = self.interactions.iter_mut().find(|known| *known.id == *interaction);
+        if let Some(pause) = known.and_then(|known| known.pause.as_mut()) {
+            pause.offered = Some(at);
+        }
+    }
+
     /// The thread of a message that names none: the open conversation of this channel; else, if the
     /// customer answers a message of the company in another channel within a day, that one; else a new
     /// one for the channel.

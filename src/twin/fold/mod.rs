@@ -14,6 +14,7 @@ pub(super) mod memory;
 pub(super) mod need;
 pub(super) mod outcome;
 pub(super) mod pause;
+pub(super) mod problem;
 pub(super) mod retention;
 pub(super) mod signal;
 pub(super) mod timeline;

@@ -4,9 +4,8 @@ use super::inferred;
 use crate::event::{self, OutcomeKind, Time};
 use crate::policy::{CatchUp, IGNORED_TIMER, Policy};
 use crate::twin::effect::Effect;
-use crate::twin::input::{Cause, Input};
 use crate::twin::note::Notes;
-use crate::twin::state::{Contact, ContactOutcome, Timer, Twin};
+use crate::twin::state::{ContactOutcome, Timer, Twin};
 
 /// The rank of an outcome: one of a lower rank is late and changes nothing.
 fn rank(kind: OutcomeKind) -> u8 {
@@ -83,20 +82,5 @@ impl Twin {
         }
         self.watch_for_silence(policy, now, effects, notes);
         first.is_some()
-    }
-
-    /// The contact whose outcome the current input reports, or whose silence the twin has detected.
-    pub(in crate::twin) fn contact_at_hand(&self, input: &Input) -> Option<&Contact> {
-        match &input.cause {
-            Cause::Event(event) => match &event.kind {
-                event::EventKind::Outcome(told) => self.contact_of(&told.decision),
-                _ => None,
-            },
-            Cause::Timer(fired) if *fired.name == *IGNORED_TIMER => {
-                let now = ContactOutcome { kind: OutcomeKind::Ignored, at: input.at };
-                self.contacts.iter().rev().find(|contact| contact.outcome == Some(now))
-            }
-            Cause::Timer(_) | Cause::Broadcast(_) => None,
-        }
     }
 }

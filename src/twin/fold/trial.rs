@@ -1,4 +1,4 @@
-//! Experiments: which arm a customer is in, and when they enter it.
+//! Experiments: a customer enters an arm.
 
 use crate::config::limits;
 use crate::event::Time;
@@ -7,28 +7,6 @@ use crate::twin::effect::Effect;
 use crate::twin::state::{Trial, TrialUpdate, Twin};
 
 impl Twin {
-    /// The customer's arm. A customer who has entered stays in the arm, even if their twin is linked with
-    /// another one meanwhile.
-    pub(in crate::twin) fn arm<'a>(&self, experiment: &'a Experiment) -> Option<&'a ExperimentArm> {
-        match self.trial(&experiment.name) {
-            Some(trial) => experiment.arm(&trial.arm),
-            None => experiment.arm_of(self.customer.as_str()),
-        }
-    }
-
-    /// The policy for the customer: that of their arm, if it has one of its own.
-    pub fn governed_by<'a>(&self, policy: &'a Policy) -> &'a Policy {
-        // A customer who refuses profiling is in no arm.
-        if policy.arms.is_empty() || !self.is_personal(policy, self.seen) {
-            return policy;
-        }
-        let mut governing = policy.experiments.iter().filter_map(|experiment| {
-            let name = self.arm(experiment)?.policy.as_ref()?;
-            policy.arms.get(name)
-        });
-        governing.next().unwrap_or(policy)
-    }
-
     /// Enters the customer into these experiments, in these arms, each once.
     pub(in crate::twin) fn enter<'a>(
         &mut self,

@@ -127,16 +127,15 @@ pub(in crate::twin) fn offer(twin: &Twin, context: &ReactionContext<'_>) -> Opti
     Some(ResumeOffer { action, because })
 }
 
-/// Records that the best one was offered, by an action or in an agent's brief: it is not offered again in
-/// this pause.
-pub(in crate::twin) fn offered(twin: &mut Twin, context: &ReactionContext<'_>, by: Option<&str>) {
-    let Some(known) = best(twin, context) else { return };
+/// The interaction that is offered now: by an action, if that action resumes it, or in an agent's brief.
+pub(in crate::twin) fn offered<'a>(
+    twin: &'a Twin,
+    context: &ReactionContext<'_>,
+    by: Option<&str>,
+) -> Option<&'a Interaction> {
+    let known = best(twin, context)?;
     let policy = context.policy;
     let resume = policy.interactions.get(&known.kind).and_then(|rule| rule.resume);
     let is_by_this = by.is_none_or(|by| resume.is_some_and(|at| *policy.actions[at].name == *by));
-    let id = known.id.clone();
-    let known = twin.interactions.iter_mut().find(|known| known.id == id);
-    if let (true, Some(pause)) = (is_by_this, known.and_then(|known| known.pause.as_mut())) {
-        pause.offered = Some(context.input.at);
-    }
+    is_by_this.then_some(known)
 }

@@ -1,9 +1,12 @@
 //! Lookups: single items of a twin.
 
 use super::guard::guard_of;
-use super::{Contact, Derived, EscalationRecord, Interaction, Need, Signal, Trial, Twin};
-use crate::event::{Time, Value};
-use crate::policy::{Path, Purposes, Root};
+use super::{
+    Contact, ContactOutcome, Derived, EscalationRecord, Interaction, Need, Signal, Trial, Twin,
+};
+use crate::event::{EventKind, OutcomeKind, Time, Value};
+use crate::policy::{IGNORED_TIMER, Path, Purposes, Root};
+use crate::twin::input::{Cause, Input};
 
 impl Twin {
     /// The value at a path of [`Policy::indexed`](crate::policy::Policy::indexed).
@@ -31,6 +34,20 @@ impl Twin {
         self.contacts.iter().rev().find(|contact| &*contact.decision == decision)
     }
 
+    /// The contact whose outcome the current input reports, or whose silence the twin has detected.
+    pub(in crate::twin) fn contact_at_hand(&self, input: &Input) -> Option<&Contact> {
+        match &input.cause {
+            Cause::Event(event) => match &event.kind {
+                EventKind::Outcome(told) => self.contact_of(&told.decision),
+                _ => None,
+            },
+            Cause::Timer(fired) if *fired.name == *IGNORED_TIMER => {
+                let now = ContactOutcome { kind: OutcomeKind::Ignored, at: input.at };
+                self.contacts.iter().rev().find(|contact| contact.outcome == Some(now))
+            }
+            Cause::Timer(_) | Cause::Broadcast(_) => None,
+        }
+    }
     /// The purposes of a derived value; none: unrestricted.
     pub fn guard(&self, of: Derived, name: &str) -> Option<&Purposes> {
         guard_of(&self.guards, of, name)

@@ -1,12 +1,11 @@
-//! Records problems, and notices when dissatisfaction reaches the alarm threshold.
+//! Notices problems, and when dissatisfaction reaches the alarm threshold.
 
-use crate::config::limits;
-use crate::event::{EventKind, cut};
+use crate::event::EventKind;
 use crate::policy::Trigger;
 use crate::twin::input::Cause;
 use crate::twin::moment::{ReactionContext, View};
 use crate::twin::note::Notes;
-use crate::twin::state::{Problem, Twin};
+use crate::twin::state::Twin;
 
 impl Twin {
     /// Whether the dissatisfaction has just reached the policy's alarm threshold. It can do so again only
@@ -22,30 +21,6 @@ impl Twin {
         self.alarmed = index >= if before { rule.calm } else { rule.alarm };
         self.alarmed && !before
     }
-
-    /// Records a problem of the customer. One case is one problem.
-    pub(in crate::twin) fn note_problem(
-        &mut self,
-        topic: &str,
-        case: Option<&str>,
-        context: &ReactionContext<'_>,
-        notes: &mut Notes,
-    ) {
-        let Some(rule) = &context.policy.dissatisfaction else { return };
-        let (at, topic) = (context.input.at, cut(topic, limits::NAME_BYTES).into());
-        let problem = Problem { at, topic, case: case.map(Into::into) };
-        if problem.topic.is_empty() || self.problems.iter().any(|known| known.is_same(&problem)) {
-            return;
-        }
-        let since = self.seen - rule.period;
-        self.problems.retain(|known| known.at > since);
-        self.problems.push(problem);
-        self.problems.sort();
-        if self.problems.len() > limits::PROBLEMS {
-            self.problems.remove(0);
-            notes.limit("PROBLEMS");
-        }
-    }
 }
 
 /// An open case is a problem, if its topic is known.
@@ -57,6 +32,6 @@ pub(in crate::twin) fn perceive(twin: &mut Twin, context: &ReactionContext<'_>, 
     let EventKind::Case(told) = &event.kind else { return };
     let topic = twin.cases.iter().find(|case| case.id == told.id && case.is_open());
     if let Some(topic) = topic.and_then(|case| case.topic.clone()) {
-        twin.note_problem(&topic, Some(&told.id), context, notes);
+        twin.note_problem(&topic, Some(&told.id), context.policy, context.input.at, notes);
     }
 }

@@ -67,7 +67,8 @@ impl RuleRun<'_, '_> {
             RuleStep::Set { fact, value } => self.set(fact, value)?,
             RuleStep::Problem { topic } => {
                 let topic = self.say(Some(topic));
-                self.twin.note_problem(&topic, None, self.context, self.notes);
+                let (policy, at) = (self.context.policy, self.context.input.at);
+                self.twin.note_problem(&topic, None, policy, at, self.notes);
             }
             RuleStep::Prefer { .. } if !self.context.is_personal => {}
             RuleStep::Prefer { key, value } => {
