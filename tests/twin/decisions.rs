@@ -84,6 +84,42 @@ fn a_customer_in_distress_gets_no_sales_under_any_policy() {
     }
 }
 
+/// Conditions of one reaction share a budget of evaluation steps. Distress is computed before any of them.
+#[test]
+fn expensive_conditions_of_other_actions_do_not_hide_distress() {
+    let pairs = "profile.xs.all(a, profile.xs.all(b, a == b || true))";
+    let distress = format!(
+        "[dissatisfaction]\nmood = \"{pairs} ? -1.0 : 0.0\"\nsentiment = 0.9\nalarm = 0.95\n"
+    );
+    let sell = action("sell", "sales", "1.0", "");
+    let costly = |number: usize| {
+        let asks = format!("eligible = \"{pairs}\"\nwhen = \"{pairs}\"\nsuitable = \"!({pairs})\"");
+        action(&format!("help_{number}"), "service", "0.5", &asks)
+    };
+    let costly: String = (0..12).map(costly).collect();
+    let last = action("last", "service", "0.5", &format!("when = \"{pairs}\""));
+    // Candidates are asked in the policy's order.
+    let actions = costly + &sell + &last;
+    let numbered = (0..12).map(|number| format!("help_{number}"));
+    let names: Vec<String> = numbered.chain(["sell".into(), "last".into()]).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let offered = |tables: &str| {
+        let mut life = of("ada", policy(&names, &(tables.to_owned() + &actions)));
+        let xs: Vec<u32> = (0..90).collect();
+        life.event("web", "identify", json!({ "traits": { "xs": xs } }));
+        life.offer()
+    };
+    for tables in ["", &distress] {
+        let verdict = &candidate(&offered(tables), "last").verdict;
+        assert!(
+            verdict.to_string().contains("evaluation steps"),
+            "the budget is used up: {verdict}"
+        );
+    }
+    let verdict = &candidate(&offered(&distress), "sell").verdict;
+    assert!(matches!(verdict, CandidateVerdict::Distressed { .. }), "{verdict}");
+}
+
 #[test]
 fn while_something_is_open_nothing_is_sold_but_nurture_may_go_on() {
     let actions = action("sell", "sales", "1.0", "") + &action("care", "nurture", "0.9", "");
