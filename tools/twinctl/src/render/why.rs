@@ -495,24 +495,26 @@ mod tests {
         });
         let offers: DecideReply = serde_json::from_value(offers).unwrap();
         withstands(&offers, super::offers);
+        let action = serde_json::json!({
+            "decision": "d-1", "customer": "ann", "action": "open-card", "issue": "service",
+            "channel": "push", "treatment": "short", "tone": "neutral", "language": "en",
+            "text": "Open it?", "data": {}, "at": "2026-11-22T10:00:00Z",
+            "reason": {
+                "need": "card", "strength": 0.8, "because": "a flight", "score": 0.72,
+                "policy": "bank", "version": "3fa9", "instead_of": [],
+            },
+        });
+        let escalation = serde_json::json!({
+            "id": "e-1", "customer": "ann", "queue": "claims", "topic": "billing",
+            "priority": 4, "state": "open", "because": "the bot failed", "agent": null,
+            "note": null, "opened": "2026-11-22T10:00:00Z", "level": 0, "changed": [],
+            "at": "2026-11-22T10:00:00Z", "brief": null,
+        });
         let would = serde_json::json!({
             "customer": "ann", "is_known": true, "at": "2026-11-22T10:00:00Z",
             "verdict": "taken in", "decision": null, "flips": [],
-            "actions": [{
-                "decision": "d-1", "customer": "ann", "action": "open-card", "issue": "service",
-                "channel": "push", "treatment": "short", "tone": "neutral", "language": "en",
-                "text": "Open it?", "data": {}, "at": "2026-11-22T10:00:00Z",
-                "reason": {
-                    "need": "card", "strength": 0.8, "because": "a flight", "score": 0.72,
-                    "policy": "bank", "version": "3fa9", "instead_of": [],
-                },
-            }],
-            "escalations": [{
-                "id": "e-1", "customer": "ann", "queue": "claims", "topic": "billing",
-                "priority": 4, "state": "open", "because": "the bot failed", "agent": null,
-                "note": null, "opened": "2026-11-22T10:00:00Z", "level": 0, "changed": [],
-                "at": "2026-11-22T10:00:00Z", "brief": null,
-            }],
+            "actions": [action, action],
+            "escalations": [escalation, escalation],
             "recalls": [{
                 "recall": "r-1", "decision": "d-0", "customer": "ann", "action": "promo",
                 "channel": "email", "at": "2026-11-22T10:00:00Z", "stage": "contact",
@@ -527,12 +529,22 @@ mod tests {
         let would: WhatIfReply = serde_json::from_value(would).unwrap();
         withstands(&would, what_if);
         let text = plain(&what_if(&would));
-        let (_, text) = text.split_once("Actions it would recall").unwrap();
         insta::assert_snapshot!(text.split_once("\n\nno candidate").unwrap().0, @r"
+        ann, if it happened at 2026-11-22 10:00:00
+        the event would be taken in; nothing stored, nothing sent
 
+        Needs
+          card  0.10 → 0.80
+
+        Actions it would send
+          open-card in push, neutral: “Open it?”
+          open-card in push, neutral: “Open it?”
+
+        Actions it would recall
           promo in email: no consent to marketing
 
         Escalations it would open
+          claims, priority 4: billing
           claims, priority 4: billing
 
         Timers
