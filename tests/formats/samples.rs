@@ -107,7 +107,7 @@ fn candidates() -> Vec<Candidate> {
         CandidateVerdict::NotGiven { purposes: "care".into() },
         CandidateVerdict::NoTreatment { because: "app: no text".into() },
     ];
-    let stages = Passed::ALL.into_iter().cycle();
+    let stages = Passed::ALL.iter().copied().cycle();
     ends.into_iter().zip(stages).map(|(verdict, stage)| candidate(stage, verdict)).collect()
 }
 
