@@ -1,4 +1,4 @@
-//! What goes wrong with `jumeau`, as whoever asked for JSON is told of it.
+//! The mistakes that `jumeau` reports as JSON, if JSON was requested.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

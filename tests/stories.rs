@@ -155,7 +155,7 @@ fn a_story_plays_the_same_every_time() {
     }
 }
 
-/// Whoever copies an example begins without a remark.
+/// A company that starts from a copy of an example policy gets no advice about it.
 #[test]
 fn the_example_policies_get_no_advice() {
     let languages = jumeau::language::Languages::embedded();

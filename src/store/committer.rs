@@ -394,7 +394,7 @@ mod tests {
         let (errors, failed) = channel();
         let committer = Committer::spawn(
             Arc::new(MemoryStore::new()),
-            |_| panic!("whoever listens is broken"),
+            |_| panic!("the listener is broken"),
             move |error| errors.send(error).unwrap(),
         );
         let committer = committer.unwrap();

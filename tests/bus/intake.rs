@@ -217,7 +217,7 @@ async fn an_event_counts_as_behind_from_the_moment_at_which_the_stream_confirmed
         world.publish_events(number, 1, 5).await;
         let behind = world.bus.lag().await.unwrap().behind();
         assert!(behind > 0, "event {number}, which nobody has taken in");
-        // Whoever takes it in says so.
+        // As if the partitions had taken it in.
         stream.reset_consumer("twins", Some(number as u64 + 1)).await.unwrap();
         assert_eq!(world.bus.lag().await.unwrap().behind(), 0);
     }

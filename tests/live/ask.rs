@@ -97,7 +97,7 @@ async fn a_request_for_a_linked_identifier_is_answered_by_the_customers_twin() {
     let context = json!({ "page": "beach" });
     let request = json!({ "channel": "web", "placements": ["hero"], "context": context });
     let reply = rig.decide("cookie", request).await.unwrap();
-    // Whoever asks is not told who that is.
+    // The reply does not name the customer whom the identifier is linked to.
     assert_eq!((reply.customer.as_str(), actions(&reply)), ("cookie", vec!["shoes"]));
     assert_eq!(rig.show("ann").await.twin.contacts.len(), 1);
 }

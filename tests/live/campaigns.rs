@@ -108,7 +108,7 @@ async fn each_matching_customer_decides_once_in_a_campaign_across_a_kill() {
     assert!(!so_far.is_done(), "a hundred a second take three seconds: {so_far:?}");
     rig.service.kill().await.unwrap();
     rig.restart().await;
-    // Whoever lives on meanwhile is not told of it before their turn, and then once.
+    // An event during the campaign does not make the customer decide before their turn, nor twice.
     rig.event("web", "c1", "track", json!({ "name": "Looked" })).await;
     rig.until("all are looked at", async || progress(&rig).await.is_some_and(|one| one.is_done()))
         .await;
@@ -193,5 +193,5 @@ async fn a_copy_of_a_campaign_begins_nothing_whether_it_still_lives_or_is_over()
     };
     rig.bus.said(None, each).await.unwrap();
     assert_eq!(said.len(), CUSTOMERS);
-    assert!(said.values().all(|times| *times == 1), "whoever was told rests for a day: {said:?}");
+    assert!(said.values().all(|times| *times == 1), "the cooldown is a day: {said:?}");
 }

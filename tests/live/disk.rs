@@ -12,8 +12,8 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// A disk of so many bytes at a folder that exists, for whoever is started by [`Disk::under`].
-    /// `None` where the system does not let us.
+    /// Mounts a disk of so many bytes at an existing folder, for the processes started under
+    /// [`Disk::under`]. `None` where the system does not permit it.
     pub(crate) async fn mount(folder: &Path, bytes: u64) -> Option<Disk> {
         let mut keeper = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c"])

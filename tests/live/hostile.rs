@@ -285,7 +285,7 @@ async fn an_id_used_before_by_another_channel_suppresses_nothing() {
     let expected =
         ["jumeau.actions.app.hello.ann", "jumeau.escalations.care.ann", "jumeau.dead.bad-json"];
     assert_eq!(subjects, expected);
-    // Without the secret, whoever knows the event knows these.
+    // Without the secret, the ids of outputs could be computed from the event alone.
     let mut used: Vec<String> = first.iter().filter_map(|(_, id)| id.clone()).collect();
     let bad = Original {
         subject: "jumeau.events.web.ann".into(),

@@ -180,7 +180,7 @@ async fn a_rehearsal_and_a_replay_believe_no_more_than_the_service_does() {
     assert_eq!(told["report"]["customers"], 3, "{told}");
     // Three of ann's, one of bob's, two of the cookie's.
     assert_eq!(told["report"]["inputs"], 6, "{told}");
-    // Whoever was only invented takes nobody's place, however few there are.
+    // An identifier that occurs only in forged messages takes no place in the sample.
     for size in 1..=3 {
         let size = size.to_string();
         let ran = rig.run("jumeau", &[&rehearse[..], &["--sample", &size]].concat()).await;

@@ -38,7 +38,7 @@ async fn a_search_of_the_audit_does_not_write_the_customer_into_it() {
         let text = format!("{} {}", line.subject, String::from_utf8_lossy(&line.payload));
         assert!(!text.contains("nnabella"), "{text}");
     }
-    // Whoever has the audit, and not the store, cannot try names.
+    // Somebody who has the audit but not the store cannot find a customer by trying names.
     let other = Rig::start("bank", &[]).await;
     other.event("web", "annabella", "page", json!({ "name": "Home" })).await;
     other.settled().await;

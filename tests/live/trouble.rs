@@ -152,7 +152,7 @@ async fn a_disk_that_fills_up_stops_the_intake_before_it_is_full_and_room_lets_i
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_fails_ends_the_process_with_a_sentence_that_helps_and_a_restart_loses_nothing()
  {
-    // A file that may not grow is a disk that is full, for whoever writes to it.
+    // For a process, a file that must not grow is like a full disk.
     let under = ["sh", "-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "sh"];
     let settings = ["store.write-buffer-bytes=16777216", "log.filter=warn"];
     let under = under.map(str::to_owned).into();

@@ -194,7 +194,7 @@ async fn an_integrator_cannot_direct_a_reply_where_it_may_not_publish() {
     );
     try_all(&web, &[(next, r#"{"batch":1,"no_wait":true}"#), (info, "")], &HARMFUL).await;
 
-    // It goes on with its work, and so does whoever acknowledges.
+    // The integrator can still fetch messages, and acknowledge them.
     let stream = jetstream::new(web.client.clone());
     let consumer: PullConsumer =
         in_time(stream.get_consumer_from_stream("web", "JUMEAU_ACTIONS")).await.unwrap();

@@ -1,4 +1,4 @@
-//! A broker with roles, and whoever comes to it.
+//! A broker with roles, and clients that connect to it.
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -26,7 +26,7 @@ fn start(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str], folder: &Path
         .unwrap()
 }
 
-/// Runs `twinctl` as whoever the file says, through the shell as a person does.
+/// Runs `twinctl` as the user of `keys/<user>.env`, through the shell as a person does.
 async fn twinctl(folder: &Path, user: &str, arguments: &str) -> (bool, String) {
     let line = format!(". keys/{user}.env && '{}' {arguments}", binary("twinctl").display());
     let output = Command::new("sh").args(["-c", &line]).current_dir(folder).output().await.unwrap();

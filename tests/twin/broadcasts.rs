@@ -500,7 +500,7 @@ proptest! {
         }
     }
 
-    /// Whoever of them was told before, and in whatever order they turn out to be one.
+    /// Whichever identifiers received it before they were merged, and in any order of the merges.
     #[test]
     fn a_customer_of_many_identifiers_meets_a_broadcast_once(
         told in prop::collection::vec(any::<bool>(), 4),

@@ -90,8 +90,8 @@ fn an_unsupported_language_does_not_hide_another_of_the_customer() {
         }
         assert_eq!(spoken(&mut life), "fr", "preferred {other}");
     }
-    // What somebody wrote is read in a language of the policy; that says little of whoever named
-    // another one.
+    // A message is read in one of the policy's languages; that is weak evidence about a customer
+    // who declared another language.
     let mut life = Life::of("ada", policy_of(POLICY));
     life.event("core", "identify", json!({ "traits": { "language": "nl" } }));
     let message = json!({ "from": "customer", "text": "Bonjour !", "language": "fr" });

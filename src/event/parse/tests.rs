@@ -131,7 +131,7 @@ fn an_event_that_lacks_its_data_is_refused_and_not_taken_as_empty() {
         ];
         for found in all {
             if kind == EventType::Ask {
-                assert!(found.is_ok(), "whoever asks for nothing in particular asks");
+                assert!(found.is_ok(), "an `ask` needs no data");
             } else {
                 let refused = found.expect_err(kind.name());
                 assert_eq!(refused.reason, Reason::BadData);

@@ -14,7 +14,7 @@ pub struct ErasedTwin {
     /// The customer's other identifiers that this one knew: those linked to it, each with the number of
     /// its link, and the one that it was linked to.
     pub identifiers: Vec<(Customer, Option<u64>)>,
-    /// The number of its own link, whoever the owner was.
+    /// The number of its own link, to any owner.
     pub epoch: u64,
     /// The number of deleted entries, by name: `timeline entries`, `contacts`…
     pub held: Vec<(&'static str, u64)>,

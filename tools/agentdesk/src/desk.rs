@@ -47,7 +47,7 @@ pub(crate) enum Act {
         /// The outcome.
         answer: OutcomeKind,
     },
-    /// Hand it back, with a note for whoever continues.
+    /// Hand it back, with a note for the next agent.
     HandBack(String),
     /// Resolve it, with a resolution in the company's own terms.
     Resolve(String),

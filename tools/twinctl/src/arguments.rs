@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// The broker; several are separated by commas.
-    // A password may stand in the variable, and is not for whoever reads the help.
+    // The variable may hold a password; the help must not show it.
     #[arg(
         short,
         long,
@@ -169,7 +169,7 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Models::Then)]
         models: Models,
     },
-    /// Erases one customer, under all identifiers, and gets a signed receipt. Cannot be undone.
+    /// Erase one customer, under all identifiers, and get a signed receipt. Cannot be undone.
     #[command(after_help = "Example:\n  twinctl erase alice --output alice-receipt.json")]
     Erase {
         /// The customer, as the company writes the identifier.
@@ -216,7 +216,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<crate::escalations::Escalations>,
     },
-    /// Asks what to show to one customer now, as a channel does. The twin remembers it.
+    /// Ask what to show to one customer now, as a channel does. The twin remembers it.
     #[command(
         after_help = "Example:\n  twinctl decide alice --channel app --place hero --place receipt page=cards"
     )]
@@ -335,7 +335,7 @@ pub(crate) enum Command {
     Campaign(CampaignChoices),
     /// Show results of experiments, with confidence intervals.
     Experiments,
-    /// Moves the clock of a service that runs on event time.
+    /// Move the clock of a service that runs on event time.
     Advance {
         /// The new time, such as 2026-11-22T09:30:00Z.
         #[arg(value_parser = time)]

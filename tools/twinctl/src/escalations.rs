@@ -19,19 +19,19 @@ use crate::service::Service;
 /// What is listed.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Listed {
-    /// Only those of this queue.
+    /// Only escalations of this queue.
     #[arg(long)]
     queue: Option<String>,
-    /// Only `open` or `claimed` ones.
+    /// Only escalations in this state: `open` or `claimed`.
     #[arg(long, value_parser = state)]
     state: Option<EscalationState>,
-    /// Only those of customers who speak this language.
+    /// Only escalations of customers who speak this language.
     #[arg(long)]
     language: Option<String>,
-    /// Only those that this agent holds.
+    /// Only escalations that this agent holds.
     #[arg(long)]
     agent: Option<String>,
-    /// At most so many.
+    /// At most this many.
     #[arg(short = 'n', long)]
     limit: Option<usize>,
 }
@@ -56,73 +56,73 @@ impl Default for Escalations {
     }
 }
 
-/// What to do with what waits for people.
+/// What to do with escalations.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Escalations {
-    /// What waits, the one due first first.
+    /// List open and claimed escalations, the nearest deadline first.
     List(Listed),
-    /// Each escalation that opens or changes, as it comes.
+    /// Print each escalation that opens or changes, as it happens.
     Watch {
-        /// Only those of this queue.
+        /// Only escalations of this queue.
         #[arg(long)]
         queue: Option<String>,
         /// Stop after this many.
         #[arg(short = 'n', long)]
         count: Option<u64>,
     },
-    /// One customer's escalation, with the whole story.
+    /// Show one escalation of a customer, with the brief.
     Show {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in; without it that of yours in which it is.
+        /// The queue of the escalation; without it, your queues (`--queues`) are searched.
         #[arg(long)]
         queue: Option<String>,
-        /// Which; without it the open one that changed last.
+        /// The id of the escalation; without it, the open one that changed last.
         escalation: Option<String>,
-        /// The language in which to read it; without it that of the queue.
+        /// The language of the brief; without it, the language of the queue.
         #[arg(long)]
         language: Option<String>,
     },
-    /// Hands a customer over to people.
+    /// Open an escalation: hand a customer over to agents.
     Open {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// What it is about.
+        /// The topic: what the escalation is about.
         topic: String,
-        /// The queue of people.
+        /// The queue of agents.
         #[arg(long, conflicts_with = "skill")]
         queue: Option<String>,
-        /// What these people must be able to do.
+        /// The skill that the agents must have; it chooses the queue.
         #[arg(long)]
         skill: Option<String>,
-        /// 1 (whenever) to 5 (now).
+        /// The priority, from 1 (no hurry) to 5 (at once).
         #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
         priority: Option<u8>,
-        /// Why.
+        /// Why the customer is handed over.
         #[arg(long)]
         note: Option<String>,
     },
-    /// Takes it: from now on this agent alone goes on, and automation keeps quiet.
+    /// Take an escalation: from now on the agent alone holds the conversation, and automation is silent.
     Claim {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in; without it that of yours in which it is.
+        /// The queue of the escalation; without it, your queues (`--queues`) are searched.
         #[arg(long)]
         queue: Option<String>,
-        /// Which; without it the open one that changed last.
+        /// The id of the escalation; without it, the open one that changed last.
         escalation: Option<String>,
-        /// The agent; where the broker has roles, whoever asks.
+        /// The agent's name; on a broker with roles, the name of the user who sends the request.
         #[arg(long, env = "JUMEAU_AS")]
         agent: String,
-        /// The operator who takes it from whoever holds it.
+        /// The operator who takes the escalation from its present holder for the agent.
         #[arg(long)]
         operator: Option<String>,
     },
-    /// Notes what was said and done.
+    /// Note what the agent said and did.
     Note {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in; without it that of yours in which it is.
+        /// The queue of the escalation; without it, your queues (`--queues`) are searched.
         #[arg(long)]
         queue: Option<String>,
         /// What was done.
@@ -130,61 +130,61 @@ pub(crate) enum Escalations {
         /// What was said to the customer.
         #[arg(long)]
         said: Option<String>,
-        /// The decision by which something was offered.
+        /// The id of the decision that made the offer.
         #[arg(long, requires = "answer")]
         decision: Option<String>,
-        /// What came of it.
+        /// The outcome of the offer.
         #[arg(long, value_parser = outcome, requires = "decision")]
         answer: Option<OutcomeKind>,
-        /// The agent; where the broker has roles, whoever asks.
+        /// The agent's name; on a broker with roles, the name of the user who sends the request.
         #[arg(long, env = "JUMEAU_AS")]
         agent: String,
-        /// Which; without it the open one that changed last.
+        /// The id of the escalation; without it, the open one that changed last.
         #[arg(long)]
         escalation: Option<String>,
     },
-    /// Returns the conversation: automation goes on where the agent stopped.
+    /// Return the conversation to automation, which continues where the agent stopped.
     Handback {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in; without it that of yours in which it is.
+        /// The queue of the escalation; without it, your queues (`--queues`) are searched.
         #[arg(long)]
         queue: Option<String>,
-        /// What whoever goes on should know.
+        /// What the next one to handle the conversation should know.
         note: Option<String>,
-        /// The step at which it goes on.
+        /// The step of the conversation at which automation continues.
         #[arg(long)]
         step: Option<String>,
-        /// The agent; where the broker has roles, whoever asks.
+        /// The agent's name; on a broker with roles, the name of the user who sends the request.
         #[arg(long, env = "JUMEAU_AS")]
         agent: String,
-        /// Which; without it the open one that changed last.
+        /// The id of the escalation; without it, the open one that changed last.
         #[arg(long)]
         escalation: Option<String>,
     },
-    /// Says that the matter is settled.
+    /// Resolve an escalation: the matter is settled.
     Resolve {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in; without it that of yours in which it is.
+        /// The queue of the escalation; without it, your queues (`--queues`) are searched.
         #[arg(long)]
         queue: Option<String>,
-        /// How, in a word of the company's.
+        /// The resolution, in a word of the company's own.
         #[arg(long)]
         outcome: Option<String>,
-        /// A need that is met with it; as often as there are some.
+        /// A need that this meets; may be repeated.
         #[arg(long = "need")]
         needs: Vec<String>,
-        /// A case that is closed with it; as often as there are some.
+        /// A case that this closes; may be repeated.
         #[arg(long = "case")]
         cases: Vec<String>,
-        /// What is worth knowing.
+        /// What agents should know about it later.
         #[arg(long)]
         note: Option<String>,
-        /// The agent; where the broker has roles, whoever asks.
+        /// The agent's name; on a broker with roles, the name of the user who sends the request.
         #[arg(long, env = "JUMEAU_AS")]
         agent: String,
-        /// Which; without it the open one that changed last.
+        /// The id of the escalation; without it, the open one that changed last.
         #[arg(long)]
         escalation: Option<String>,
     },

@@ -1,4 +1,4 @@
-//! What goes wrong with `twinctl`, as whoever asked for JSON is told of it.
+//! The mistakes that `twinctl` reports as JSON, if JSON was requested.
 
 use std::process::Command;
 
