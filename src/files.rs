@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_ours_is_closed_with_all_that_is_in_it() {
+    fn a_private_folder_and_its_files_are_readable_by_their_owner_only() {
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("a/b");
         fs::create_dir_all(&folder).unwrap();

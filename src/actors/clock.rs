@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_steadily_is_believed_and_so_is_one_that_is_put_right_a_little() {
+    fn a_steady_clock_is_trusted_and_so_is_a_small_correction() {
         let (mut clock, begin) = clock();
         assert_eq!(read(&mut clock, begin, 1, 0), 1_000);
         assert_eq!(read(&mut clock, begin, 2, 1_500), 3_500);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_ahead_or_back_that_is_put_right_within_a_minute_was_never_seen() {
+    fn a_jump_of_an_hour_that_is_corrected_within_a_minute_has_no_effect() {
         for off in [HOUR, -HOUR] {
             let (mut clock, begin) = clock();
             for second in 1..59 {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stays_as_it_was_set_is_believed_after_a_minute() {
+    fn a_clock_that_jumped_is_trusted_after_a_stable_minute() {
         for off in [HOUR, -HOUR] {
             let (mut clock, begin) = clock();
             assert_eq!(read(&mut clock, begin, 1, off), 1_000);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_again_and_again_is_not_believed() {
+    fn a_clock_that_jumps_again_and_again_is_not_trusted() {
         let (mut clock, begin) = clock();
         for second in 1..600 {
             let off = if second / 30 % 2 == 0 { HOUR } else { 2 * HOUR };
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_more_than_a_minute_from_the_brokers_contradicts_it_and_it_stays_known() {
+    fn a_clock_more_than_a_minute_from_the_brokers_is_reported_and_stays_reported() {
         for (ahead, contradicts) in
             [(Some(60_000), false), (Some(-60_001), true), (Some(3_600_000), true), (None, false)]
         {

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_comes_before_the_partitions_are_entered_reaches_its_partition() {
+    fn an_answer_that_arrives_before_the_partitions_are_registered_reaches_its_partition() {
         // Without the wait, the reader would be first in some of these rounds.
         for _ in 0..300 {
             let partitions = Partitions::<char>::default();

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_a_request_does_not_have_is_told_with_the_nearest_one() {
+    fn an_unknown_field_of_a_request_is_reported_with_the_nearest_one() {
         let told = [
             refused::<DecideRequest>(r#"{"channel": "web", "placement": ["home"]}"#),
             refused::<ActRequest>(r#"{"state": "claimed", "agnet": "bo"}"#),

@@ -250,7 +250,7 @@ text.en = "Buy!"
 "#;
 
     #[test]
-    fn a_what_if_names_every_action_and_timer_that_would_be_taken_back() {
+    fn a_what_if_names_every_recalled_action_and_cancelled_timer() {
         let policy = load(&Files::new([("shop.toml", POLICY)])).unwrap();
         let at = Time::from_ms(1_760_000_000_000);
         let mut twin = Twin::new(Customer::new("ann").unwrap(), at);

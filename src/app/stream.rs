@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_without_a_moment_is_not_adopted_at_the_beginning() {
+    fn a_cursor_without_a_timestamp_is_not_adopted_at_the_beginning() {
         let found = |metas: &[PartitionMeta]| {
             let until = until(metas).unwrap().into_iter();
             until.map(|one| one.map(|taken| taken.sequence)).collect::<Vec<_>>()

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loudest_are_the_fewest_channels_that_sent_most_of_all() {
+    fn the_loudest_channels_are_the_fewest_that_sent_most_of_the_messages() {
         let now = Instant::now();
         let shares = counted(&[("web", 1), ("shop", 80), ("app", 19)], now);
         assert_eq!(loudest(&shares, &[], now), ["shop"]);

@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn brokers_that_take_no_memory_of_a_twin_are_refused() {
+    fn brokers_with_a_message_limit_below_a_memory_are_refused() {
         assert!(check_payload(1024 * 1024).is_ok(), "as it comes");
         let refusal = check_payload(limits::PASSED_BYTES).unwrap_err();
         insta::assert_snapshot!(refusal, @"expected a broker that accepts messages of 135168 bytes, found a limit of 131072; raise `max_payload` in its configuration (a twin's memory travels in one message)");

@@ -428,7 +428,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_restart_resumes_behind_the_lowest_cursor_or_the_floor() {
+    fn a_restart_resumes_after_the_lowest_cursor_or_the_floor() {
         let at = |floor, highest| ResumePoint { floor, highest, ..ResumePoint::default() };
         assert_eq!(ResumePoint::from([], 0), at(0, 0));
         assert_eq!(ResumePoint::from([0, 0], 0), at(0, 0));

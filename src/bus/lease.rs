@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_lease_ends_by_itself_and_is_not_found_again_once_it_is_lost() {
+    async fn a_lease_expires_by_itself_and_a_lost_one_stays_lost() {
         let lease = Lease::new();
         let told = lease.watch();
         let is_held = || told.borrow().is_held();

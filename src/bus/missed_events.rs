@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_sequence_that_is_missing_is_counted_once(
+        fn each_missing_sequence_is_counted_once(
             missing in prop::collection::vec((0u64..200, 0u64..20), 0..40),
         ) {
             let (mut counted, mut known) = (MissedRanges::default(), std::collections::BTreeSet::new());

@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_left_unread_is_counted_once() {
+    fn a_message_deleted_before_it_was_read_is_counted_once() {
         let mut missed = ConsumerLosses::default();
         let mut count = |taken, first| missed.count("S", "crm", taken, first);
         assert_eq!(count(0, 1), 0, "everything is there");
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_that_is_made_anew_has_missed_nothing() {
+    fn a_recreated_consumer_counts_no_missed_messages() {
         let mut missed = ConsumerLosses::default();
         missed.count("S", "crm", 0, 11);
         missed.forget_those_who_are_gone(&[StreamStats {

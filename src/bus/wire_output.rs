@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_fits_goes_as_it_is() {
+    fn an_output_that_fits_is_published_unchanged() {
         let fitting =
             fit(&output("jumeau.actions.app.open.anna", 100), None, 1_000, false).unwrap();
         assert!(!fitting.is_truncated);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_is_cut_to_what_the_broker_takes_and_says_so() {
+    fn a_dead_letter_is_cut_to_the_brokers_maximum_and_says_so() {
         let fitting = fit(&output("jumeau.dead.too-large", 1_000), None, 1_000, true).unwrap();
         assert!(fitting.is_truncated);
         // "NATS/1.0", "a: b", "Nats-Msg-Id: o-1", "Jumeau-Truncated: 1000", and an empty line.
@@ -85,12 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn any_other_output_that_is_too_large_is_given_up() {
+    fn any_other_output_that_is_too_large_is_dropped() {
         assert!(fit(&output("jumeau.actions.app.open.anna", 1_000), None, 1_000, false).is_none());
     }
 
     #[test]
-    fn headers_that_leave_no_room_for_a_dead_letter_give_it_up() {
+    fn a_dead_letter_whose_headers_leave_no_room_is_dropped() {
         assert!(fit(&output("jumeau.dead.too-large", 1_000), None, 20, true).is_none());
     }
 }

@@ -355,7 +355,7 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_byte_is_noticed(
+        fn a_changed_byte_is_refused(
             record in record(), at in any::<prop::sample::Index>(), change in 1u8..,
         ) {
             let mut bytes = encoded(RecordKind::Twin, &record);
@@ -366,13 +366,13 @@ mod tests {
         }
 
         #[test]
-        fn a_missing_end_is_noticed(record in record(), at in any::<prop::sample::Index>()) {
+        fn a_truncated_record_is_refused(record in record(), at in any::<prop::sample::Index>()) {
             let bytes = encoded(RecordKind::Twin, &record);
             prop_assert!(decode::<Record>(RecordKind::Twin, &bytes[..at.index(bytes.len())]).is_err());
         }
 
         #[test]
-        fn any_bytes_are_a_record_or_an_error(bytes in any::<Vec<u8>>()) {
+        fn any_bytes_decode_to_a_record_or_an_error(bytes in any::<Vec<u8>>()) {
             prop_assert!(decode::<Record>(RecordKind::Twin, &bytes).is_err());
             // With a valid checksum, the content is decoded: it must do no harm either.
             let _ = decode::<Record>(RecordKind::Twin, &forged(RecordKind::Twin as u8, 1, &bytes));
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_too_large_leaves_nothing_behind() {
+    fn a_record_that_is_too_large_leaves_the_buffer_unchanged() {
         let mut bytes = b"before".to_vec();
         let refusal =
             encode(RecordKind::Twin, &"a".repeat(limits::RECORD_BYTES), &mut bytes).unwrap_err();
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_keeps_every_digit_that_json_leaves_out() {
+    fn a_record_keeps_the_digits_that_json_rounds_away() {
         let (action, verdict) = ("call".into(), CandidateVerdict::Outscored);
         let exact = Alternative { action, need: None, score: 0.1 + 0.2, verdict };
         let read = decode(RecordKind::Decision, &encoded(RecordKind::Decision, &exact));
@@ -417,13 +417,13 @@ mod tests {
     }
 
     #[test]
-    fn the_envelope_is_what_it_always_was() {
+    fn the_bytes_of_the_envelope_do_not_change() {
         let bytes = hex::encode(encoded(RecordKind::Number, &300u64));
         insta::assert_snapshot!(bytes, @"4aef0898680601fb2c01");
     }
 
     #[test]
-    fn errors_say_what_to_do() {
+    fn errors_say_how_to_correct_them() {
         let intact = encoded(RecordKind::Number, &7u64);
         let mut damaged = intact.clone();
         damaged[7] ^= 1;

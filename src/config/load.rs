@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn no_mistake_tells_a_password() {
+    fn no_mistake_shows_a_password() {
         let url = "nats://max:hush-hush@127.0.0.1";
         let told = [
             refusal("", &[("JUMEAU_NATS", url)], &[]),
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_another_encoding_is_reported_with_its_line() {
+    fn a_file_in_another_encoding_is_reported_with_the_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jumeau.toml");
         std::fs::write(&path, b"[service]\npolicy = 'cr\xE8me'\n").unwrap();
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn each_layer_outweighs_those_before_it() {
+    fn each_layer_of_settings_overrides_those_before_it() {
         let file = "[service]\npartitions = 1\npolicy = 'telco'\ntime = 'event'";
         let environment = [
             ("JUMEAU_SERVICE__PARTITIONS", "2"),
@@ -451,13 +451,13 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_digits_is_still_a_text() {
+    fn a_quoted_number_stays_a_text() {
         let (_folder, layers) = layers("", &[("JUMEAU_NATS__PREFIX", "007")], &[]);
         assert_eq!(layers.load().unwrap().nats.prefix, "007");
     }
 
     #[test]
-    fn a_file_that_is_no_toml_or_not_there_is_refused() {
+    fn a_file_that_is_missing_or_not_toml_is_refused() {
         insta::assert_snapshot!(refusal("[service", &[], &[]), @"jumeau.toml: expected TOML, found: TOML parse error at line 1, column 9: expected `.`, `]`");
         let layers = Layers { file: Some("/nowhere/jumeau.toml".into()), ..Layers::default() };
         insta::assert_snapshot!(layers.load().unwrap_err(), @"expected a settings file at /nowhere/jumeau.toml: No such file or directory (os error 2); name another with --config");

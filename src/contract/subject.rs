@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_is_about_a_customer_however_they_are_spelled_and_about_no_channel_or_scope() {
+    fn a_subject_names_its_customer_in_any_spelling_but_not_a_channel_or_scope() {
         let subjects = Subjects::new("a.b").unwrap();
         let about = |subject: &str| {
             let all = subjects.about(subject);

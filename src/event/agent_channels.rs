@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_hands_over_in_nobody_s_name_and_a_desk_says_what_people_do() {
+    fn only_agent_channels_report_acts_of_named_agents() {
         let desks = AgentChannels::new(["desk"]);
         let opened = r#"{"state":"opened","topic":"bot","note":"cannot help"}"#;
         assert_eq!(desks.admit(&told("chat", opened)), Ok(()));

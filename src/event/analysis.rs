@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_of_an_answer_is_a_valence() {
+    fn an_answer_needs_a_valence_and_nothing_else() {
         let read = Analysis::parse(br#"{"valence": -0.5}"#).unwrap();
         assert_eq!((read.valence, read.confidence, read.urgency), (-0.5, 1.0, 0.0));
     }

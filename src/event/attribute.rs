@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_type_of_cloudevents_decides_and_else_the_headers_do() {
+    fn the_content_type_of_cloudevents_outweighs_that_of_the_headers() {
         let mode = |content: &str, more: &[Header<'_>]| {
             let mut headers = vec![("content-TYPE", content)];
             headers.extend(more);

@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_identifier_comes_back_from_its_token(id in "\\PC{1,32}") {
+        fn every_identifier_parses_back_from_its_token(id in "\\PC{1,32}") {
             let customer = Customer::new(&id).unwrap();
             let token = customer.token();
             prop_assert!(token.bytes().all(|byte| plain(byte) || byte == b'%'));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn however_a_token_is_spelled_it_is_known_whose_it_is() {
+    fn every_spelling_of_a_token_gives_the_same_customer() {
         for token in ["bobby", "%62obby", "b%6fbby", "b%6Fbby", "%62%6F%62%62%79"] {
             assert_eq!(spelled(token), "bobby", "{token}");
         }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_spelling_is_refused_with_the_first() {
+    fn a_token_in_another_spelling_is_refused_with_the_right_one() {
         let refusal = Customer::from_token("%61lice").unwrap_err();
         assert_eq!(refusal, "expected the one spelling `alice` of this token, found `%61lice`");
         assert!(Customer::from_token("a%2e").unwrap_err().contains("`a%2E`"));

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_read_as_it_was_written() {
+    fn an_erasure_message_decodes_to_what_was_encoded() {
         let ada = Customer::new("ada").unwrap();
         for written in [
             Erasure::wanted(ada.clone(), ErasureId(7)),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_message_among_twins_erases() {
+    fn only_a_message_on_the_internal_channel_with_an_erasure_id_erases() {
         let id = ErasureId(7).to_string();
         let wanted = Erasure::read(&original("jumeau.events._jumeau.a%40b", &id)).unwrap();
         assert_eq!((wanted.customer.as_str(), wanted.id), ("a@b", ErasureId(7)));

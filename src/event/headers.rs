@@ -70,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn headers_come_out_as_they_went_in(all in prop::collection::vec((".*", ".*"), 0..8)) {
+        fn headers_keep_their_values_and_order(all in prop::collection::vec((".*", ".*"), 0..8)) {
             let pairs: Vec<Header<'_>> = all.iter().map(|(n, v)| (&**n, &**v)).collect();
             let headers: Headers = pairs.iter().copied().collect();
             prop_assert_eq!(headers.iter().collect::<Vec<_>>(), pairs);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_found_in_any_capitals() {
+    fn a_header_is_found_whatever_its_capitals() {
         let headers: Headers = [("Nats-Msg-Id", "e1"), ("nats-msg-id", "e2")].into_iter().collect();
         assert_eq!(headers.get("NATS-MSG-ID"), Some("e1"));
         assert_eq!(headers.get("Nats-Msg"), None);

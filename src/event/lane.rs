@@ -221,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn the_slow_lane_closes_once_all_that_was_passed_over_is_durable() {
+    fn the_slow_lane_closes_once_all_skipped_events_are_durable() {
         let place = MainPlace { next: 30, front: 30, skipped: 20 };
         assert!(place.may_close(20) && !place.may_close(19));
         assert!(!MainPlace { next: 25, ..place }.may_close(20), "it is to be delivered again");
     }
 
     #[test]
-    fn a_commit_writes_of_the_slow_lane_only_what_has_changed() {
+    fn a_commit_writes_only_the_changed_records_of_the_slow_lane() {
         let (mut lane, mut written) = (SlowLane::default(), WrittenLane::default());
         assert_eq!(written.next(&lane), None, "there never was one");
         lane.slow("shop", 10);

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_shown_by_its_own_clock_and_one_in_utc_by_that_of_the_zone() {
+    fn a_moment_is_shown_in_its_own_offset_and_one_in_utc_in_the_zone() {
         for (text, time, shown) in [
             ("2026-03-20T06:40:00+09:00", "2026-03-19T21:40:00Z", "20/03/2026 06:40"),
             ("2026-03-20T23:30:00-05:00", "2026-03-21T04:30:00Z", "20/03/2026 23:30"),
@@ -210,12 +210,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "[0-9TtZz:+.,é -]{0,30}") {
+        fn no_text_makes_the_parser_panic(text in "[0-9TtZz:+.,é -]{0,30}") {
             let _ = read(&text);
         }
 
         #[test]
-        fn an_rfc_3339_time_is_the_moment_that_it_always_was(
+        fn a_printed_time_parses_as_a_moment_of_that_time(
             ms in Time::MIN.ms()..=Time::MAX.ms(),
         ) {
             let time = Time::from_ms(ms);

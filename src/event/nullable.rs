@@ -104,7 +104,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_moment_of_a_program_that_knew_none_is_as_good_as_none() {
+    fn a_zero_time_of_a_program_counts_as_absent() {
         let zeros = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1980-01-06T00:00:00Z"];
         for zero in zeros {
             let read =
@@ -119,7 +119,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn data_of_null_is_no_data() {
+    fn data_of_null_counts_as_absent() {
         assert_eq!(
             EventKind::parse(EventType::Ask, Some(" null ")),
             EventKind::parse(EventType::Ask, None)

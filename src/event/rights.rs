@@ -56,7 +56,7 @@ mod tests {
     use crate::event::{Raw, parse};
 
     #[test]
-    fn two_known_customers_are_one_if_a_channel_says_so_that_may() {
+    fn two_known_customers_are_merged_only_by_a_permitted_channel() {
         let told = |channel, payload: &'static str| {
             let payload = payload.as_bytes();
             parse(&Raw { channel, customer: "anne", headers: &[], payload, sequence: 1 }).unwrap()

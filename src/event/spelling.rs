@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_of_a_language_is_one_however_it_is_written() {
+    fn a_language_tag_has_one_spelling() {
         for (written, spelled) in [
             ("fr", "fr"),
             ("FR", "fr"),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_the_same_in_capitals_and_between_blanks() {
+    fn a_name_is_the_same_in_capitals_and_with_spaces_around_it() {
         for other in ["marketing", "Marketing", "MARKETING", " marketing\u{a0}", "mArKeTiNg\n"] {
             assert!(
                 is_same_name("marketing", other) && is_same_name(other, "marketing"),

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_reads_back_what_it_prints() {
+    fn a_time_parses_back_from_its_text() {
         for ms in [0, -1, 1_700_000_000_123, Time::MIN.0, Time::MAX.0] {
             let time = Time::from_ms(ms);
             assert_eq!(Time::parse(&time.to_string()), Some(time));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_stops_at_the_ends_of_time() {
+    fn arithmetic_saturates_at_the_smallest_and_largest_time() {
         assert_eq!(Time::MAX + Duration::from_secs(1), Time::MAX);
         assert_eq!(Time::MIN - Duration::MAX, Time::MIN);
         assert_eq!(Time::MIN.since(Time::MAX), Duration::ZERO);

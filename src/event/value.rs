@@ -430,7 +430,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_reads_back_the_json_it_prints() {
+    fn a_value_parses_back_from_its_own_json() {
         let json = r#"{"a":null,"b":[true,-3,2.5,"x"],"c":{"d":{}}}"#;
         let value: Value = serde_json::from_str(json).unwrap();
         assert_eq!(value.to_string(), json);
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_is_read_and_written_as_it_is() {
+    fn an_integer_is_read_and_written_exactly() {
         for number in [
             "18446744073709551615",
             "9223372036854775808",

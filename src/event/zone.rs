@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_of_the_database_is_understood_however_it_is_written() {
+    fn every_zone_of_the_database_is_found_in_any_spelling() {
         for place in TZ_VARIANTS {
             let name = place.name();
             let blanks = name.replace('_', " ");
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_from_utc_is_understood_as_people_write_it() {
+    fn an_offset_from_utc_is_understood_as_people_write_it() {
         for (minutes, all) in [
             (
                 330,
@@ -298,7 +298,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_a_fault_and_a_fixed_distance_reads_back(
+        fn any_text_is_parsed_without_a_panic_and_an_offset_parses_back(
             text in "\\PC{0,24}", minutes in DISTANCES
         ) {
             let _ = Zone::parse(&text);

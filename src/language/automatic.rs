@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_that_cannot_be_one_is_refused_with_the_reason() {
+    fn an_invalid_phrase_is_refused_with_the_reason() {
         let refused = |line: &str| super::Automatic::default().add(line).unwrap_err();
         insta::assert_snapshot!(refused("absent: i am away"), @"expected one of `subject:`, `greeting:`, `alone:`, `absence:`, `meanwhile:`, `receipt:`, `promise:`, `failure:`, `cause:`, `person:`, found `absent`");
         insta::assert_snapshot!(refused("absence: i am | ... away"), @"expected phrases that begin and end with a word, with `|` between, found `... away`");
@@ -330,7 +330,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_can_be_asked(text in "(\\PC{0,5}|i am|away|[ ,.!?\\n:]|this is an? automatic){0,40}") {
+        fn any_text_can_be_checked(text in "(\\PC{0,5}|i am|away|[ ,.!?\\n:]|this is an? automatic){0,40}") {
             let _ = is_automatic(&text);
         }
     }

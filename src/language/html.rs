@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_that_never_end_are_letters() {
+    fn unclosed_tags_are_read_as_text() {
         let hostile = format!("<p>late</p>{}", "<div \"".repeat(10_000));
         let read = own(&hostile);
         assert!(read.starts_with("late\n<div \"<div"), "{}", &read[..20]);
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_marks_alone_takes_time_as_its_length() {
+    fn parsing_a_message_of_markup_takes_time_linear_in_its_length() {
         for mark in ["<!--", "<style>", "<a \"", "<p <", "&#", "</div", "<blockquote type=cite>"] {
             let text = format!("<p>{}", mark.repeat(200_000));
             assert!(plain(&text).is_some_and(|plain| plain.len() <= text.len()), "{mark}");

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_every_ending() {
+    fn a_star_matches_every_ending() {
         let phrases = [("leaving", "cancel*"), ("leaving", "close my acc*")];
         assert_eq!(found(&phrases, "Cancellation, please"), pairs(&[("leaving", "Cancellation")]));
         assert_eq!(
@@ -328,13 +328,13 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_is_named_once() {
+    fn each_topic_is_reported_once() {
         let phrases = [("bill", "invoice"), ("bill", "bill")];
         assert_eq!(found(&phrases, "the bill, I mean the invoice"), pairs(&[("bill", "bill")]));
     }
 
     #[test]
-    fn a_phrase_counts_in_its_language() {
+    fn a_phrase_matches_only_in_its_language() {
         let phrases = Phrases::new([
             ("thanks", Some(Language::FRENCH), "merci"),
             ("thanks", Some(ENGLISH), "thanks"),
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn no_phrases_find_nothing() {
+    fn an_empty_list_of_phrases_finds_nothing() {
         assert!(Phrases::new([]).unwrap().is_empty());
         assert_eq!(found(&[], "anything"), []);
     }

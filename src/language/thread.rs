@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_thread_is_not_the_writers_own() {
+    fn a_quoted_thread_is_not_the_writers_own_text() {
         for line in [
             "On Tue, 3 Feb 2026 at 08:01, Care <care@shop.example> wrote:",
             "On Feb 3, 2026, at 8:01 AM, Care wrote:",
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn the_head_of_an_older_message_ends_the_writers_own() {
+    fn the_header_lines_of_an_older_mail_end_the_writers_own_text() {
         for head in [
             "From: Care <care@shop.example>\nSent: Tuesday, February 3, 2026 8:01 AM\nTo: Ann\nSubject: RE: lamp",
             "*From:* Care\n*Sent:* Tuesday\n*To:* Ann\n*Subject:* lamp",
@@ -471,13 +471,13 @@ mod tests {
     }
 
     #[test]
-    fn text_right_above_a_thread_stays() {
+    fn text_right_above_a_thread_is_kept() {
         let text = "Write to ann@home.example\nOn Tue, 3 Feb 2026 at 08:01, Care <care@shop.example> wrote:\n> Hello";
         assert_eq!(own(text), "Write to ann@home.example");
     }
 
     #[test]
-    fn a_head_may_have_blank_lines_and_another_order() {
+    fn the_header_lines_of_a_quoted_mail_may_have_blank_lines_and_any_order() {
         for head in [
             "From: Care <care@shop.example>\n\nSent: Tuesday, February 3, 2026 8:01 AM\n\nTo: Ann\n\nSubject: RE: lamp",
             "Gesendet: Dienstag, 3. Februar 2026\nVon: Care <care@shop.example>\nAn: Ann\nBetreff: Lampe",
@@ -544,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn a_divider_ends_the_writers_own() {
+    fn a_divider_ends_the_writers_own_text() {
         for divider in [
             "-----Original Message-----",
             "----- Message d'origine -----",
@@ -600,7 +600,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_between_quoted_lines_stay() {
+    fn answers_between_quoted_lines_are_kept() {
         let text = "On Tue, 3 Feb 2026, Care wrote:\n> Did you restart it?\nYes, twice.\n\n> Is the light on?\nNo.\n";
         assert_eq!(own(text), "Yes, twice.\n\nNo.");
     }
@@ -626,7 +626,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_has_own_words_that_stand_in_it(
+        fn the_writers_own_words_are_a_part_of_any_text(
             lines in proptest::collection::vec(
                 proptest::prop_oneof![
                     "\\PC{0,30}",

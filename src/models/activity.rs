@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_figures_are_those_of_the_published_formulas() {
+    fn the_figures_match_the_published_formulas() {
         // With the hypergeometric function of SciPy: alive, chance, expected, next, doubt.
         for ((repeats, recency, age, ahead), expected) in [
             ((0, 0.0, 38.86, 39.0), [0.389735, 0.108829, 0.154013, 123.619206, 12.989423]),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn the_population_is_found_again_in_its_people() {
+    fn a_fit_to_a_simulated_population_finds_its_parameters() {
         let known: Vec<Rhythm> = people(20_000).into_iter().map(|it| it.0).collect();
         let fitted = Population::fit(&known).unwrap();
         let pairs = [
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trend_is_a_third_where_of_late_it_is_twice_as_much() {
+    fn a_doubled_recent_rate_gives_a_trend_of_one_third() {
         // Known for long: the sums of one unit a day, and of two units a day within the shorter
         // half-life.
         let steady = |half_life: f64| half_life / std::f64::consts::LN_2;
@@ -452,7 +452,7 @@ mod tests {
         }
 
         #[test]
-        fn further_ahead_there_is_more(
+        fn a_longer_forecast_expects_more_events(
             of in population(), known in known(), ahead in 0.0..365.0f64, more in 0.0..365.0f64,
         ) {
             prop_assert!(of.chance(&known, ahead + more) >= of.chance(&known, ahead) - 1e-12);
@@ -461,7 +461,7 @@ mod tests {
         }
 
         #[test]
-        fn beyond_the_threshold_a_customer_has_more_likely_left(of in population(), known in known()) {
+        fn a_customer_silent_beyond_the_threshold_has_probably_left(of in population(), known in known()) {
             let doubt = of.doubt(&known);
             let at = |silence: f64| of.alive(&Rhythm { age: known.recency + silence, ..known });
             prop_assert!(at(doubt) <= 0.5 + 1e-6);

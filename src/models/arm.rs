@@ -106,7 +106,7 @@ mod tests {
     };
 
     #[test]
-    fn treatments_of_an_action_share_all_but_what_tells_them_apart() {
+    fn treatments_of_one_action_share_all_features_but_their_differences() {
         let soft = Arm::new(CARD);
         let hard = Arm::new(ArmParts { treatment: "hard", tone: "urgent", ..CARD });
         assert_eq!(soft.action(), hard.action());
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn treatments_of_one_name_are_of_their_action() {
+    fn treatments_of_equal_name_differ_by_their_action() {
         let other = Arm::new(ArmParts { action: "loan", ..CARD });
         assert_ne!(other.treatment(), Arm::new(CARD).treatment());
     }

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certain_belief_is_drawn_as_its_mean() {
+    fn every_draw_of_a_certain_belief_is_its_mean() {
         let belief = Belief::certain(0.03);
         assert!((belief.propensity() - 0.03).abs() < 1e-12);
         assert!((belief.drawn(2.0) - 0.03).abs() < 1e-12);
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn a_prior_of_more_observations_is_less_in_doubt() {
+    fn a_prior_with_more_observations_has_a_smaller_variance() {
         let doubt = |weight| Prior::new(0.03, weight).variance;
         assert!(doubt(100.0) < doubt(10.0) && doubt(10.0) < doubt(0.0));
     }
 
     proptest! {
         #[test]
-        fn the_mean_of_all_draws_is_the_propensity_however_narrow_they_are(
+        fn the_mean_of_all_draws_is_the_propensity(
             mean in -3.0..3.0,
             variance in 0.0..20.0,
             drawn in 0.0..=1.0,
@@ -123,7 +123,7 @@ mod tests {
         }
 
         #[test]
-        fn a_prior_is_expected_as_it_is_said(propensity in 0.001..0.999, variance in 0.0..4.0) {
+        fn the_mean_of_a_prior_gives_back_its_propensity(propensity in 0.001..0.999, variance in 0.0..4.0) {
             let prior = Prior::new(propensity, 10.0);
             let belief = Belief { mean: prior.mean(variance), variance, doubt: variance };
             prop_assert!((belief.propensity() - propensity).abs() < 1e-9);

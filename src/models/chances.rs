@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_may_win_by_far_does_not_hide_how_often_it_loses() {
+    fn a_contender_with_rare_large_wins_leaves_the_other_its_true_chance() {
         let chances = chances(&[contender(-1.275, 0.2956, 0.2), contender(-1.878, 0.9871, 2.878)]);
         // 200,000 draws.
         assert!((chances[0] - 0.284).abs() < 0.004, "{chances:?}");
@@ -161,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn chances_are_how_often_each_is_chosen(
+        fn chances_match_how_often_each_contender_is_drawn_best(
             contenders in prop::collection::vec((-2.0..1.0, 0.01..1.0, 0.2..3.0), 1..6),
         ) {
             let contenders: Vec<_> =
@@ -181,7 +181,7 @@ mod tests {
         }
 
         #[test]
-        fn somebody_is_chosen(
+        fn chances_add_up_to_one(
             contenders in prop::collection::vec((-6.0..6.0, 0.0..9.0, 0.0..1e4), 1..40),
         ) {
             let contenders: Vec<_> =

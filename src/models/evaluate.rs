@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_model_makes_the_doubly_robust_estimate_surer() {
+    fn a_good_model_narrows_the_doubly_robust_estimate() {
         let log = log(5_000, 0.9, [0.2, 0.6]);
         assert!(doubly_robust(&log).error < inverse_propensity(&log).error);
     }
@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_policy_that_does_the_same_is_worth_what_was_seen(
+        fn the_estimate_for_an_equal_policy_is_the_observed_value(
             rewards in prop::collection::vec((0.0..1.0, 0.01..1.0), 2..50),
         ) {
             let log: Vec<Logged> = rewards

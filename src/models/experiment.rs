@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn continuous_looks_err_no_more_often_than_promised() {
+    fn repeated_looks_are_wrong_no_more_often_than_promised() {
         let misled = (0..400).filter(|seed| watched(*seed, [0.2, 0.2], 3_000).0.is_some());
         // 20 are allowed; an interval at which one may look only once is wrong in a third of the runs.
         let misled = misled.count();
@@ -171,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_that_is_there_is_found() {
+    fn a_real_difference_is_found() {
         let found = (0..40).filter(|seed| watched(*seed, [0.2, 0.3], 3_000).0.is_some());
         assert!(found.count() >= 38);
     }
 
     #[test]
-    fn shares_that_cannot_be_chance_are_noticed_and_others_are_not() {
+    fn implausible_shares_of_arms_are_reported_and_plausible_ones_are_not() {
         assert!(chance_of_shares(&[5_050, 4_950], &[0.5, 0.5]) > 0.5);
         assert!(chance_of_shares(&[5_300, 4_700], &[0.5, 0.5]) < MISMATCH);
         assert!(chance_of_shares(&[980, 20], &[0.9, 0.1]) < MISMATCH);

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_number_is_absent() {
+    fn a_number_that_is_not_finite_counts_as_absent() {
         let mut absent = Features::new();
         absent.absent("age");
         assert_eq!(of(f64::NAN), absent);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_too_many() {
+    fn features_beyond_the_limit_are_counted_and_not_kept() {
         let mut features = Features::new();
         for number in 0..limits::FEATURES + 3 {
             features.text("city", &number.to_string());
@@ -216,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_value_is_wholly_somewhere(
+        fn the_shares_of_a_number_add_up_to_one(
             value in prop::num::f64::ANY.prop_filter("zero is nowhere", |value| *value != 0.0),
         ) {
             let whole: f32 = of(value).active.iter().map(|active| active.share).sum();
@@ -224,7 +224,7 @@ mod tests {
         }
 
         #[test]
-        fn the_closer_the_more_alike(value in 1.0..1e6, near in 1.0..1.08, far in 1.1..100.0) {
+        fn closer_numbers_share_more_features(value in 1.0..1e6, near in 1.0..1.08, far in 1.1..100.0) {
             let near = likeness(&of(value), &of(value * near));
             let far = likeness(&of(value), &of(value * far));
             prop_assert!(near >= far - 1e-5, "{near} {far}");

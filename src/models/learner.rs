@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_action_starts_from_what_its_relatives_did() {
+    fn a_new_action_starts_from_the_results_of_similar_actions() {
         let mut learner = learner();
         let prior = Prior::new(0.1, 10.0);
         for _ in 0..100 {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_stays_what_it_was() {
+    fn a_snapshot_does_not_change() {
         let mut learner = learner();
         learner.learn(&young(true), &arm("loan"), Prior::default(), true);
         let before = learner.publish();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_learned_again_sooner_with_a_short_horizon() {
+    fn a_short_horizon_adapts_sooner_to_a_change() {
         let only = ArmParts { action: "", treatment: "", issue: "", channel: "", tone: "" };
         let arm = &Arm::all(&[only])[0];
         let after = |horizon| {
@@ -207,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_answer_leaves_less_doubt(
+        fn every_observation_reduces_the_variance(
             answers in prop::collection::vec((any::<bool>(), any::<bool>()), 1..60),
             propensity in 0.001..0.999,
         ) {
@@ -224,7 +224,7 @@ mod tests {
         }
 
         #[test]
-        fn nodes_are_put_together_in_any_order(
+        fn learners_of_several_nodes_merge_to_the_same_in_any_order(
             answers in prop::collection::vec((0..3usize, any::<bool>(), any::<bool>()), 1..60),
         ) {
             let mut nodes = [learner(), learner(), learner()];

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_well_known_points_are_where_they_are() {
+    fn quantiles_match_the_published_ones() {
         for (x, share) in
             [(0.0, 0.5), (1.959_963_984_540_054, 0.975), (-3.0, 0.001_349_898_031_630_09)]
         {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_tells_its_parts_and_their_order() {
+    fn a_seed_depends_on_its_parts_and_their_order() {
         assert_eq!(seed(&[1, 2]), seed(&[1, 2]));
         assert_ne!(seed(&[1, 2]), seed(&[2, 1]));
         assert_ne!(seed(&[1]), seed(&[1, 0]));
@@ -174,14 +174,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_quantile_undoes_the_distribution(x in -7.0..7.0) {
+        fn the_quantile_inverts_the_distribution(x in -7.0..7.0) {
             // Above the mean, a share close to 1 has few significant digits.
             let x: f64 = x;
             prop_assert!((quantile(below(-x.abs())) + x.abs()).abs() < 1e-9);
         }
 
         #[test]
-        fn a_truncation_moves_towards_what_was_seen_and_never_widens(t in -200.0..200.0) {
+        fn a_truncation_moves_towards_the_observation_and_never_widens(t in -200.0..200.0) {
             let (v, w) = truncated(t);
             prop_assert!(v >= 0.0 && v.is_finite(), "{v}");
             prop_assert!((0.0..=1.0).contains(&w), "{w}");

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_table_forgets_what_it_knows_least_of() {
+    fn a_full_table_drops_the_weight_with_the_least_evidence() {
         let mut weights = LevelWeights::default();
         let known = u64::MAX / 3;
         weights.entry(known).0.precision = 1e6;

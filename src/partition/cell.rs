@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_that_panics_takes_its_whole_errand_back_and_names_the_input() {
+    fn a_panic_rolls_back_the_whole_batch_and_names_the_input() {
         let react = |twin: &mut Twin, input: &Input, world: &World<'_>| match &input.cause {
             crate::twin::Cause::Timer(fired) if &*fired.name == "bad" => {
                 panic!("cannot do {fired:?}")
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_makes_a_twin_too_large_is_found_once_each_is_measured() {
+    fn an_input_that_makes_a_twin_too_large_is_found_by_measuring_after_each_input() {
         let react = |twin: &mut Twin, input: &Input, world: &World<'_>| {
             if matches!(&input.cause, crate::twin::Cause::Timer(fired) if &*fired.name == "large") {
                 let long = "x".repeat(crate::config::limits::RECORD_BYTES);
@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_in_the_shadow_that_panics_is_counted_and_touches_nothing() {
+    fn a_panic_of_a_shadow_policy_is_counted_and_changes_nothing() {
         let react = |twin: &mut Twin, input: &Input, world: &World<'_>| {
             let reaction = react(twin, input, world);
             assert!(&*world.policy.name != "shadow", "half of it is done, and then this");
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn a_twin_comes_back_from_its_rest_as_it_was() {
+    fn a_resting_twin_unpacks_to_the_same_twin() {
         let mut cell = cell();
         for round in 0..30 {
             let _ = cell.handle(batch(&[&format!("timer {round}")]));
@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_of_which_nothing_comes_are_not_written() {
+    fn a_batch_without_inputs_writes_nothing() {
         let done = cell().handle(batch(&[]));
         assert!(done.result.unwrap().change.is_none());
     }

@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_written_whole_and_of_a_flood_so_many_in_a_second() {
+    fn a_burst_is_written_in_full_and_a_flood_at_a_limited_rate() {
         let burst = limits::DEAD_LETTERS_AT_ONCE;
         let mut budget = DeadLetterBudget::new();
         assert_eq!(written(&mut budget, burst, NOON), burst);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_while_there_is_room_for_a_burst_and_for_no_more() {
+    fn the_budget_refills_to_one_burst_and_no_more() {
         let burst = limits::DEAD_LETTERS_AT_ONCE;
         let mut budget = DeadLetterBudget::new();
         written(&mut budget, 2 * burst, NOON);

@@ -201,7 +201,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn every_version_that_is_kept_is_learned_once_more_as_it_was(
+        fn every_kept_version_is_rebuilt_exactly(
             rounds in prop::collection::vec(
                 prop::collection::vec((0..2u16, 0.0..90.0, 0..3usize, any::<bool>()), 1..200),
                 1..12,

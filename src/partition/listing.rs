@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_comes_page_by_page_and_each_is_on_one_of_them() {
+    fn a_long_list_is_split_into_pages_with_each_escalation_on_one() {
         let mut wanted = EscalationsRequest { limit: Some(3), ..Default::default() };
         let (first, reply) = listed(wanted.clone());
         assert_eq!((first, reply.found), (vec!["d".into(), "c".into(), "a".into()], 4));

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_marked_with_the_secret_is_ours() {
+    fn only_messages_marked_with_the_secret_are_our_own() {
         let (ours, other) = (StoreSecret::new([1; 32]), StoreSecret::new([2; 32]));
         let (ann, bob) = (Customer::new("ann").unwrap(), Customer::new("bob").unwrap());
         let mark = ours.message_mark(&ann, None, b"{}");

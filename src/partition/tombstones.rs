@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_does_not_name_customers_unless_it_is_wanted() {
+    fn the_log_names_customers_only_if_the_setting_allows_it() {
         let ada = Customer::new("ada").unwrap();
         let secret = StoreSecret::new([1; 32]);
         let name = secret.in_log(&ada);
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tombstone_holds_until_its_time_is_over() {
+    fn a_tombstone_holds_until_it_expires() {
         let ada = Customer::new("ada").unwrap();
         let mut tombstones =
             Tombstones::recovered(StoreSecret::default(), Vec::new(), ErasedMarks::default());
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tombstone_holds_until_all_that_was_sent_before_it_is_taken_in_and_as_long_again() {
+    fn a_tombstone_holds_until_all_earlier_events_are_taken_in_and_its_period_has_passed() {
         let (ada, remember) = (Customer::new("ada").unwrap(), Duration::from_millis(80));
         let mut tombstones =
             Tombstones::recovered(StoreSecret::default(), Vec::new(), ErasedMarks::default());

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_learned_from_once() {
+    fn an_observation_trains_once() {
         let store = store();
         let mut lessons = Trainer::resume(&store, 2).unwrap();
         let snapshot = lessons.learn(&store).unwrap().unwrap();

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_input_goes_by_the_version_that_was_there_when_it_came() {
+    fn each_input_uses_the_model_version_of_its_time() {
         let mark =
             |version, after, input, at| ModelMark { version, after, input, at: Time::from_ms(at) };
         let marks = ModelMarks::new(vec![mark(4, 20, 7, 200), mark(2, 10, 3, 100)]);

@@ -323,7 +323,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
     }
 
     #[test]
-    fn a_timer_that_fired_ahead_of_an_event_that_was_stored_before_does_so_again() {
+    fn a_timer_that_fired_before_an_event_stored_earlier_does_so_again() {
         let mut service = Service::new();
         service.event("Wait", second(0.0));
         service.fire(second(60.0));
@@ -335,7 +335,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
     }
 
     #[test]
-    fn a_copy_is_known_again_though_a_timer_fired_far_ahead_of_the_stream() {
+    fn a_duplicate_is_recognised_although_a_timer_fired_far_ahead_of_the_stream() {
         let mut service = Service::new();
         service.event("Wait", second(0.0));
         service.fire(second(3_600.0));
@@ -348,7 +348,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
     }
 
     #[test]
-    fn a_timer_that_fired_late_behind_other_events_does_so_again() {
+    fn a_timer_that_fired_late_after_other_events_does_so_again() {
         let mut service = Service::new();
         service.event("Wait", second(0.0));
         service.event("Speak", second(59.0));
@@ -363,7 +363,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
     }
 
     #[test]
-    fn a_timer_that_was_skipped_because_it_was_late_is_not_heard_when_the_past_is_repeated() {
+    fn a_timer_skipped_for_lateness_is_skipped_in_a_replay_too() {
         let mut service = Service::new();
         service.event("Nap", second(0.0));
         service.fire(second(200.0));
@@ -373,7 +373,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
     }
 
     #[test]
-    fn a_broadcast_wakes_again_when_it_woke() {
+    fn a_broadcast_wakes_the_twin_in_a_replay_when_it_did_in_reality() {
         let mut service = Service::new();
         service.event("Speak", second(0.0));
         service.storm(second(10.0), second(12.0));

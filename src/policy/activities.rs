@@ -93,7 +93,7 @@ then = [{{ set = "told", to = "{reads}" }}]
     }
 
     #[test]
-    fn an_activity_is_what_its_table_says() {
+    fn an_activity_is_compiled_from_its_table() {
         let policy = policy(
             r#"
 [activities.orders]
@@ -118,7 +118,7 @@ usual = "3d"
     }
 
     #[test]
-    fn every_mistake_about_activities_is_found_with_the_nearest_name() {
+    fn mistakes_in_activities_are_reported_with_the_nearest_name() {
         let mistakes = policy(
             r#"
 [activities.orders]

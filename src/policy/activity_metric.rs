@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_look_ahead_by_days() {
+    fn metrics_look_ahead_by_days() {
         assert_eq!(ActivityMetric::of("chance_28d"), Some(ActivityMetric::Chance(28)));
         assert_eq!(ActivityMetric::of("expected_731d"), Some(ActivityMetric::Expected(731)));
         for name in ["chance_0d", "chance_732d", "expected_d", "expected_2", "chance_+3d", "days"] {

@@ -264,7 +264,7 @@ languages = ["en", "fr"]
     }
 
     #[test]
-    fn advice_has_its_line() {
+    fn advice_names_its_line() {
         let reported = remarks(
             r#"
 [needs.never]
@@ -351,7 +351,7 @@ text.en = "Hello"
     }
 
     #[test]
-    fn escalations_that_reach_nobody_who_speaks_the_language_are_told() {
+    fn an_escalation_to_a_queue_without_the_language_gets_advice() {
         let told = remarks(
             r#"
 [queues.care]

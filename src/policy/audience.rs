@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_reads_only_what_is_there_for_everybody() {
+    fn a_condition_reads_only_state_that_every_twin_has() {
         let mistake = |source| {
             let error = Audience::compile(source).unwrap_err();
             (error.offset, error.message)

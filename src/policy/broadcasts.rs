@@ -85,7 +85,7 @@ then = [{{ set = "told", to = "1" }}]
     }
 
     #[test]
-    fn every_mistake_about_broadcasts_is_found_with_the_nearest_name() {
+    fn mistakes_in_broadcasts_are_reported_with_the_nearest_name() {
         let mistakes = policy(
             r#"
 [broadcasts]
@@ -142,7 +142,7 @@ more = 1
     }
 
     #[test]
-    fn without_scopes_any_scope_will_do() {
+    fn a_policy_without_scopes_accepts_any_scope() {
         let mistakes = policy("").unwrap_err().to_string();
         assert!(!mistakes.contains("unknown scope"), "{mistakes}");
     }

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_within_lists_within_lists_end_and_have_no_result() {
+    fn deeply_nested_lists_stop_at_the_budget_without_a_result() {
         let deep = |macro_name: &str| {
             let names = ["a", "b", "c", "d", "e"];
             let open: String =
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_from_outside_has_less_and_says_where_it_asks_for_more() {
+    fn a_condition_of_a_broadcast_has_a_smaller_budget_and_limited_nesting() {
         let two = "profile.xs.all(a, profile.xs.all(b, a == b))";
         assert!(!is_exceeded(two, 60));
         let condition = Audience::compile(two).unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn all_expressions_of_one_reaction_share_a_purse() {
+    fn all_expressions_of_one_reaction_share_one_budget() {
         let source = "profile.xs.all(a, profile.xs.all(b, a == b))";
         let expression = Expression::compile(source).unwrap().at(SourceLocation::new("p.toml", 3));
         let condition = Audience::compile("profile.xs.all(a, a == 1)").unwrap();

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_about_contacts_and_weights_say_what_is_right() {
+    fn mistakes_in_contact_rules_and_weights_say_what_is_right() {
         let broken = r#"
 [policy]
 name = "x"
@@ -341,7 +341,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
     }
 
     #[test]
-    fn quiet_hours_go_by_the_customers_clock_and_over_midnight() {
+    fn quiet_hours_follow_the_customers_clock_and_cross_midnight() {
         let night = ("21:00", "08:00");
         for (quiet, zone, now, expected) in [
             (night, "UTC", "2026-03-02T20:59:59Z", None),
@@ -419,7 +419,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
     }
 
     #[test]
-    fn quiet_hours_end_when_the_clock_first_shows_another_time_wherever_and_whenever_it_changes() {
+    fn quiet_hours_end_when_the_clock_first_shows_a_time_outside_them_in_every_zone() {
         let hours = |from, to| Quiet {
             from: NaiveTime::parse_from_str(from, "%H:%M").unwrap(),
             to: NaiveTime::parse_from_str(to, "%H:%M").unwrap(),

@@ -267,7 +267,7 @@ text.en = "DISCREET"
     }
 
     #[test]
-    fn an_action_that_reads_what_is_made_of_an_illness_is_a_mistake_where_it_stands() {
+    fn an_action_that_reads_data_derived_from_an_illness_is_a_mistake_with_its_line() {
         let reported = mistakes(
             "facts.copy != 'x' && needs.walk > 0 && windows.visits < 3 && counters.ills > 0",
             "It is {{ facts.copy }}",
@@ -368,7 +368,7 @@ text.en = "DISCREET"
     }
 
     #[test]
-    fn a_value_of_either_source_allows_the_purposes_of_either_and_of_both_fewer() {
+    fn a_value_of_either_source_allows_the_purposes_of_either_and_one_of_both_fewer() {
         let either = r#"
             [[rules]]
             name = "either"

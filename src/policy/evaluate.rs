@@ -429,7 +429,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn a_plan_comes_to_what_the_interpreter_comes_to(
+        fn a_plan_evaluates_to_the_result_of_the_interpreter(
             source in arbitrary::expressions(&LEAVES),
         ) {
             let Ok(expression) = Expression::compile(&source) else { return Ok(()) };

@@ -290,7 +290,7 @@ within = "30d"
 "#;
 
     #[test]
-    fn customers_are_spread_by_the_shares_and_one_experiment_does_not_tell_of_another() {
+    fn customers_are_assigned_by_the_shares_independently_for_each_experiment() {
         let policy = policy(TWO);
         let mut counts: BTreeMap<[&str; 2], f64> = BTreeMap::new();
         for number in 0..20_000 {

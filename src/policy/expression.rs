@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_part_decides_nothing_that_the_other_part_decides() {
+    fn an_unknown_operand_does_not_change_what_the_other_operand_decides() {
         assert_eq!(value("context.balance < 100 || true"), "true");
         assert_eq!(value("context.balance < 100 && false"), "false");
     }
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_computed_from_a_zero_time_is_none() {
+    fn a_time_computed_from_a_zero_time_is_null() {
         for zero in ["\"0001-01-01T00:00:00Z\"", "timestamp(\"1970-01-01T00:00:00Z\") + hours(48)"]
         {
             let found = Expression::compile(zero).unwrap().time(&sample());
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_found_where_they_stand_with_the_nearest_right_name() {
+    fn mistakes_are_reported_at_their_place_with_the_nearest_name() {
         let mistakes: Vec<String> = [
             "evnt.name == \"x\"",
             "profile.country == blocked",

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_of_programs_are_no_customers() {
+    fn placeholders_of_programs_are_not_identifiers() {
         let rule = IdentityRule::default();
         for nobody in [
             "undefined",
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfilled_template_placeholder_is_no_customer() {
+    fn an_unfilled_template_placeholder_is_not_an_identifier() {
         let rule = IdentityRule::default();
         for nobody in [
             "{{customer.id}}",
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_adds_to_the_list_and_takes_out_of_it() {
+    fn a_policy_adds_placeholders_to_the_list_and_removes_some() {
         let rule = policy("[identity]\nplaceholders = [\"Kiosk\"]\ncustomers = [\"guest\", \"0\"]")
             .unwrap();
         let is_nobody = |text| rule.identity.is_placeholder(text);
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_is_known_by_traits_that_tell_who_it_is_or_by_those_that_the_policy_names() {
+    fn a_customer_is_known_by_the_default_identifying_traits_or_those_of_the_policy() {
         let traits = |name: &str| -> Map { [(name, 1_i64.into())].into_iter().collect() };
         let unsaid = policy("").unwrap().identity;
         for telling in ["email", "first_name", "firstName", "Phone Number", "account-id"] {

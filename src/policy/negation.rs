@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_that_is_asked_about_before_is_not_remarked_upon() {
+    fn a_negation_after_a_check_for_presence_gets_no_advice() {
         for source in [
             "has(profile.a) && !profile.a",
             "!has(profile.a) || !profile.a",

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_says_without_what_it_does_not_hold() {
+    fn a_condition_names_the_values_without_which_it_cannot_hold() {
         let tell =
             |source: &str| paths(&NullAnalysis::compile(source).unwrap().does_not_hold_without());
         for (source, expected) in [
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_says_without_what_it_is_nothing() {
+    fn an_expression_names_the_values_without_which_it_is_null() {
         let tell =
             |source: &str| paths(&NullAnalysis::compile(source).unwrap().is_nothing_without());
         for (source, expected) in [

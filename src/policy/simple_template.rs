@@ -276,7 +276,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn a_simple_text_reads_as_the_engine_would_write_it(source in holes()) {
+        fn a_simple_template_renders_as_the_template_engine_does(source in holes()) {
             if let Ok(template) = Template::compile(&source) {
                 prop_assert_eq!(template.render(&sample()), template.render_by_engine(&sample()));
             }
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn simple_texts_need_no_engine() {
+    fn simple_templates_need_no_template_engine() {
         for source in [
             "Hello {{ profile.name }}",
             "{{ profile.number | decimals(2, ',') }} € on {{ now | date('%d.%m.') }}",

@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_incomplete_or_in_a_wrong_place_is_told_with_its_place() {
+    fn incomplete_and_misplaced_parts_are_reported_with_their_place() {
         let sources = [
             "profile.city ==",
             "profile.city == 'Ghent' &&",
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn a_macro_or_has_of_another_form_is_told_with_its_own() {
+    fn a_malformed_macro_is_reported_with_the_right_form() {
         let sources = [
             "cases.x.items.exists(x)",
             "cases.x.items.exists(x, y, x > 2)",
@@ -539,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_other_languages_are_told_with_ours() {
+    fn words_of_other_languages_are_reported_with_ours() {
         let sources = [
             "facts.a == True",
             "facts.a == FALSE",
@@ -579,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_of_the_parser_comes_out() {
+    fn no_message_of_the_parser_library_is_shown() {
         for source in ["a b c", "1 +", ")", "a.b.", "[1,", "x ? y", "!", "in in", "a[", "'\\q'"] {
             let error = Expression::compile(source).unwrap_err().message;
             for word in ["EOF", "input", "token", "recognition", "viable", "extraneous"] {
@@ -590,7 +590,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mistake_stands_within_the_expression(source in "[a-c =!<>&|()'\"?:.é1-3]{0,24}") {
+        fn the_place_of_a_mistake_is_within_the_expression(source in "[a-c =!<>&|()'\"?:.é1-3]{0,24}") {
             if let Err(error) = Expression::compile(&source) {
                 prop_assert!(error.offset <= source.len(), "{error:?}");
                 prop_assert!(source.is_char_boundary(error.offset), "{error:?}");

@@ -371,7 +371,7 @@ mod tests {
     use crate::policy::scope::TestScope;
 
     #[test]
-    fn loops_within_loops_end() {
+    fn nested_loops_stop_at_the_budget() {
         let xs = serde_json::to_string(&vec![1; 150]).unwrap();
         let sample = TestScope::of([("event.properties.xs", &*xs)]);
         let (open, close) = ("{% for x in event.properties.xs %}", "{% endfor %}");
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_filled() {
+    fn placeholders_are_replaced_by_values() {
         for (source, expected) in [
             ("no hole", "no hole"),
             ("Hello {{ profile.first_name }}!", "Hello Ada!"),
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_of_whole_numbers_are_exact_however_large() {
+    fn decimals_of_large_integers_are_exact() {
         for (number, filter, expected) in [
             ("9007199254740993", "decimals", "9007199254740993.00"),
             ("9007199254740993", "decimals(0)", "9007199254740993"),
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_blanks_is_missing() {
+    fn a_blank_text_counts_as_missing() {
         let sample = TestScope::of([
             ("profile.first_name", r#"" ""#),
             ("event.properties.items", r#"[{"name": ""}]"#),
@@ -501,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_value_is_named_and_never_printed_as_a_hole() {
+    fn a_missing_value_is_named_and_never_rendered_as_blank() {
         assert_eq!(said("Hello {{ profile.last_name }}"), "? no value at profile.last_name");
         assert_eq!(
             said("{{ event.properties.gate.number | upper }} {{ profile.first_name }}"),
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_known_before_anything_is_rendered() {
+    fn the_paths_of_a_template_are_known_before_it_is_rendered() {
         let template = Template::compile(
             "{% for seat in event.properties.seats %}{{ seat }} {{ profile.first_name }}{% endfor %}",
         )

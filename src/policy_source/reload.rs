@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_folder_is_loaded_anew() {
+    fn a_changed_folder_is_loaded_again() {
         let (folder, _watch, told) = watched();
         fs::write(folder.path().join("a.toml"), policy("second")).unwrap();
         let new = told.recv_timeout(PATIENCE).unwrap().unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_touched_but_equal_folder_is_no_change() {
+    fn a_folder_touched_without_changes_is_not_loaded_again() {
         let (folder, watch, told) = watched();
         fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
         fs::write(folder.path().join("notes.txt"), "no policy").unwrap();

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_early_forwarded_event_is_in_the_past() {
+    fn a_customer_whose_first_messages_are_internal_has_a_full_history() {
         let all = [
             delivery(1, "ann", true),
             delivery(2, "ann", false),

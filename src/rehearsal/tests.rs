@@ -86,7 +86,7 @@ fn customers_without_actions_are_worth_zero_without_a_sign() {
 }
 
 #[test]
-fn a_report_reads_well() {
+fn a_report_is_shown_as_text() {
     insta::assert_snapshot!(text(&report()), @r"
     3 customers, 18 inputs
     from 2025-10-09T08:54:20Z to 2025-10-09T09:06:20Z
@@ -126,7 +126,7 @@ fn a_report_reads_well() {
 }
 
 #[test]
-fn a_page_holds_every_figure_and_no_markup_of_customers() {
+fn an_html_report_shows_every_figure_and_escapes_customers_text() {
     let mut report = report();
     report.across = Some("<b>city</b>".into());
     let page = html(&report);

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_channel_that_asks_is_that_of_the_subject_or_of_the_request_and_both_agree() {
+    fn the_requesting_channel_is_in_the_subject_or_the_request_and_both_must_agree() {
         let of =
             |subject, named| channel_of(subject, named).map(|channel| channel.as_str().to_owned());
         assert_eq!(of(Some("call%20centre"), None).unwrap(), "call centre");

@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_makes_durable_what_waits() {
+    fn closing_makes_waiting_batches_durable() {
         let store = Arc::new(MemoryStore::new());
         let (committer, done, failed) = spawn(store.clone());
         let handle = committer.handle();

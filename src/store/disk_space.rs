@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_short_below_the_reserve_and_enough_again_a_little_above_it() {
+    fn space_is_short_below_the_reserve_and_enough_again_a_little_above_it() {
         let room = room(800);
         assert_eq!(room.take(1_000), None);
         assert_eq!(room.take(800), None);
@@ -95,12 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_reserve_there_is_always_room() {
+    fn without_a_reserve_space_is_never_short() {
         assert_eq!(room(0).take(0), None);
     }
 
     #[test]
-    fn a_disk_tells_how_much_is_free() {
+    fn the_free_space_of_a_disk_is_read() {
         let all = room(u64::MAX);
         assert_eq!(all.look(), Some(true));
         assert!(all.space().free_bytes < u64::MAX);

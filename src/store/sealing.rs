@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bit_of_a_sealed_row_counts() {
+    fn a_change_of_any_bit_of_a_sealed_row_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let vault = vault(folder.path());
         let (key, value) = (row("ada"), b"what ada said".to_vec());
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn no_row_passes_for_another_and_none_in_clear_for_a_sealed_one() {
+    fn no_row_is_accepted_for_another_and_no_plain_row_for_a_sealed_one() {
         let folder = tempfile::tempdir().unwrap();
         let vault = vault(folder.path());
         let (ada, bob) = (row("ada"), row("bob"));
@@ -245,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_sealed_row_opens_and_never_repeats(
+        fn sealed_rows_can_be_opened_and_differ_each_time(
             value in proptest::collection::vec(any::<u8>(), 0..300),
         ) {
             let folder = tempfile::tempdir().unwrap();

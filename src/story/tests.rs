@@ -103,7 +103,7 @@ fn report(expectations: &str) -> (String, Vec<Finding>) {
 }
 
 #[test]
-fn a_story_that_comes_true_reads_like_what_happened() {
+fn a_passing_story_prints_what_happened() {
     let (report, _) = report(
         r#"
 [[expect]]
@@ -230,7 +230,7 @@ need = "parcel"
 "#;
 
 #[test]
-fn every_way_to_fail_is_found_and_explained() {
+fn every_kind_of_failure_is_found_and_explained() {
     let (report, findings) = report(UNMET);
     assert!(findings.iter().all(|finding| !finding.is_met()));
     let failures = report.split_once("    ✗").unwrap().1;
@@ -267,7 +267,7 @@ ann: say_sorry, by 30m
 }
 
 #[test]
-fn a_live_play_is_checked_without_the_twins() {
+fn a_live_run_is_checked_without_the_twins() {
     let (policy, story) = told(
         r#"
 [[expect]]
@@ -287,7 +287,7 @@ is = 2
 }
 
 #[test]
-fn an_outcome_names_the_decision_that_it_is_about() {
+fn an_outcome_refers_to_the_decision_of_its_action() {
     let (policy, story) = told("[[never]]\ncustomer = \"bob\"\naction = \"*\"");
     let played = play(&story, &policy);
     let ann = played.twins.iter().find(|(customer, _)| customer.as_str() == "ann").unwrap().1;
@@ -457,7 +457,7 @@ broken.toml:49:1: expected an action, a recall, an escalation, an issue, a need 
 }
 
 #[test]
-fn a_story_that_proves_nothing_is_a_mistake() {
+fn a_story_that_expects_nothing_is_a_mistake() {
     let mistakes = parse("idle.toml", STEPS, &policy()).unwrap_err().to_string();
     assert!(mistakes.contains("without one the story tests nothing"), "{mistakes}");
     assert!(parse("empty.toml", "", &policy()).is_err());

@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_come_out_in_the_order_in_which_they_went_in() {
+    fn changes_are_applied_in_the_order_in_which_they_were_added() {
         let mut batch = Batch::new();
         batch.put_twin(1, &ada(), b"state");
         batch.delete_output(1, 7);

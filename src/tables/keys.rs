@@ -478,7 +478,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_read_back(
+        fn an_encoded_key_decodes_to_the_same_key(
             partition: u16, customer in customer(), slot: u16, at in time(), number: u32,
             sequence: u64, timer_key in timer_key(),
         ) {
@@ -523,7 +523,7 @@ mod tests {
         }
 
         #[test]
-        fn timers_sort_as_their_keys(
+        fn timers_sort_as_their_key_bytes(
             left in timer_key(), right in timer_key(), left_of in 0u16..2, right_of in 0u16..2,
         ) {
             let by_key = bytes(|into| timer(into, left_of, &left))
@@ -548,7 +548,7 @@ mod tests {
         }
 
         #[test]
-        fn no_twin_lies_within_another(of: u16, left in customer(), right in customer()) {
+        fn no_twins_keys_lie_within_another_twins_range(of: u16, left in customer(), right in customer()) {
             prop_assume!(left != right);
             let (left, right) =
                 (bytes(|into| twin(into, of, &left)), bytes(|into| twin(into, of, &right)));
@@ -557,7 +557,7 @@ mod tests {
         }
 
         #[test]
-        fn behind_a_prefix_is_behind_all_that_begins_with_it(
+        fn the_end_of_a_prefix_is_after_all_keys_with_that_prefix(
             of: u16, customer in customer(), rest: Vec<u8>, other: Vec<u8>,
         ) {
             let prefix = bytes(|into| twin(into, of, &customer));
@@ -567,7 +567,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_a_key_or_none(key: Vec<u8>) {
+        fn any_bytes_decode_to_a_key_or_none(key: Vec<u8>) {
             for &table in Table::ALL {
                 let _ = table.understands(&key);
             }
@@ -575,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_what_they_always_were() {
+    fn the_bytes_of_keys_do_not_change() {
         let ada = Customer::new("ada").unwrap();
         let due = Time::from_ms(1);
         let keys = [

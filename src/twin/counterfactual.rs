@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lets_an_expression_hold_is_the_nearest_value_with_which_it_does() {
+    fn the_counterfactual_of_an_expression_is_the_nearest_value_that_satisfies_it() {
         let int = Value::Int;
         let cases = [
             change("facts.income >= 2000", &[("facts.income", int(1_800))]),

@@ -38,7 +38,7 @@ fn invalid_characters_become_the_replacement_character_and_others_stay() {
 }
 
 #[test]
-fn a_mark_of_the_byte_order_is_passed_over() {
+fn a_byte_order_mark_is_skipped() {
     assert_eq!(read_bytes::<Value>(b"\xEF\xBB\xBF{}").unwrap().to_string(), "{}");
     assert!(read_bytes::<Value>(b"\xEF\xBB\xBF\xEF\xBB\xBF{}").is_err());
 }
@@ -105,7 +105,7 @@ fn escaped(json: &str) -> String {
 
 proptest! {
     #[test]
-    fn sound_json_is_never_changed(value in plain()) {
+    fn valid_json_is_never_changed(value in plain()) {
         let json = value.to_string();
         prop_assert_eq!(mended(&json), &*json);
         let json = escaped(&json);
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn any_units_at_all_make_a_text(units in prop::collection::vec(any::<u16>(), 0..12)) {
+    fn any_utf_16_units_become_a_text(units in prop::collection::vec(any::<u16>(), 0..12)) {
         let json: String = units.iter().map(|unit| format!("\\u{unit:04X}")).collect();
         let read: String = read(&mended(&format!("\"{json}\""))).unwrap();
         let meant = String::from_utf16_lossy(&units).replace('\0', "\u{FFFD}");
@@ -123,12 +123,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_without_a_fault(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn any_bytes_are_parsed_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = read_bytes::<Value>(&bytes);
     }
 
     #[test]
-    fn a_whole_number_is_kept_as_it_is_or_refused(number in any::<i128>(), shift in 0u32..127) {
+    fn an_integer_is_kept_exactly_or_refused(number in any::<i128>(), shift in 0u32..127) {
         let number = (number >> shift).to_string();
         match read::<Value>(&number) {
             Ok(value) => prop_assert_eq!(value.to_string(), number),
@@ -141,7 +141,7 @@ proptest! {
 }
 
 #[test]
-fn a_whole_number_that_would_be_rounded_is_refused_wherever_it_stands() {
+fn an_integer_that_would_be_rounded_is_refused_anywhere() {
     for json in [
         r#"{"a": 18446744073709551616}"#,
         r#"{"a": [{"b": -9223372036854775809}]}"#,

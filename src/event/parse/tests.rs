@@ -37,7 +37,7 @@ fn refused(headers: &[Header<'_>], payload: &str) -> String {
 const VISIT: &str = r#"{"name":"Visit","properties":{"n":1}}"#;
 
 #[test]
-fn an_event_has_one_identity_however_it_is_written() {
+fn an_event_has_one_identity_in_every_notation() {
     let structured = of(
         "ann",
         &[],
@@ -64,7 +64,7 @@ fn an_event_has_one_identity_however_it_is_written() {
 }
 
 #[test]
-fn the_content_type_makes_an_event_structured_beside_any_headers() {
+fn a_cloudevents_content_type_makes_an_event_structured_despite_other_headers() {
     let headers = [
         ("content-type", "application/cloudevents+json; charset=utf-8"),
         ("ce-specversion", "1.0"),
@@ -142,7 +142,7 @@ fn an_event_that_lacks_its_data_is_refused_and_not_taken_as_empty() {
 }
 
 #[test]
-fn data_that_says_that_it_is_no_json_is_refused() {
+fn data_declared_as_another_type_than_json_is_refused() {
     for media in ["text/plain", "application/xml", "application/octet-stream"] {
         let said = refused(&[], &track(&format!(r#","datacontenttype":"{media}","data":{VISIT}"#)));
         assert!(said.starts_with("bad-envelope") && said.contains(media), "{said}");
@@ -159,7 +159,7 @@ fn data_that_says_that_it_is_no_json_is_refused() {
 }
 
 #[test]
-fn lists_in_the_place_of_objects_are_refused() {
+fn lists_in_place_of_objects_are_refused() {
     let positions = r#"["1.0","1","/s","track",null,null,null,null,{"name":"V"},null]"#;
     assert!(refused(&[], positions).starts_with("bad-envelope"));
     for &kind in EventType::ALL {
@@ -173,7 +173,7 @@ fn lists_in_the_place_of_objects_are_refused() {
 }
 
 #[test]
-fn odd_events_that_are_legal_are_taken_in() {
+fn unusual_but_valid_events_are_accepted() {
     let at = |text: &str| Time::parse(text);
     for (more, time) in [
         (
@@ -207,7 +207,7 @@ fn odd_events_that_are_legal_are_taken_in() {
 }
 
 #[test]
-fn a_time_that_no_clock_can_have_meant_is_none() {
+fn a_time_before_1990_counts_as_absent() {
     for (time, is_meant) in [
         ("0001-01-01T00:00:00Z", false),
         ("1970-01-01T00:00:00Z", false),
@@ -223,7 +223,7 @@ fn a_time_that_no_clock_can_have_meant_is_none() {
 }
 
 #[test]
-fn an_invalid_time_says_what_a_valid_one_is() {
+fn an_invalid_time_is_refused_with_a_valid_example() {
     for time in ["yesterday", "2026-03-02", "2026-03-02T09:00:00", "2026-02-30T09:00:00Z", ""] {
         let said = refused(&[], &track(&format!(r#","time":"{time}","data":{VISIT}"#)));
         assert!(said.contains("not an RFC 3339 time such as"), "{said}");
@@ -253,7 +253,7 @@ fn half_an_emoji_and_nul_are_replaced_wherever_they_stand() {
 }
 
 #[test]
-fn whole_numbers_stay_what_they_are_or_are_refused() {
+fn integers_are_kept_exactly_or_refused() {
     let event = of(
         "ann",
         &[],

@@ -58,7 +58,7 @@ text.fr = "Bonjour {{ profile.first_name }}"
 "#;
 
 #[test]
-fn a_policy_is_compiled_with_its_rules_in_order_under_what_they_answer_to() {
+fn a_policy_indexes_its_rules_by_trigger_in_their_order() {
     let policy = load(&Files::new([("bank.toml", BANK)])).unwrap_or_else(|m| panic!("{m}"));
     assert_eq!(policy.version.0.len(), 16);
     assert_eq!(policy.need("card_abroad").unwrap().expires, Duration::from_secs(30 * 86_400));
@@ -197,7 +197,7 @@ fn mistakes_in(lines: RangeInclusive<u32>) -> String {
 }
 
 #[test]
-fn every_mistake_is_found_at_once_and_told_in_the_order_of_the_files() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_files() {
     let mistakes = broken();
     assert_eq!(mistakes.iter().len(), 63);
     let places: Vec<_> = mistakes.iter().map(|one| (&*one.file, one.line)).collect();
@@ -220,7 +220,7 @@ twice.toml:3:1: `a` is set twice; first in line 2
 }
 
 #[test]
-fn the_mistakes_of_a_head_of_needs_and_of_preferences_are_explained() {
+fn mistakes_in_the_policy_table_needs_and_preferences_are_explained() {
     insta::assert_snapshot!(mistakes_in(1..=17), @r#"
 bank.toml:4:27: `en` is listed twice
  4 | languages = ["en", "fr", "en"]
@@ -249,7 +249,7 @@ bank.toml:16:14: expected 0 to 1, found 1.5
 }
 
 #[test]
-fn the_mistakes_of_what_a_rule_answers_to_are_explained() {
+fn mistakes_in_the_triggers_of_rules_are_explained() {
     insta::assert_snapshot!(mistakes_in(18..=27), @r#"
 bank.toml:18:1: expected at least one step after `then`
  18 | [[rules]]
@@ -290,7 +290,7 @@ bank.toml:27:55: unknown name `contex`; did you mean `context`?
 }
 
 #[test]
-fn the_mistakes_of_steps_are_explained() {
+fn mistakes_in_the_steps_of_rules_are_explained() {
     insta::assert_snapshot!(mistakes_in(28..=42), @r#"
 bank.toml:29:14: unknown need `card_abrod`; did you mean `card_abroad`?
  29 |   { raise = "card_abrod", strength = 2 },
@@ -371,7 +371,7 @@ bank.toml:41:4: expected a table, found a text
 }
 
 #[test]
-fn the_mistakes_of_a_condition_are_explained() {
+fn mistakes_in_conditions_are_explained() {
     insta::assert_snapshot!(mistakes_in(43..=48), @r#"
 bank.toml:44:1: expected a key `name` here, found none
  44 | [[rules]]
@@ -392,7 +392,7 @@ bank.toml:46:73: `needs.card_abroad` is a number and has no fields
 }
 
 #[test]
-fn the_mistakes_of_an_action_are_explained() {
+fn mistakes_in_actions_are_explained() {
     insta::assert_snapshot!(mistakes_in(49..=56), @r#"
 bank.toml:51:27: unknown need `crad_abroad`; did you mean `card_abroad`?
  51 | serves = ["card_abroad", "crad_abroad"]
@@ -433,7 +433,7 @@ bank.toml:56:52: expected a name of letters, digits, `-` and `_`, found ` ` in i
 }
 
 #[test]
-fn the_mistakes_of_treatments_are_explained() {
+fn mistakes_in_treatments_are_explained() {
     insta::assert_snapshot!(mistakes_in(57..=69), @r#"
 bank.toml:58:12: expected a name of letters, digits, `-` and `_`, found ` ` in it
  58 | channel = "an app"
@@ -478,7 +478,7 @@ bank.toml:68:21: expected a field of `profile`, such as `profile.name`, found `p
 }
 
 #[test]
-fn the_mistakes_of_an_idle_action_and_an_unknown_table_are_explained() {
+fn an_unused_action_and_an_unknown_table_are_explained() {
     insta::assert_snapshot!(mistakes_in(70..=80), @r#"
 bank.toml:70:1: expected `serves` with the needs that `idle` serves, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where a channel may request it, found none: it could never be chosen
  70 | [[actions]]
@@ -495,14 +495,14 @@ bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, prefere
 }
 
 #[test]
-fn a_policy_without_a_head_or_without_files_is_a_mistake() {
+fn a_policy_without_its_policy_table_or_without_files_is_a_mistake() {
     let mistakes = load(&Files::new([("a.toml", "")])).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"a.toml: expected a table [policy] with `name` and `languages` in one of the files, found none");
     assert!(load(&Files::default()).is_err());
 }
 
 #[test]
-fn more_mistakes_than_anybody_reads_are_counted() {
+fn mistakes_beyond_the_limit_are_counted() {
     let broken = "[[rules]]\n".repeat(200);
     let mistakes = load(&Files::new([("a.toml", broken)])).unwrap_err();
     assert_eq!(mistakes.iter().len(), limits::MISTAKES);
@@ -516,7 +516,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_to_a_policy_makes_the_loader_panic(
+    fn no_change_to_a_policys_text_makes_the_loader_panic(
         at in 0..BANK.len(), remove in 0..40usize, insert in "[\\[\\]{}\"'=.,#\\\\a-z0-9 \n]{0,12}",
     ) {
         let start = BANK.floor_char_boundary(at);
@@ -593,7 +593,7 @@ bank.toml:30:33: unknown counter `intrest`; did you mean `interest`?
 }
 
 #[test]
-fn a_language_stands_twice_in_other_capitals_too() {
+fn a_language_repeated_in_other_capitals_is_a_mistake() {
     let twice = r#"
 [policy]
 name = "p"

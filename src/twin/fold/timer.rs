@@ -85,19 +85,19 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_that_runs_goes_on_with_the_next_missed_firing() {
+    fn catch_up_by_run_continues_with_the_next_missed_firing() {
         let next = next_due(&fired(HOUR * 5), HOUR, CatchUp::Run);
         assert_eq!(next, Time::from_ms(0) + HOUR);
     }
 
     #[test]
-    fn a_timer_that_coalesces_goes_on_after_now() {
+    fn catch_up_by_coalesce_continues_after_now() {
         let next = next_due(&fired(HOUR * 5), HOUR, CatchUp::Coalesce);
         assert_eq!(next, Time::from_ms(0) + HOUR * 6);
     }
 
     #[test]
-    fn a_very_long_outage_is_not_made_up_for_in_full() {
+    fn missed_firings_of_a_very_long_outage_are_limited() {
         let next = next_due(&fired(HOUR * 1000), HOUR, CatchUp::Run);
         assert_eq!(next, Time::from_ms(0) + HOUR * (1000 - limits::TIMER_CATCH_UP as u32 + 1));
     }

@@ -102,7 +102,7 @@ mod tests {
     use crate::event::Time;
 
     #[test]
-    fn a_twin_that_is_erased_is_as_if_it_had_never_been() {
+    fn an_erased_twin_equals_a_new_one() {
         let customer = Customer::new("ada").unwrap();
         let mut twin = Twin::new(customer.clone(), Time::from_ms(5));
         twin.linked_to = Some(Customer::new("bob").unwrap());

@@ -168,7 +168,7 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
     }
 
     #[test]
-    fn once_is_no_repetition_and_each_time_more_is_half_of_what_is_missing() {
+    fn a_first_problem_is_no_repetition_and_each_further_one_adds_half_the_rest() {
         assert_eq!(lived(&[(0.0, FAILED)], 1.0).repetition, 0.0);
         assert_eq!(lived(&[(0.0, FAILED), (0.5, FAILED)], 1.0).repetition, 0.5);
         let thrice = [(0.0, FAILED), (0.5, FAILED), (0.6, FAILED)];
@@ -178,7 +178,7 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
     }
 
     #[test]
-    fn one_case_is_one_problem_however_often_it_moves_on() {
+    fn one_case_is_one_problem_however_often_its_state_changes() {
         let moved = [(0.0, &*case("c-1", "open")), (1.0, &*case("c-1", "waiting"))];
         assert_eq!(lived(&moved, 2.0).repetition, 0.0);
         let again = [(0.0, &*case("c-1", "open")), (1.0, &*case("c-2", "open"))];
@@ -187,7 +187,7 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
     }
 
     #[test]
-    fn an_answer_as_late_as_the_patience_is_half_as_bad_as_can_be_until_it_comes() {
+    fn a_wait_as_long_as_the_patience_counts_half_until_the_answer() {
         let open = case("c-1", "open");
         assert_eq!(lived(&[(0.0, &open)], 4.0).late, 0.0);
         assert_eq!(lived(&[(0.0, &open)], 6.0).late, 0.5);
@@ -223,7 +223,7 @@ then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
 "#;
 
     #[test]
-    fn when_it_rises_to_the_alarm_rules_hear_of_it_once_until_it_has_calmed_down() {
+    fn rules_receive_one_alarm_until_dissatisfaction_has_fallen_again() {
         let looked = r#"{"type": "page", "data": {"name": "x"}}"#;
         // 0, 0.25, 0.375, 0.4375; then the first three are too old: 0.25, again 0.375, 0, and finally
         // 0.375 once more.
@@ -244,13 +244,13 @@ then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
     }
 
     #[test]
-    fn a_rule_that_hears_of_the_alarm_may_ask_for_more() {
+    fn a_rule_on_the_alarm_may_have_a_further_condition() {
         let asked = COUNTED.replace("then", "when = \"event.channel == 'app'\"\nthen");
         assert_eq!(alarms(&asked, &[(0.0, FAILED), (0.1, FAILED), (0.2, FAILED)]), [0, 0, 0]);
     }
 
     #[test]
-    fn what_is_done_at_an_alarm_that_a_sensitive_mood_raised_is_sensitive() {
+    fn the_effects_of_an_alarm_inherit_the_sensitivity_of_the_mood() {
         let guarded = format!(
             "{COUNTED}\n[context.mood]\nsensitivity = \"sensitive\"\npurpose = [\"care\"]\n"
         );
@@ -271,7 +271,7 @@ then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
     }
 
     #[test]
-    fn nothing_is_a_zero_with_a_minus_sign() {
+    fn no_part_is_a_zero_with_a_minus_sign() {
         let looked = r#"{"type": "page", "data": {"name": "x"}}"#;
         let neutral = r#"{"type": "signal", "data": {"name": "mood", "value": 0.0}}"#;
         for events in [&[][..], &[(0.0, looked)], &[(0.0, neutral)]] {
@@ -281,7 +281,7 @@ then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
     }
 
     #[test]
-    fn a_bad_mood_counts_and_a_good_one_does_not_make_up_for_anything() {
+    fn a_bad_mood_adds_and_a_good_one_subtracts_nothing() {
         let mood = |mood: &str| {
             format!(r#"{{"type": "signal", "data": {{"name": "mood", "value": {mood}}}}}"#)
         };

@@ -236,7 +236,7 @@ then = [
     }
 
     #[test]
-    fn a_twin_knows_how_often_and_when_last_somebody_was_active() {
+    fn an_activity_knows_how_often_and_when_last_the_customer_was_active() {
         let policy = policy("");
         let twin = ordered(&policy, &[(0.0, 9.0), (10.0, 9.0), (10.5, 9.0), (30.0, 9.0)], 40.0);
         let known = ["times", "silent", "usual"].map(|name| fact(&twin, name));
@@ -252,7 +252,7 @@ then = [
     }
 
     #[test]
-    fn of_somebody_who_was_never_active_nothing_is_known_but_that() {
+    fn a_customer_without_activity_has_a_count_of_zero_and_no_other_figure() {
         let twin = ordered(&policy(""), &[], 40.0);
         assert_eq!(fact(&twin, "times"), Some(0.0));
         let others = ["silent", "usual", "alive", "trend"].map(|name| fact(&twin, name));
@@ -260,7 +260,7 @@ then = [
     }
 
     #[test]
-    fn who_spends_more_of_late_has_a_rising_trend_and_who_spends_less_a_falling_one() {
+    fn rising_values_raise_the_trend_and_falling_values_lower_it() {
         let policy = policy("");
         let trend = |values: [f64; 4]| {
             let orders: Vec<(f64, f64)> =
@@ -272,7 +272,7 @@ then = [
     }
 
     #[test]
-    fn an_order_that_comes_late_is_counted_where_it_belongs() {
+    fn a_late_event_counts_at_its_own_time() {
         let policy = policy("");
         let all = [(0.0, 9.0), (20.0, 5.0), (30.0, 7.0)];
         let late = [(0.0, 9.0), (30.0, 7.0), (20.0, 5.0)];
@@ -285,7 +285,7 @@ then = [
     }
 
     #[test]
-    fn what_is_told_by_something_sensitive_is_sensitive() {
+    fn an_activity_counted_on_a_sensitive_signal_is_sensitive() {
         let sensitive = r#"
 [context.illness]
 sensitivity = "sensitive"
@@ -302,7 +302,7 @@ usual = "10d"
     }
 
     #[test]
-    fn an_activity_that_leaves_the_policy_is_forgotten_with_the_next_one_of_another() {
+    fn an_activity_absent_from_the_policy_is_dropped_with_the_next_event_of_another() {
         let before = policy("[activities.visits]\non = \"page\"\nusual = \"1d\"\n");
         let mut twin = ordered(&before, &[], 0.0);
         assert!(twin.tallies.activity("visits").is_some());
@@ -326,7 +326,7 @@ usual = "10d"
 
     proptest! {
         #[test]
-        fn two_put_together_are_the_same_in_any_order_up_to_the_last_bit(
+        fn merging_activities_is_commutative_and_associative(
             [one, two, three] in prop::array::uniform3(activity()),
         ) {
             let both = |one: &Activity, other: &Activity| {

@@ -21,7 +21,7 @@ mod tests {
     const YEAR_MS: u64 = 365 * 86_400_000;
 
     #[test]
-    fn after_one_half_life_half_is_left() {
+    fn after_one_half_life_half_remains() {
         let day = Duration::from_secs(86_400);
         assert_eq!(decay(day, day), 0.5);
         assert_eq!(decay(day, Duration::ZERO), 0.0);
@@ -30,7 +30,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn more_time_leaves_less_and_whiles_compose(
+        fn longer_periods_leave_less_and_consecutive_periods_multiply(
             [a, b] in prop::array::uniform2(0..YEAR_MS),
             half_life in 3_600_000..YEAR_MS,
         ) {

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_timer_says_what_waits_by_it() {
+    fn the_name_of_a_timer_names_its_deferred_action() {
         for (held, name) in [
             (DeferredDecision::Action("campaign"), "quiet:campaign"),
             (DeferredDecision::Needs, "quiet:*"),

@@ -29,7 +29,7 @@ mod tests {
     use crate::event::Customer;
 
     #[test]
-    fn the_hour_is_that_of_the_customers_clock() {
+    fn the_hour_is_in_the_customers_time_zone() {
         let summer = Time::parse("2026-07-01T22:30:00Z").unwrap();
         let winter = Time::parse("2026-01-01T22:30:00Z").unwrap();
         let mut twin = Twin::new(Customer::new("ada").unwrap(), summer);

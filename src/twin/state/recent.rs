@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_known_for_twenty_minutes_and_gone_after_an_hour() {
+    fn an_identity_is_remembered_for_twenty_minutes_and_dropped_after_an_hour() {
         let (mut recent, mut notes) = (Recent::default(), Notes::default());
         recent.remember(1, Some(after(0)), &mut notes);
         recent.remember(2, Some(after(19)), &mut notes);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_at_no_known_moment_grows_old_from_the_next_known_one_on() {
+    fn an_identity_without_a_time_ages_from_the_next_known_time() {
         let (mut recent, mut notes) = (Recent::default(), Notes::default());
         recent.remember(1, None, &mut notes);
         recent.turn(Some(after(100)));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_limit_the_oldest_leave() {
+    fn the_oldest_identities_are_dropped_beyond_the_limit() {
         let (mut recent, mut notes) = (Recent::default(), Notes::default());
         let all = limits::IDENTITIES as u64 + 10;
         for identity in 0..all {

@@ -246,7 +246,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_said_every_measure_keeps_its_range(messages in messages(), later in 0.0..5_000.0) {
+        fn any_messages_leave_every_measure_within_its_range(messages in messages(), later in 0.0..5_000.0) {
             let known = sentiment(&messages);
             let now = at(2_000.0 + later);
             for course in [&known.overall, known.channel("chat").unwrap()] {
@@ -258,7 +258,7 @@ mod tests {
         }
 
         #[test]
-        fn what_nobody_speaks_of_any_more_fades(messages in messages(), hours in 0.0..500.0, more in 0.0..500.0) {
+        fn a_level_fades_without_further_messages(messages in messages(), hours in 0.0..500.0, more in 0.0..500.0) {
             let known = sentiment(&messages).overall;
             let start = known.at;
             let ms = |hours: f64| Duration::from_millis((hours * 3_600_000.0) as u64);
@@ -270,7 +270,7 @@ mod tests {
         }
 
         #[test]
-        fn it_does_not_matter_which_of_two_identifiers_is_merged_into_which(
+        fn merging_sentiments_is_commutative(
             one in messages(), two in messages(),
         ) {
             let (one, two) = (sentiment(&one), sentiment(&two));
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_identifiers_the_language_is_that_of_the_one_heard_last_if_it_told_any() {
+    fn a_merge_keeps_the_language_that_was_heard_last() {
         let spoken = |language: Option<Language>, hours: f64| Sentiment {
             language,
             ..sentiment(&[(0.5, hours)])
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_who_was_content_and_is_not_any_more_is_getting_worse() {
+    fn a_customer_who_becomes_discontent_has_a_falling_trend() {
         let known = sentiment(&[(0.8, 0.0), (0.7, 24.0), (0.8, 48.0), (-0.8, 72.0), (-0.9, 73.0)]);
         let now = at(73.0);
         assert!(known.overall.level(now) < -0.3, "{}", known.overall.level(now));
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn each_channel_has_its_own_course_and_the_one_touched_longest_ago_leaves_first() {
+    fn each_channel_has_its_own_course_and_the_least_recent_is_dropped_first() {
         let mut known = Sentiment::default();
         for (number, hour) in (0..=limits::SENTIMENT_CHANNELS as u64).zip(0u32..) {
             known.hear(heard(-0.5, 0.0, &format!("channel-{number}"), hour.into(), number));

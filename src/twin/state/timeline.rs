@@ -507,7 +507,7 @@ mod tests {
         }
 
         #[test]
-        fn a_timeline_comes_back_from_its_blocks(
+        fn a_timeline_decodes_from_its_blocks(
             texts in prop::collection::vec("[a-z]{0,9}", 0..150),
             step in 1usize..9,
         ) {
@@ -528,7 +528,7 @@ mod tests {
         }
 
         #[test]
-        fn bytes_that_are_no_entries_are_left_out(
+        fn blocks_that_do_not_decode_are_left_out(
             first in 0u64..12,
             [block, open] in prop::array::uniform2(prop::collection::vec(any::<u8>(), 0..64)),
         ) {

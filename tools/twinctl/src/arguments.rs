@@ -522,12 +522,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_hold_together() {
+    fn the_definition_of_the_arguments_is_consistent() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn the_name_of_a_copy_is_not_the_name_that_one_asks_under() {
+    fn the_name_of_a_backup_is_not_the_name_of_the_user() {
         let parsed = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
         let plain = parsed("twinctl backup nightly");
         assert!(plain.connection.name.is_none_or(|name| name != "nightly"));

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn every_endpoint_names_schemas_that_there_are() {
+    fn every_endpoint_names_existing_schemas() {
         let names = names();
         for verb in VERBS {
             let verb = verb.endpoint.verb;
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_lacks_something_does_not_fit() {
+    fn a_message_without_a_required_field_does_not_fit_its_schema() {
         let schema = schema("action").unwrap_or_else(|failure| panic!("{failure}"));
         let schema = schema.as_value();
         let found = faults(schema, &json!({ "specversion": "1.0", "data": {} }), schema, "action");
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_of_events_takes_what_the_service_takes() {
+    fn the_schema_of_events_accepts_what_the_service_accepts() {
         let looked = json!({ "name": "Looked" });
         // `{"name": "Looked"}`
         let encoded = "eyJuYW1lIjogIkxvb2tlZCJ9";
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn events_and_dead_letters_fit_theirs() {
+    fn events_and_dead_letters_fit_their_schemas() {
         assert_fits("event", &json!({ "type": "track", "data": { "name": "Looked" } }));
         let original = Original {
             subject: "jumeau.events.web.ann".into(),

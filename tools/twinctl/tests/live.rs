@@ -65,7 +65,7 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn an_operator_publishes_looks_and_finds() {
+async fn an_operator_publishes_an_event_and_sees_its_effects() {
     let stage = Stage::new("stream").await;
     let publish = [
         "publish",

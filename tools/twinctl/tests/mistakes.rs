@@ -45,7 +45,7 @@ fn twinctl(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn an_answer_that_cannot_be_written_is_no_success() {
+fn a_reply_that_cannot_be_printed_fails_the_command() {
     for arguments in [
         &["schema"][..],
         &["schema", "track"],

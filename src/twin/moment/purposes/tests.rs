@@ -140,7 +140,7 @@ fn said(reaction: &Reaction) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn what_a_rule_makes_of_a_sensitive_signal_serves_its_purpose_and_no_other() {
+fn values_derived_from_a_sensitive_signal_serve_its_purposes_only() {
     let mut life = Life::new();
     let reaction = life.ill();
     assert_eq!(said(&reaction), [("care", "News")], "though selling has the higher score");
@@ -157,7 +157,7 @@ fn what_a_rule_makes_of_a_sensitive_signal_serves_its_purpose_and_no_other() {
 }
 
 #[test]
-fn a_fact_made_of_a_sensitive_fact_is_sensitive_and_any_other_is_not() {
+fn a_fact_derived_from_a_sensitive_fact_is_sensitive_and_others_are_not() {
     let mut life = Life::new();
     life.ill();
     life.track("Copy");
@@ -166,7 +166,7 @@ fn a_fact_made_of_a_sensitive_fact_is_sensitive_and_any_other_is_not() {
 }
 
 #[test]
-fn a_text_that_names_what_it_may_not_is_not_said() {
+fn a_text_that_names_withheld_data_is_not_sent() {
     let mut life = Life::new();
     life.ill();
     life.track("Copy");
@@ -176,7 +176,7 @@ fn a_text_that_names_what_it_may_not_is_not_said() {
 }
 
 #[test]
-fn people_read_what_fits_the_purpose_of_their_queue() {
+fn agents_see_the_data_that_fits_the_purpose_of_their_queue() {
     let mut life = Life::new();
     life.ill();
     let reaction = life.track("Ask");
@@ -199,7 +199,7 @@ fn people_read_what_fits_the_purpose_of_their_queue() {
 }
 
 #[test]
-fn the_guard_goes_with_what_it_guards() {
+fn a_guard_is_removed_with_its_value() {
     let mut life = Life::new();
     life.ill();
     life.at(r#"{"type": "signal", "data": {"name": "diagnosis", "value": null}}"#);
@@ -210,7 +210,7 @@ fn the_guard_goes_with_what_it_guards() {
 }
 
 #[test]
-fn an_action_that_reads_what_it_may_not_is_a_mistake_where_it_stands() {
+fn an_action_that_reads_withheld_data_is_a_mistake_with_its_line() {
     let text = POLICY
         .replace("Shoes for {{ facts.copy }}", "Shoes for {{ context.diagnosis }}")
         .replace("text.en = \"News\"", "text.en = \"News of {{ context.diagnosis }}\"");
@@ -240,7 +240,7 @@ fn guards() -> impl Strategy<Value = Vec<Guard>> {
 
 proptest! {
     #[test]
-    fn guards_merge_to_the_same_whichever_comes_first_and_never_allow_more(
+    fn guards_merge_to_the_same_in_any_order_and_never_allow_more(
         one in guards(), other in guards(), used in 0u8..3,
     ) {
         let mut left = Twin::new(Customer::new("ada").unwrap(), Time::from_ms(0));

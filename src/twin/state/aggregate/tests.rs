@@ -92,7 +92,7 @@ fn minute(minutes: i64) -> Time {
 }
 
 #[test]
-fn a_window_counts_the_event_at_hand_and_forgets_what_is_older_than_its_period() {
+fn a_window_counts_the_present_event_and_drops_those_older_than_its_period() {
     let mut life = Life::new();
     for minutes in [0, 10, 50] {
         life.track(minutes, "Login Failed", "{}");
@@ -105,7 +105,7 @@ fn a_window_counts_the_event_at_hand_and_forgets_what_is_older_than_its_period()
 }
 
 #[test]
-fn a_sum_is_over_the_values_that_meet_the_condition_and_stays_whole() {
+fn a_sum_adds_the_values_of_matching_events_and_stays_an_integer() {
     let mut life = Life::new();
     life.track(0, "Paid", r#"{"amount": 40, "shop": "a"}"#);
     life.track(1, "Bought", r#"{"amount": 2}"#);
@@ -118,7 +118,7 @@ fn a_sum_is_over_the_values_that_meet_the_condition_and_stays_whole() {
 }
 
 #[test]
-fn a_value_that_is_no_number_is_noted_and_not_counted() {
+fn a_value_that_is_not_a_number_is_noted_and_not_counted() {
     let mut life = Life::new();
     life.policy = policy(&POLICY.replace("when = \"event.properties.amount > 1\"\n", ""));
     let reaction = life.track(0, "Paid", r#"{"amount": "much"}"#);
@@ -138,7 +138,7 @@ fn a_counter_falls_to_half_within_its_half_life() {
 }
 
 #[test]
-fn what_the_policy_counts_no_longer_is_forgotten() {
+fn aggregates_absent_from_the_policy_are_dropped() {
     let mut life = Life::new();
     life.track(0, "Login Failed", "{}");
     life.track(0, "Paid", r#"{"amount": 4, "shop": "a"}"#);
@@ -156,7 +156,7 @@ fn what_the_policy_counts_no_longer_is_forgotten() {
 }
 
 #[test]
-fn a_full_window_says_so_and_still_knows_how_many_there_were() {
+fn a_full_window_notes_its_limit_and_keeps_the_exact_count() {
     let mut life = Life::new();
     life.policy = policy(&POLICY.replace("over = \"1h\"", "over = \"9d\""));
     let mut reached = 0;
@@ -217,7 +217,7 @@ fn histories() -> impl Strategy<Value = Vec<(i64, i64)>> {
 
 proptest! {
     #[test]
-    fn a_window_is_what_the_whole_history_says(
+    fn a_window_equals_a_computation_over_the_whole_history(
         history in histories(),
         keep in prop::sample::select(AggregateFunction::ALL.to_vec()),
         wait in 0i64..20,
@@ -227,7 +227,7 @@ proptest! {
     }
 
     #[test]
-    fn windows_merge_to_what_both_histories_say_whichever_comes_first(
+    fn merged_windows_equal_a_computation_over_both_histories_in_any_order(
         one in histories(),
         other in histories(),
         keep in prop::sample::select(AggregateFunction::ALL.to_vec()),
@@ -248,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn two_windows_put_together_stay_within_the_bound_and_lose_no_count(
+    fn merged_windows_stay_within_the_limit_and_keep_the_count(
         lens in prop::array::uniform2(0usize..=limits::WINDOW_ENTRIES),
     ) {
         let over = Duration::from_secs(1 << 30);
@@ -264,7 +264,7 @@ proptest! {
     }
 
     #[test]
-    fn a_window_never_grows_beyond_its_bound_and_loses_no_count(
+    fn a_window_stays_within_its_limit_and_keeps_the_count(
         steps in prop::collection::vec(0i64..3, 0..300),
     ) {
         let mut window = Window::new("w", AggregateFunction::Count, Duration::from_secs(1 << 30));
@@ -279,7 +279,7 @@ proptest! {
     }
 
     #[test]
-    fn to_fade_for_a_while_and_then_for_another_is_to_fade_for_both(
+    fn a_counter_decays_over_two_periods_as_over_their_sum(
         value in -1e6f64..1e6, first in 0i64..100_000, second in 0i64..100_000,
     ) {
         let counter = Counter {
@@ -299,7 +299,7 @@ proptest! {
     }
 
     #[test]
-    fn a_counter_does_not_mind_the_order_of_what_it_counts(
+    fn a_counter_is_independent_of_the_order_of_events(
         history in prop::collection::vec((0i64..100_000, -5.0f64..5.0), 1..20),
         split in any::<prop::sample::Index>(),
     ) {

@@ -351,7 +351,7 @@ macro_rules! algebra {
 
             proptest! {
                 #[test]
-                fn is_the_same_in_any_order(
+                fn merges_to_the_same_in_any_order(
                     lists in prop::array::uniform3(vec($thing, 0..4).prop_map(of_one_twin)),
                 ) {
                     let [one, two, three] = &lists;
@@ -360,7 +360,7 @@ macro_rules! algebra {
                 }
 
                 #[test]
-                fn is_parted_as_it_was_joined(
+                fn separates_into_what_was_merged(
                     lists in prop::array::uniform2(vec($thing, 0..4).prop_map(of_one_twin)),
                 ) {
                     let [own, brought] = &lists;
@@ -395,7 +395,7 @@ algebra! {
 
 proptest! {
     #[test]
-    fn preferences_of_which_one_was_forgotten_are_the_same_whichever_comes_first(
+    fn preferences_merge_and_separate_although_one_was_forgotten(
         lists in prop::array::uniform2(vec(preference_or_forgotten(), 0..4).prop_map(of_one_twin)),
     ) {
         let [one, other] = &lists;
@@ -404,7 +404,7 @@ proptest! {
     }
 
     #[test]
-    fn of_new_choices_what_came_is_taken_out_again(
+    fn separating_takes_brought_choices_out_of_newer_ones(
         lists in prop::array::uniform2(vec(preference(), 0..4).prop_map(of_one_twin)),
         again in 0..3i64,
     ) {
@@ -435,7 +435,7 @@ proptest! {
 }
 
 #[test]
-fn an_interaction_that_went_on_elsewhere_keeps_the_data_of_both() {
+fn an_interaction_continued_under_another_identifier_keeps_the_data_of_both() {
     let form = |touched: u8, data: &[(u8, i64)]| Interaction {
         id: "f".into(),
         kind: "form".into(),
@@ -461,7 +461,7 @@ fn an_interaction_that_went_on_elsewhere_keeps_the_data_of_both() {
 }
 
 #[test]
-fn an_alarm_that_was_heard_under_either_identifier_was_heard() {
+fn a_merge_keeps_an_alarm_of_either_identifier() {
     for heard in [[true, false], [false, true]] {
         let [mut own, other] = heard.map(|alarmed| Memory { alarmed, ..Memory::default() });
         own.merge(other, &mut Notes::default());
@@ -470,7 +470,7 @@ fn an_alarm_that_was_heard_under_either_identifier_was_heard() {
 }
 
 #[test]
-fn what_is_too_much_leaves_by_its_rank_and_is_counted() {
+fn a_merge_beyond_a_limit_drops_the_lowest_rank_and_notes_the_limit() {
     let need = |of: u8| Need {
         name: name(of),
         strength: f64::from(of) / 10.0,

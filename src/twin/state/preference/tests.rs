@@ -58,7 +58,7 @@ fn confidence(profile: &Profile, now: Time) -> f64 {
 }
 
 #[test]
-fn a_choice_is_usable_once_it_was_made_often_enough() {
+fn a_choice_is_usable_after_enough_evidence() {
     assert_eq!(usable(&chosen(&["aisle", "aisle"]), day(2)), None);
     let three = chosen(&["aisle", "aisle", "aisle"]);
     assert_eq!(usable(&three, day(3)), Some("aisle"));
@@ -84,7 +84,7 @@ fn contradicted_evidence_lowers_the_confidence() {
 }
 
 #[test]
-fn what_is_turned_down_loses_confidence_though_nothing_else_was_chosen() {
+fn a_rejected_choice_loses_confidence_without_an_alternative() {
     let mut profile = chosen(&["aisle", "aisle", "aisle"]);
     let before = confidence(&profile, day(3));
     show(&mut profile, "aisle", PreferenceSign::Against(1.0), 3, day(3));
@@ -94,7 +94,7 @@ fn what_is_turned_down_loses_confidence_though_nothing_else_was_chosen() {
 }
 
 #[test]
-fn a_habit_that_is_not_kept_up_fades_and_a_new_one_takes_its_place() {
+fn an_old_preference_fades_and_a_new_one_replaces_it() {
     let mut profile = chosen(&["aisle", "aisle", "aisle"]);
     assert_eq!(usable(&profile, day(100)), Some("aisle"));
     assert_eq!(usable(&profile, day(400)), None);
@@ -105,7 +105,7 @@ fn a_habit_that_is_not_kept_up_fades_and_a_new_one_takes_its_place() {
 }
 
 #[test]
-fn what_may_be_used_may_not_yet_be_said() {
+fn a_usable_preference_may_be_too_uncertain_to_be_sayable() {
     let profile = chosen(&["aisle", "aisle", "aisle"]);
     let now = day(60);
     assert_eq!(usable(&profile, now), Some("aisle"));
@@ -114,7 +114,7 @@ fn what_may_be_used_may_not_yet_be_said() {
 }
 
 #[test]
-fn what_is_forgotten_is_not_learned_again_before_its_time() {
+fn a_forgotten_preference_is_not_learned_again_before_its_time() {
     let mut profile = chosen(&["aisle", "aisle", "aisle"]);
     profile.prefer_told(
         &told(Some("window")),
@@ -136,7 +136,7 @@ fn what_is_forgotten_is_not_learned_again_before_its_time() {
 }
 
 #[test]
-fn what_was_said_before_it_was_to_be_forgotten_does_not_come_back() {
+fn a_declaration_older_than_the_forgetting_changes_nothing() {
     let mut profile = Profile::default();
     let mut say = |what: Option<&str>, at: u32| {
         let mut notes = Notes::default();
@@ -156,7 +156,7 @@ fn what_was_said_before_it_was_to_be_forgotten_does_not_come_back() {
 }
 
 #[test]
-fn what_one_twin_was_told_to_forget_does_not_come_back_from_another() {
+fn a_merge_does_not_bring_back_a_forgotten_preference() {
     let mut profile = chosen(&["aisle"]);
     profile.prefer_told(&told(None), Some(&rule()), (day(5), day(5)), &mut Notes::default());
     profile.preferences[0].merge(seat(&chosen(&["aisle", "aisle", "aisle"])));
@@ -210,7 +210,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_what_comes_at_one_time_leaves_no_trace(
+    fn the_order_of_simultaneous_evidence_does_not_matter(
         values in prop::collection::vec(0..5u8, 1..24),
     ) {
         let of = |values: &[u8]| {
@@ -240,7 +240,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_declared_is_never_overwritten_by_what_is_shown(evidence in any_evidence()) {
+    fn a_declaration_outweighs_any_evidence(evidence in any_evidence()) {
         let mut profile = Profile::default();
         profile.prefer_told(&told(Some("window")), Some(&rule()), (day(0), day(0)), &mut Notes::default());
         for (value, days, speaks) in &evidence {
@@ -250,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn two_twins_know_the_same_whichever_takes_the_other_in(
+    fn merging_preferences_is_commutative(
         [left, right] in prop::array::uniform2(any_evidence()),
         [said_left, said_right] in prop::array::uniform2(prop::option::of(0..300u32)),
         forgotten in prop::option::of(0..300u32),

@@ -71,7 +71,7 @@ mod tests {
     use crate::render::plain;
 
     #[test]
-    fn broadcasts_read_well() {
+    fn broadcasts_are_shown_as_text() {
         let fires = Progress {
             scope: "fires".into(),
             id: "00000000000000ff".into(),

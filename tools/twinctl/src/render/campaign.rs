@@ -69,7 +69,7 @@ mod tests {
     use crate::render::plain;
 
     #[test]
-    fn a_campaign_reads_well() {
+    fn a_campaign_is_shown_as_text() {
         let silent = [("contact".into(), 1_210), ("eligibility".into(), 40)];
         let campaign = CampaignCounts { said: 20_250, silent: silent.into() };
         let reply = TryCampaignReply {

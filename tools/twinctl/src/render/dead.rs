@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_dead_letters_reads_well() {
+    fn dead_letters_are_shown_as_a_list() {
         let list = DeadListReply {
             counts: BTreeMap::from([("bad-json".into(), 30), ("unknown-type".into(), 1)]),
             letters: vec![sample()],
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn one_dead_letter_shows_its_bytes_without_letting_them_steer_the_terminal() {
+    fn the_bytes_of_a_dead_letter_cannot_control_the_terminal() {
         // Its bytes may contain line breaks.
         let textless = DeadLetterView { text: None, ..sample() };
         withstands(&textless, |one| letter(one, u16::MAX));

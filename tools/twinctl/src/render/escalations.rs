@@ -99,7 +99,7 @@ mod tests {
     use crate::render::plain;
 
     #[test]
-    fn open_escalations_are_a_table_and_late_ones_say_since_when() {
+    fn open_escalations_are_shown_as_a_table_with_overdue_times() {
         let answer = r#"{"at": "2026-11-22T10:00:00Z", "found": 3, "next": null, "escalations": [
             {"customer": "ann", "id": "e1", "queue": "billing", "topic": "bill", "priority": 4,
              "state": "open", "agent": null, "language": "en", "because": "charged twice",

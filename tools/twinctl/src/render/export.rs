@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_everything_that_the_state_has_and_says_where_it_came_from() {
+    fn an_exported_page_shows_the_whole_state_with_its_sources() {
         let page = of(
             "ada",
             json!({
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_words_stay_words() {
+    fn hostile_text_is_escaped() {
         let hostile = "<script>alert('x')</script>\"&\u{0}<img src=x onerror=\"y\">";
         let page = of(
             hostile,

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_of_a_refused_change_stands_above_its_line_with_the_mark_in_its_place() {
+    fn a_mistake_is_shown_above_its_line_with_a_mark_at_its_place() {
         let status = refused(
             "rules.toml:12:20: no need `card_abraod`; did you mean `card_abroad`?\n \
              12 | then = [{ raise = \"card_abraod\" }]\n    |                    ^^^^^^^^^^^",
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_of_another_shape_writes_no_lines_of_its_own() {
+    fn a_mistake_in_another_form_adds_no_lines() {
         let status = refused("rules.toml: no need `x`\n12 rules, 5 needs\n  all is well");
         withstands(&refused("rules.toml: no need `x`"), policy);
         assert!(plain(&policy(&status)).contains("  rules.toml: no need `x` 12 rules, 5 needs"));

@@ -125,7 +125,7 @@ mod tests {
     use crate::render::plain;
 
     #[test]
-    fn two_lives_read_well_side_by_side() {
+    fn two_replays_are_shown_side_by_side() {
         let said = |minute: u8, action: &str| ReplayedAction {
             at: Time::parse(&format!("2026-11-22T09:{minute}:00Z")).unwrap(),
             action: action.into(),

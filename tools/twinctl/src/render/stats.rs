@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn stats_read_well_and_rates_are_those_between_two_answers() {
+    fn stats_show_the_rates_between_two_replies() {
         let before = sample("2026-11-22T09:59:58Z", 1_000_000);
         let now = sample("2026-11-22T10:00:00Z", 1_050_000);
         withstands(&now, |now| stats(now, Some(&before), true, u16::MAX));

@@ -289,7 +289,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn each_thing_on_the_bus_has_a_line() {
+    fn each_kind_of_message_on_the_bus_is_shown_as_a_line() {
         let escalation = r#"{"id": "e-1", "customer": "bob", "queue": "claims", "topic": "billing",
             "priority": 4, "state": "open", "because": "the bot failed twice", "agent": null,
             "note": null, "opened": "2026-11-22T10:00:00Z", "level": 0, "changed": [],

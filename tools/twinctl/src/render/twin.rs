@@ -319,7 +319,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn a_whole_twin_reads_well() {
+    fn a_whole_twin_is_shown_as_text() {
         let reply: ShowReply = serde_json::from_str(TWIN).unwrap();
         withstands(&reply, |reply| twin(reply, u16::MAX));
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_that_passes_on_says_so_and_shows_the_customer() {
+    fn a_linked_identifier_is_shown_as_such_with_its_customer() {
         let mut reply: ShowReply = serde_json::from_str(TWIN).unwrap();
         reply.asked = Some(jumeau::event::Customer::new("cookie-7").unwrap());
         let empty = r#"{"customer": "alice", "born": "2026-11-22T10:00:00Z", "seen": "2026-11-22T10:00:00Z",
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_zone_that_is_not_understood_says_so() {
+    fn an_unknown_time_zone_is_shown_as_such() {
         let mut reply: ShowReply = serde_json::from_str(TWIN).unwrap();
         let line = |reply: &ShowReply| {
             let shown = plain(&twin(reply, 110));
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_reads_well() {
+    fn a_timeline_is_shown_as_text() {
         let show: ShowReply = serde_json::from_str(TWIN).unwrap();
         let reply = TimelineReply {
             customer: show.customer,

@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_reads_well() {
+    fn a_decision_is_shown_as_text() {
         let decision = rich_decision();
         let known = vec![KnownDecision {
             id: "d0".into(),
