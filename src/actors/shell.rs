@@ -71,9 +71,9 @@ impl Host for Shell {
         TwinActor::new(twin, self.partition).start()
     }
 
-    fn deliver(&mut self, to: &Addr<TwinActor>, errand: TwinBatch) {
+    fn deliver(&mut self, to: &Addr<TwinActor>, batch: TwinBatch) {
         round_replies::expect(self.partition);
-        to.do_send(RunBatch(errand));
+        to.do_send(RunBatch(batch));
     }
 
     fn rest(&mut self, twins: Vec<(Customer, &Addr<TwinActor>)>) {

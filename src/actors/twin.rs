@@ -30,8 +30,8 @@ pub(super) struct RunBatch(pub(super) TwinBatch);
 impl Handler<RunBatch> for TwinActor {
     type Result = ();
 
-    fn handle(&mut self, RunBatch(errand): RunBatch, _: &mut Context<TwinActor>) {
-        round_replies::report(self.partition, self.cell.handle(errand));
+    fn handle(&mut self, RunBatch(batch): RunBatch, _: &mut Context<TwinActor>) {
+        round_replies::report(self.partition, self.cell.handle(batch));
     }
 }
 

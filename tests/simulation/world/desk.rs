@@ -12,7 +12,7 @@ use jumeau::twin::Twin;
 /// What a partition wants done, until the world gets round to it.
 #[derive(Default)]
 pub(crate) struct Desk {
-    pub(super) errands: Vec<(Rc<RefCell<TwinCell>>, TwinBatch)>,
+    pub(super) batches: Vec<(Rc<RefCell<TwinCell>>, TwinBatch)>,
     pub(super) load: Option<Vec<Customer>>,
     pub(super) load_timers: Option<usize>,
     pub(super) load_outputs: Option<(u64, usize)>,
@@ -39,8 +39,8 @@ impl Host for Desk {
         Rc::new(RefCell::new(TwinCell::new(twin)))
     }
 
-    fn deliver(&mut self, to: &Rc<RefCell<TwinCell>>, errand: TwinBatch) {
-        self.errands.push((to.clone(), errand));
+    fn deliver(&mut self, to: &Rc<RefCell<TwinCell>>, batch: TwinBatch) {
+        self.batches.push((to.clone(), batch));
     }
 
     fn rest(&mut self, twins: Vec<(Customer, &Rc<RefCell<TwinCell>>)>) {

@@ -31,13 +31,13 @@ impl World {
     pub(super) fn go_on(&mut self, what: u32, with_faults: bool) {
         let Some(running) = &self.running else { return };
         let at = self.rng.random_range(0..running.len());
-        let has_errands = !running[at].desk.errands.is_empty();
+        let has_batches = !running[at].desk.batches.is_empty();
         match what {
             0 if self.lanes.is_some() && self.rng.random_bool(0.7) => {
                 self.go_slowly(at, with_faults);
             }
             0 | 1 => self.pull(at, with_faults),
-            2..=4 if has_errands => self.deliver(at),
+            2..=4 if has_batches => self.deliver(at),
             5 => self.read_store(at),
             6 => self.write_commits(with_faults),
             7 => self.sync_commits(with_faults),
@@ -98,9 +98,9 @@ impl World {
         let now = self.wall();
         let Some(running) = &mut self.running else { return };
         let one = &mut running[at];
-        let which = self.rng.random_range(0..one.desk.errands.len());
-        let (cell, errand) = one.desk.errands.remove(which);
-        let done = react(&self.poison[at], &cell, errand);
+        let which = self.rng.random_range(0..one.desk.batches.len());
+        let (cell, batch) = one.desk.batches.remove(which);
+        let done = react(&self.poison[at], &cell, batch);
         self.seen.panics += u64::from(done.result.is_err());
         one.machine.done(done, now, &mut one.desk);
     }
@@ -294,26 +294,26 @@ impl World {
     }
 }
 
-/// A twin takes an errand in, unless one of its events is poison.
-fn react(poison: &BTreeSet<u64>, cell: &Rc<RefCell<TwinCell>>, errand: TwinBatch) -> BatchResult {
+/// Runs a batch on a twin; it fails if one of its events is poison.
+fn react(poison: &BTreeSet<u64>, cell: &Rc<RefCell<TwinCell>>, batch: TwinBatch) -> BatchResult {
     let is_poison =
         |fingerprint: u64| asked::is_poison(fingerprint) || poison.contains(&fingerprint);
-    let culprit = errand.inputs.iter().position(|ordered| {
+    let culprit = batch.inputs.iter().position(|ordered| {
         matches!(ordered.input.cause, Cause::Event(_)) && is_poison(ordered.input.fingerprint)
     });
     let mut cell = cell.borrow_mut();
-    let Some(position) = culprit else { return cell.handle(errand) };
+    let Some(position) = culprit else { return cell.handle(batch) };
     // What came before it has changed the state in memory already: that must not survive.
-    let before = TwinBatch { inputs: errand.inputs[..position].into(), ..errand };
+    let before = TwinBatch { inputs: batch.inputs[..position].into(), ..batch };
     let customer = cell.twin().customer.clone();
     let _ = cell.handle(before);
-    let inputs = errand.inputs;
+    let inputs = batch.inputs;
     let fingerprint = inputs[position].input.fingerprint;
     let failed = if fingerprint.is_multiple_of(2) || asked::is_poison(fingerprint) {
         BatchFailure::Panic(HandlerPanic { inputs, position, message: "poison".to_owned() })
     } else {
         // It makes the twin too large.
-        let position = Some(position).filter(|_| errand.is_measured || inputs.len() == 1);
+        let position = Some(position).filter(|_| batch.is_measured || inputs.len() == 1);
         let error = Error::Unwritable { kind: RecordKind::Twin, detail: "poison".to_owned() };
         BatchFailure::TooLarge(OversizedTwin { inputs, position, error })
     };
