@@ -279,11 +279,11 @@ impl Threads {
     fn is_head(&self, lines: &[&str], above: &str) -> bool {
         let head = self.head(lines);
         // Forms and parcels have a `from`, a `to`, a `subject` and a `date`, too.
-        let is_programs = head.is_sent && head.has_subject
+        let is_from_mail_program = head.is_sent && head.has_subject
             || head.is_sent && head.has_address && head.has_receiver;
         let is_introduced = above.is_empty() || above.trim_end().ends_with(':');
         let is_likely = head.has_address && head.has_receiver && head.is_dated;
-        head.has_sender && (is_programs || is_likely && !is_introduced)
+        head.has_sender && (is_from_mail_program || is_likely && !is_introduced)
     }
 
     /// The same below a rule, which programs draw.

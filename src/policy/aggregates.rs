@@ -131,9 +131,9 @@ impl Aggregates {
         &'a self,
         trigger: Trigger,
         detail: &str,
-        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
+        further_triggers: impl IntoIterator<Item = (Trigger, &'a str)>,
     ) -> impl Iterator<Item = &'a Aggregate> {
-        let found = self.index.concerned(trigger, detail, besides);
+        let found = self.index.concerned(trigger, detail, further_triggers);
         (0..found.len()).map(move |at| &self.all[found[at] as usize])
     }
 

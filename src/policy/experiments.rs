@@ -128,13 +128,13 @@ impl Experiments {
     }
 
     /// The experiments of which an input of this kind can be the goal.
-    pub fn hoped_for<'a>(
+    pub fn with_goal<'a>(
         &'a self,
         trigger: Trigger,
         detail: &str,
-        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
+        further_triggers: impl IntoIterator<Item = (Trigger, &'a str)>,
     ) -> impl Iterator<Item = &'a Experiment> {
-        let found = self.index.concerned(trigger, detail, besides);
+        let found = self.index.concerned(trigger, detail, further_triggers);
         (0..found.len()).map(move |at| &self.all[found[at] as usize])
     }
 }

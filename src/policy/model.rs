@@ -104,9 +104,9 @@ impl Policy {
         &'a self,
         trigger: Trigger,
         detail: &str,
-        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
+        further_triggers: impl IntoIterator<Item = (Trigger, &'a str)>,
     ) -> impl Iterator<Item = &'a Rule> {
-        let found = self.index.concerned(trigger, detail, besides);
+        let found = self.index.concerned(trigger, detail, further_triggers);
         (0..found.len()).map(move |at| &self.rules[found[at] as usize])
     }
 

@@ -104,10 +104,10 @@ impl Index {
         &self,
         trigger: Trigger,
         detail: &str,
-        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
+        further_triggers: impl IntoIterator<Item = (Trigger, &'a str)>,
     ) -> Cow<'_, [u32]> {
         let mut found = Cow::Borrowed(self.get(trigger, detail));
-        for (trigger, detail) in besides {
+        for (trigger, detail) in further_triggers {
             let more = self.get(trigger, detail);
             if !more.is_empty() {
                 found.to_mut().extend_from_slice(more);

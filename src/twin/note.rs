@@ -101,7 +101,7 @@ impl Notes {
     }
 
     /// The late parts of the event.
-    pub(super) fn those_late(&self) -> &[Box<str>] {
+    pub(super) fn late_parts(&self) -> &[Box<str>] {
         &self.late
     }
 

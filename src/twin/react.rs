@@ -37,7 +37,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     }
     twin.live_to(input.at);
     let mut context = ReactionContext::new(twin, input, &governed, last_seen);
-    context.late = notes.those_late().into();
+    context.late = notes.late_parts().into();
     if !(world.broadcasts.is_empty() && twin.met.is_empty()) {
         context.met = perceive::receive_broadcasts(twin, &context);
         context.campaign = context.find_campaign(twin);
@@ -131,7 +131,7 @@ fn finish(
         notes.zone(zone);
     }
     twin.move_deferred_decisions(policy, input.at, effects, notes);
-    twin.watch_for_age(policy, input.at, effects, notes);
+    twin.start_retention_timer(policy, input.at, effects, notes);
     if let Some(journalled) = input.journalled() {
         effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });
     }

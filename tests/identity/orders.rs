@@ -35,8 +35,8 @@ fn made() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// By name, all that the policy made of what happened, with its guard.
-fn made_of(twin: &Twin) -> BTreeMap<String, String> {
+/// What the policy derived from the inputs, by name, each with its guard.
+fn derived_values(twin: &Twin) -> BTreeMap<String, String> {
     let memory = twin.memory();
     let guard = |of, name: &str| format!("{:?}", twin.guard(of, name));
     let mut all = BTreeMap::new();
@@ -64,9 +64,9 @@ fn made_of(twin: &Twin) -> BTreeMap<String, String> {
     all
 }
 
-/// What tells of an illness and could be read for anything.
+/// Derived values that name an illness and have no guard.
 fn secrets_unguarded(twin: &Twin) -> Vec<String> {
-    made_of(twin)
+    derived_values(twin)
         .into_iter()
         .map(|(name, what)| format!("{name}: {what}"))
         .filter(|what| what.contains("secret") && what.ends_with("None"))
@@ -249,14 +249,14 @@ proptest! {
             town.happen(&Happening::Trait(who, 0, 0));
         }
         before.iter().for_each(|happening| town.happen(happening));
-        let (ann, cookie) = (made_of(town.twin("id0")), made_of(town.twin("id1")));
+        let (ann, cookie) = (derived_values(town.twin("id0")), derived_values(town.twin("id1")));
         town.merge("id1", "id0");
-        let linked = made_of(town.twin("id0"));
+        let linked = derived_values(town.twin("id0"));
         after.iter().for_each(|happening| town.happen(happening));
-        let changed = made_of(town.twin("id0"));
+        let changed = derived_values(town.twin("id0"));
         prop_assert_eq!(secrets_unguarded(town.twin("id0")), Vec::<String>::new());
         town.unlink("id0", "id1");
-        let (ann_after, cookie_after) = (made_of(town.twin("id0")), made_of(town.twin("id1")));
+        let (ann_after, cookie_after) = (derived_values(town.twin("id0")), derived_values(town.twin("id1")));
         let names = [&ann, &cookie, &changed].into_iter().flat_map(BTreeMap::keys);
         for name in names {
             let is_as_it_came = linked.get(name) == changed.get(name);

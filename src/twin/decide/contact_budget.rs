@@ -20,7 +20,7 @@ pub(super) struct ContactBudget<'a> {
     /// When each action was last taken, and not recalled.
     last: HashMap<&'a str, Time>,
     /// Actions paused because the customer does not want them, or not now.
-    resting: SmallVec<[(Rests<'a>, CandidateVerdict); 2]>,
+    paused: SmallVec<[(PausedActions<'a>, CandidateVerdict); 2]>,
     /// Quiet hours, if they apply now; none: they do not.
     pub(super) quiet: Option<CandidateVerdict>,
 }
@@ -34,20 +34,20 @@ struct Spent<'a> {
     lost: Option<Time>,
 }
 
-/// What is paused.
+/// Which actions are paused.
 #[derive(Clone, Copy)]
-enum Rests<'a> {
+enum PausedActions<'a> {
     Action(&'a str),
     Issue(Issue),
-    Everything,
+    All,
 }
 
-impl Rests<'_> {
+impl PausedActions<'_> {
     fn covers(self, action: &policy::ActionDefinition) -> bool {
         match self {
-            Rests::Action(name) => name == &*action.name,
-            Rests::Issue(issue) => issue == action.issue,
-            Rests::Everything => true,
+            PausedActions::Action(name) => name == &*action.name,
+            PausedActions::Issue(issue) => issue == action.issue,
+            PausedActions::All => true,
         }
     }
 }
@@ -59,11 +59,11 @@ impl<'a> ContactBudget<'a> {
     ) -> ContactBudget<'a> {
         let (policy, now) = (context.policy, context.input.at);
         let rules = &policy.contact;
-        let mut resting = SmallVec::new();
+        let mut paused = SmallVec::new();
         if !twin.contacts.is_empty() {
-            postponed(twin, policy, now, &mut resting);
+            postponed(twin, policy, now, &mut paused);
             if let Some(pause) = &rules.pause {
-                pauses(twin, pause, policy, now, &mut resting);
+                pauses(twin, pause, policy, now, &mut paused);
             }
         }
         ContactBudget {
@@ -75,7 +75,7 @@ impl<'a> ContactBudget<'a> {
                 .map(|contact| (&*contact.action, contact.at))
                 .collect(),
             limits: rules.limits.iter().map(|limit| spent(twin, limit, policy, now)).collect(),
-            resting,
+            paused,
             quiet: rules.quiet.and_then(|quiet| match place::zone(twin) {
                 Ok(zone) => {
                     let zone = zone.or(rules.timezone).unwrap_or(Zone::UTC);
@@ -102,8 +102,8 @@ impl<'a> ContactBudget<'a> {
         channel: Option<&str>,
     ) -> Option<CandidateVerdict> {
         if channel.is_none() {
-            let resting = self.resting.iter().find(|(what, _)| what.covers(action));
-            if let Some((_, verdict)) = resting {
+            let paused = self.paused.iter().find(|(what, _)| what.covers(action));
+            if let Some((_, verdict)) = paused {
                 return Some(verdict.clone());
             }
         }
@@ -167,7 +167,7 @@ fn postponed<'a>(
     twin: &'a Twin,
     policy: &Policy,
     now: Time,
-    resting: &mut SmallVec<[(Rests<'a>, CandidateVerdict); 2]>,
+    paused: &mut SmallVec<[(PausedActions<'a>, CandidateVerdict); 2]>,
 ) {
     for contact in &twin.contacts {
         if let Some(outcome) = contact.outcome
@@ -175,7 +175,10 @@ fn postponed<'a>(
             && now < outcome.at + policy.contact.later
         {
             let until = outcome.at + policy.contact.later;
-            resting.push((Rests::Action(&contact.action), CandidateVerdict::WantedLater { until }));
+            paused.push((
+                PausedActions::Action(&contact.action),
+                CandidateVerdict::WantedLater { until },
+            ));
         }
     }
 }
@@ -186,20 +189,22 @@ fn pauses<'a>(
     pause: &ContactPause,
     policy: &Policy,
     now: Time,
-    resting: &mut SmallVec<[(Rests<'a>, CandidateVerdict); 2]>,
+    paused: &mut SmallVec<[(PausedActions<'a>, CandidateVerdict); 2]>,
 ) {
     let what = |contact: &'a Contact| match pause.per {
-        Per::Action => Some(Rests::Action(&contact.action)),
-        Per::Issue => policy.action(&contact.action).map(|action| Rests::Issue(action.issue)),
-        Per::Customer => Some(Rests::Everything),
+        Per::Action => Some(PausedActions::Action(&contact.action)),
+        Per::Issue => {
+            policy.action(&contact.action).map(|action| PausedActions::Issue(action.issue))
+        }
+        Per::Customer => Some(PausedActions::All),
     };
-    let is_same = |one: Rests<'_>, other: Rests<'_>| match (one, other) {
-        (Rests::Action(one), Rests::Action(other)) => one == other,
-        (Rests::Issue(one), Rests::Issue(other)) => one == other,
-        (Rests::Everything, Rests::Everything) => true,
+    let is_same = |one: PausedActions<'_>, other: PausedActions<'_>| match (one, other) {
+        (PausedActions::Action(one), PausedActions::Action(other)) => one == other,
+        (PausedActions::Issue(one), PausedActions::Issue(other)) => one == other,
+        (PausedActions::All, PausedActions::All) => true,
         _ => false,
     };
-    let mut rows: SmallVec<[(Rests<'a>, u32, Time, bool); 8]> = SmallVec::new();
+    let mut rows: SmallVec<[(PausedActions<'a>, u32, Time, bool); 8]> = SmallVec::new();
     for contact in twin.contacts.iter().rev() {
         let (Some(what), Some(outcome)) = (what(contact), contact.outcome) else { continue };
         let is_unwanted = pause.of.contains(&outcome.kind);
@@ -220,7 +225,7 @@ fn pauses<'a>(
     for (what, count, last, _) in rows {
         let until = last + pause.span;
         if count >= pause.after && now < until {
-            resting.push((what, CandidateVerdict::Paused { after: count, until }));
+            paused.push((what, CandidateVerdict::Paused { after: count, until }));
         }
     }
 }

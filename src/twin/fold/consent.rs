@@ -28,7 +28,7 @@ impl Twin {
             notes.unknown("channel", channel);
         }
         self.profile.keep_consent(Consent::told(told, by, policy, input), notes);
-        self.watch_for_lapses(now, effects, notes);
+        self.start_consent_timer(now, effects, notes);
         if !self.is_personal(policy, now) {
             self.forget_conclusions();
         }
@@ -44,7 +44,7 @@ impl Twin {
     }
 
     /// Starts the timer for the next consent that expires.
-    pub(in crate::twin) fn watch_for_lapses(
+    pub(in crate::twin) fn start_consent_timer(
         &mut self,
         now: Time,
         effects: &mut Vec<Effect>,

@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(3_600);
 
 impl Twin {
     /// Starts the timer for the next expiry, unless an earlier one is pending.
-    pub(in crate::twin) fn watch_for_age(
+    pub(in crate::twin) fn start_retention_timer(
         &mut self,
         policy: &Policy,
         now: Time,
@@ -22,7 +22,7 @@ impl Twin {
         notes: &mut Notes,
     ) {
         let Some(rule) = &policy.retention else { return };
-        let Some(next) = self.grows_old_at(rule, policy) else { return };
+        let Some(next) = self.next_expiry(rule, policy) else { return };
         let due = next.max(now + PAUSE);
         let known = self.timers.iter().find(|timer| *timer.name == *RETENTION_TIMER);
         if known.is_none_or(|known| due < known.due) {
@@ -33,7 +33,7 @@ impl Twin {
     }
 
     /// Deletes expired data.
-    pub(in crate::twin) fn grow_old(
+    pub(in crate::twin) fn delete_expired(
         &mut self,
         policy: &Policy,
         now: Time,
@@ -45,8 +45,8 @@ impl Twin {
             effects.push(Effect::Forget { seen: self.seen });
             return;
         }
-        if rule.anonymous.is_some_and(|span| self.seen + span <= now) && self.says_who() {
-            self.be_anonymous(effects);
+        if rule.anonymous.is_some_and(|span| self.seen + span <= now) && self.can_be_anonymised() {
+            self.anonymise(effects);
         }
         let is_old = |at: Time, class| rule.span(class).is_some_and(|span| at + span <= now);
         let facts: Vec<Box<str>> = self
@@ -80,11 +80,11 @@ impl Twin {
             }
         }
         self.settle_guards();
-        self.watch_for_age(policy, now, effects, notes);
+        self.start_retention_timer(policy, now, effects, notes);
     }
 
     /// When the next value expires.
-    fn grows_old_at(&self, rule: &RetentionRule, policy: &Policy) -> Option<Time> {
+    fn next_expiry(&self, rule: &RetentionRule, policy: &Policy) -> Option<Time> {
         let personal = |at: Time| Some(at + rule.personal?);
         let facts = self
             .fact_dates
@@ -98,13 +98,14 @@ impl Twin {
         // The oldest is the first, or nearly.
         let entries = self.timeline.iter().take(1).filter_map(|entry| personal(entry.at));
         let inactive = rule.inactive.map(|span| self.seen + span);
-        let anonymous = rule.anonymous.filter(|_| self.says_who()).map(|span| self.seen + span);
+        let anonymous =
+            rule.anonymous.filter(|_| self.can_be_anonymised()).map(|span| self.seen + span);
         let whole = inactive.into_iter().chain(anonymous);
         facts.chain(signals).chain(lines).chain(entries).chain(whole).min()
     }
 
     /// Whether there is data besides aggregates, and no agent is at work.
-    fn says_who(&self) -> bool {
+    fn can_be_anonymised(&self) -> bool {
         let is_busy = self.open_escalations().next().is_some() || self.linked_to.is_some();
         let facts = || self.facts.iter().any(|(name, value)| !self.is_count(name, value));
         let windows = || self.tallies.windows.iter().flat_map(|window| &window.entries);
@@ -126,7 +127,7 @@ impl Twin {
 
     /// Deletes everything that tells who the customer is and what they said. Aggregates and consents
     /// stay, and the identifiers by which the customer is found, so that an erasure finds them.
-    fn be_anonymous(&mut self, effects: &mut Vec<Effect>) {
+    fn anonymise(&mut self, effects: &mut Vec<Effect>) {
         self.known |= !self.profile.traits.is_empty();
         self.profile.traits = Map::default();
         self.profile.preferences.clear();

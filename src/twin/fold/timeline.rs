@@ -14,7 +14,7 @@ pub(in crate::twin) fn is_automatic(input: &Input, policy: &Policy) -> bool {
     match &input.cause {
         Cause::Event(Event { kind: EventKind::Message(told), .. }) => {
             let languages = &policy.speech.languages;
-            is_programs(told, &languages.own_words(&told.text), languages)
+            is_automatic_message(told, &languages.own_words(&told.text), languages)
         }
         _ => false,
     }
@@ -78,6 +78,10 @@ pub(in crate::twin) fn record(twin: &mut Twin, input: &Input, policy: &Policy, l
 
 /// Whether a customer's message with this own text is automatic: the channel says so, or the text clearly
 /// shows it.
-pub(in crate::twin) fn is_programs(told: &MessageData, own: &str, languages: &Languages) -> bool {
+pub(in crate::twin) fn is_automatic_message(
+    told: &MessageData,
+    own: &str,
+    languages: &Languages,
+) -> bool {
     told.from == Speaker::Customer && (told.automatic || languages.is_automatic(own))
 }

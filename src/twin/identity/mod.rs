@@ -48,7 +48,7 @@ use crate::twin::effect::{Effect, InputResult};
 use crate::twin::input::Input;
 use crate::twin::note::Notes;
 use crate::twin::state::{OwnershipRecord, Twin};
-use ownership::{change_hands, come_late, is_behind, lose};
+use ownership::{change_hands, is_behind, lose, note_late_statement};
 use transfer::{arrive, leave, message, part, rest, return_home};
 
 /// The result of handling an event that may concern links.
@@ -127,7 +127,7 @@ fn handle_linked(
     let passed = event.passed.as_deref();
     if let (None, EventKind::Link(told)) = (passed, &event.kind) {
         if is_behind(twin, told, input) {
-            return Ok(come_late(twin, "to", input, policy, notes));
+            return Ok(note_late_statement(twin, "to", input, policy, notes));
         }
         if !told.merge {
             return change_hands(twin, event, told, input, effects, notes);

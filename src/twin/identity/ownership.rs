@@ -19,7 +19,7 @@ pub(in crate::twin) fn is_behind(twin: &Twin, told: &LinkData, input: &Input) ->
 }
 
 /// Handles a late statement about identifiers: only the fact that it arrived is recorded.
-pub(in crate::twin) fn come_late(
+pub(in crate::twin) fn note_late_statement(
     twin: &mut Twin,
     part: &'static str,
     input: &Input,
@@ -31,7 +31,7 @@ pub(in crate::twin) fn come_late(
         twin.recent.remember(input.fingerprint, input.stored, notes);
     } else {
         timeline::make_room(twin, input, notes);
-        timeline::record(twin, input, policy, notes.those_late());
+        timeline::record(twin, input, policy, notes.late_parts());
     }
     IdentityResult::Done(InputResult::Applied)
 }

@@ -1,6 +1,6 @@
 //! Moves memories: a link sends a memory to another twin, an unlink sends it back.
 
-use super::ownership::{come_late, is_behind};
+use super::ownership::{is_behind, note_late_statement};
 use super::{IdentityResult, parting, seen_here};
 use crate::config::limits;
 use crate::event::{
@@ -105,7 +105,7 @@ pub(super) fn leave(
     }
     let to = target(twin, told)?;
     if is_behind(twin, told, input) {
-        return Ok(come_late(twin, "to", input, policy, notes));
+        return Ok(note_late_statement(twin, "to", input, policy, notes));
     }
     if twin.identifiers.iter().any(|known| known.customer == to) {
         return Err(refused(format!(
@@ -318,7 +318,7 @@ pub(super) fn part(
 ) -> Result<IdentityResult, Rejection> {
     let is_behind = |known: &Identifier| known.customer.as_str() == from && input.said < known.said;
     if twin.identifiers.iter().any(is_behind) {
-        return Ok(come_late(twin, "from", input, policy, notes));
+        return Ok(note_late_statement(twin, "from", input, policy, notes));
     }
     let mut own = twin.memory();
     let Some(position) = own.identifiers.iter().position(|known| known.customer.as_str() == from)

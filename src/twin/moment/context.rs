@@ -96,7 +96,7 @@ impl<'a> ReactionContext<'a> {
     }
 
     /// Whether something uses a part of the event that is late.
-    pub(in crate::twin) fn goes_by_what_is_late(&self, read: &[Path]) -> bool {
+    pub(in crate::twin) fn reads_late_part(&self, read: &[Path]) -> bool {
         let is_late = |path: &Path| {
             path.root == Root::Event
                 && self.late.iter().any(|late| {
@@ -114,7 +114,7 @@ impl<'a> ReactionContext<'a> {
 
     /// Further triggers of the input: the topics that it matches, further requested placements, and the
     /// broadcasts that are received.
-    pub(in crate::twin) fn besides(&self) -> impl Iterator<Item = (Trigger, &str)> {
+    pub(in crate::twin) fn further_triggers(&self) -> impl Iterator<Item = (Trigger, &str)> {
         let met = self.met.iter().map(|shared| (Trigger::Broadcast, &*shared.scope));
         self.topics().chain(self.further_places()).chain(self.noticed()).chain(met)
     }

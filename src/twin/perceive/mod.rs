@@ -42,11 +42,11 @@ pub(super) fn perceive(
                     pause::pause_silent(twin, kind, input.at, policy, effects, notes)
                 }
                 _ if is_heard && *fired.name == *RETENTION_TIMER => {
-                    twin.grow_old(policy, input.at, effects, notes);
+                    twin.delete_expired(policy, input.at, effects, notes);
                     false
                 }
                 _ if is_heard && *fired.name == *CONSENT_TIMER => {
-                    twin.watch_for_lapses(input.at, effects, notes);
+                    twin.start_consent_timer(input.at, effects, notes);
                     true
                 }
                 _ if is_heard && *fired.name == *IGNORED_TIMER => {
@@ -64,7 +64,7 @@ pub(super) fn perceive(
     };
     if is_heard {
         make_room(twin, input, notes);
-        record(twin, input, policy, notes.those_late());
+        record(twin, input, policy, notes.late_parts());
     }
     twin.expire_needs(input.at);
     if !twin.guards.is_empty() {

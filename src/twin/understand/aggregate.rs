@@ -22,7 +22,7 @@ pub(in crate::twin) fn count(twin: &mut Twin, context: &ReactionContext<'_>, not
     }
     let (trigger, detail) = context.input.trigger();
     let mut is_first = true;
-    for aggregate in counted.on(trigger, detail, context.besides()) {
+    for aggregate in counted.on(trigger, detail, context.further_triggers()) {
         if std::mem::take(&mut is_first) {
             twin.tallies.windows.retain(|known| counted.window(&known.name).is_some());
             twin.tallies.counters.retain(|known| counted.has_counter(&known.name));
@@ -65,9 +65,9 @@ fn count_one(
         AggregateKind::Counter { by, .. } => (Derived::Counter, Some(by)),
         AggregateKind::Activity(rule) => (Derived::Activity, rule.value.as_ref()),
     };
-    let made_of = both(read(aggregate.when.as_ref()), read(value));
+    let purposes = both(read(aggregate.when.as_ref()), read(value));
     let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(aggregate, context));
-    let made_of = both(made_of, of_input);
+    let purposes = both(purposes, of_input);
     // A late input does not move time back.
     let (at, now) = (context.input.came, context.lived(twin));
     let name = &aggregate.name;
@@ -92,7 +92,7 @@ fn count_one(
             Activity::count(&mut twin.tallies.activities, name, rule, value, at);
         }
     }
-    twin.add_guard(kind, name, made_of);
+    twin.add_guard(kind, name, purposes);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::twin::note::Notes;
 use crate::twin::state::{Trial, TrialUpdate, Twin};
 
 /// Counts an input that is a goal of experiments, in those that the customer has entered.
-pub(in crate::twin) fn hope(
+pub(in crate::twin) fn count_goals(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
@@ -18,7 +18,9 @@ pub(in crate::twin) fn hope(
     }
     let (trigger, detail) = context.input.trigger();
     let now = context.input.at;
-    for experiment in context.policy.experiments.hoped_for(trigger, detail, context.besides()) {
+    for experiment in
+        context.policy.experiments.with_goal(trigger, detail, context.further_triggers())
+    {
         let is_it = |trial: &Trial| trial.experiment == experiment.name;
         let Some(position) = twin.trials.iter().position(is_it) else { continue };
         if now >= twin.trials[position].since + experiment.within {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::event::{AnalysedWords, Analysis, Channel, MessageData, Speaker, Value, language_tag};
 use crate::language::{Cue, DetectedLanguage, Language, LanguagePrior, Reading};
 use crate::policy::Policy;
-use crate::twin::fold::timeline::is_programs;
+use crate::twin::fold::timeline::is_automatic_message;
 use crate::twin::moment::{MessageContent, ReactionContext, language};
 use crate::twin::state::{HeardMessage, Twin};
 
@@ -43,7 +43,7 @@ impl Twin {
         let own = language::language(self, context);
         let DetectedLanguage { language, is_sure } =
             self.spoken(told, &text, context.policy, own.as_deref())?;
-        let is_automatic = is_programs(told, &text, &speech.languages);
+        let is_automatic = is_automatic_message(told, &text, &speech.languages);
         let reading = match &told.analysis {
             // The text is empty, or all of it is quoted.
             _ if is_automatic || text.is_empty() && !told.text.is_empty() => None,

@@ -35,8 +35,8 @@ pub(super) fn understand(
     }
     dissatisfaction::perceive(twin, context, notes);
     aggregate::count(twin, context, notes);
-    goals::hope(twin, context, effects, notes);
-    for rule in context.policy.rules_for(trigger, detail, context.besides()) {
+    goals::count_goals(twin, context, effects, notes);
+    for rule in context.policy.rules_for(trigger, detail, context.further_triggers()) {
         let is_of_input = context.is_guarded && is_of_input(rule, context);
         let by = is_of_input.then(|| twin.purposes_of_input(context)).flatten();
         follow(rule, by, twin, context, effects, notes, &mut requests);
@@ -90,12 +90,12 @@ fn follow(
         Some(when) => matches!(when.test(&View::whole(twin, context)), Truth::True),
     };
     let read = rule.when.as_ref().map_or(&[][..], Expression::paths);
-    if holds && !context.goes_by_what_is_late(read) {
+    if holds && !context.reads_late_part(read) {
         if let Some(followed) = context.followed {
             followed.note(&rule.place);
         }
-        let made_of = both(by, twin.purposes_at_all(read, context));
-        let mut turn = RuleRun { twin, context, rule, effects, notes, requests, made_of };
+        let purposes = both(by, twin.purposes_at_all(read, context));
+        let mut turn = RuleRun { twin, context, rule, effects, notes, requests, purposes };
         rule.then.iter().for_each(|step| turn.take(step));
     }
 }

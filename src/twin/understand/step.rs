@@ -22,7 +22,7 @@ pub(super) struct RuleRun<'a, 'b> {
     pub(super) notes: &'a mut Notes,
     pub(super) requests: &'a mut DecisionRequests,
     /// The purposes of what the rule has read; none: unrestricted.
-    pub(super) made_of: Option<Purposes>,
+    pub(super) purposes: Option<Purposes>,
 }
 
 impl RuleRun<'_, '_> {
@@ -37,7 +37,7 @@ impl RuleRun<'_, '_> {
             | RuleStep::Declare { value, .. } => value.paths(),
             _ => &[],
         };
-        if self.context.goes_by_what_is_late(read) {
+        if self.context.reads_late_part(read) {
             return;
         }
         if let Err(error) = self.try_take(step) {
@@ -53,10 +53,10 @@ impl RuleRun<'_, '_> {
             }
             RuleStep::Strengthen { need, by } => {
                 let need = &policy.needs[*need];
-                let made_of = self.made_of([by.paths()].into_iter());
+                let purposes = self.derived_purposes([by.paths()].into_iter());
                 let by = self.read(by, Expression::number)?;
                 let lives = self.twin.strengthen(need, by, self.context.input.at);
-                self.note_moved(lives, &need.name, made_of);
+                self.guard_moved_need(lives, &need.name, purposes);
             }
             RuleStep::Satisfy { need: position } => {
                 let need = &policy.needs[*position];
@@ -121,20 +121,20 @@ impl RuleRun<'_, '_> {
         because: Option<&Template>,
     ) -> Result<(), EvalError> {
         let read = [Some(strength.paths()), until.map(Expression::paths)];
-        let made_of =
-            self.made_of(read.into_iter().chain([because.map(Template::paths)]).flatten());
+        let purposes =
+            self.derived_purposes(read.into_iter().chain([because.map(Template::paths)]).flatten());
         let strength = self.read(strength, Expression::number)?;
         let until = until.map(|until| self.read(until, Expression::time)).transpose()?;
         let (evidence, now) = (self.say(because), self.context.input.at);
         let lives = self.twin.raise(need, strength, until, &evidence, now, self.notes);
-        self.note_moved(lives, &need.name, made_of);
+        self.guard_moved_need(lives, &need.name, purposes);
         Ok(())
     }
 
     /// Notes that a need was raised or strengthened, if it is alive.
-    fn note_moved(&mut self, lives: bool, need: &str, made_of: Option<Purposes>) {
+    fn guard_moved_need(&mut self, lives: bool, need: &str, purposes: Option<Purposes>) {
         if lives {
-            self.twin.add_guard(Derived::Need, need, made_of);
+            self.twin.add_guard(Derived::Need, need, purposes);
         }
         self.requests.needs_moved |= lives;
     }
@@ -147,8 +147,8 @@ impl RuleRun<'_, '_> {
                 self.unguard(Derived::Fact, fact);
             }
             new => {
-                let made_of = self.made_of([value.paths()].into_iter());
-                self.keep_fact(fact, &new, made_of);
+                let purposes = self.derived_purposes([value.paths()].into_iter());
+                self.keep_fact(fact, &new, purposes);
             }
         }
         Ok(())
@@ -160,7 +160,7 @@ impl RuleRun<'_, '_> {
         if found == Value::Null {
             return Ok(None);
         }
-        if self.made_of([value.paths()].into_iter()).is_some() {
+        if self.derived_purposes([value.paths()].into_iter()).is_some() {
             let why = "a preference cannot be inferred from a sensitive fact";
             self.notes.policy(&self.rule.place, why);
             return Ok(None);
@@ -170,11 +170,11 @@ impl RuleRun<'_, '_> {
 
     fn propose(&mut self, action: usize) {
         let known = self.requests.proposed.iter_mut().find(|(known, _)| *known == action);
-        match (known, &self.made_of) {
+        match (known, &self.purposes) {
             // One reason without restrictions is enough.
-            (Some((_, made_of)), None) => *made_of = None,
+            (Some((_, purposes)), None) => *purposes = None,
             (Some(_), Some(_)) => {}
-            (None, made_of) => self.requests.proposed.push((action, made_of.clone())),
+            (None, purposes) => self.requests.proposed.push((action, purposes.clone())),
         }
     }
 
@@ -216,11 +216,11 @@ impl RuleRun<'_, '_> {
     }
 
     /// The purposes of what a step derives from these paths; none: unrestricted.
-    fn made_of<'p>(&self, read: impl Iterator<Item = &'p [Path]>) -> Option<Purposes> {
+    fn derived_purposes<'p>(&self, read: impl Iterator<Item = &'p [Path]>) -> Option<Purposes> {
         if !self.context.is_guarded {
             return None;
         }
-        read.fold(self.made_of.clone(), |all, paths| {
+        read.fold(self.purposes.clone(), |all, paths| {
             both(all, self.twin.purposes_at_all(paths, self.context))
         })
     }
@@ -231,7 +231,7 @@ impl RuleRun<'_, '_> {
         }
     }
 
-    fn keep_fact(&mut self, fact: &str, value: &Value, made_of: Option<Purposes>) {
+    fn keep_fact(&mut self, fact: &str, value: &Value, purposes: Option<Purposes>) {
         let facts = &mut self.twin.facts;
         if facts.len() == limits::FACTS && facts.get(fact).is_none() {
             self.notes.limit("FACTS");
@@ -239,7 +239,7 @@ impl RuleRun<'_, '_> {
             facts.insert(fact, value);
             self.twin.fact_dates.set(fact, self.context.input.at);
             if self.context.is_guarded {
-                self.twin.set_guard(Derived::Fact, fact, made_of);
+                self.twin.set_guard(Derived::Fact, fact, purposes);
             }
         }
     }

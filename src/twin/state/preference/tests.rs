@@ -143,7 +143,7 @@ fn a_declaration_older_than_the_forgetting_changes_nothing() {
         profile.prefer_told(&told(what), Some(&rule()), (day(at), day(at)), &mut notes);
         let known = seat(&profile);
         let declared = known.declared.as_ref().map(|known| known.value.to_string());
-        (declared, notes.those_late().len())
+        (declared, notes.late_parts().len())
     };
     let said = |value: &str| Some(value.to_owned());
     assert_eq!(say(Some("aisle"), 5), (said("aisle"), 0));
