@@ -27,17 +27,17 @@ impl AgentChannels {
     /// # Errors
     /// [`Reason::Refused`], if the channel is not allowed to.
     pub fn admit(&self, event: &Event) -> Result<(), Rejection> {
-        let EventKind::Handoff(told) = &event.kind else { return Ok(()) };
-        let is_nobodys = told.agent.is_none() && told.operator.is_none();
+        let EventKind::Handoff(handoff) = &event.kind else { return Ok(()) };
+        let is_nobodys = handoff.agent.is_none() && handoff.operator.is_none();
         if event.passed.is_some()
-            || (told.state == HandoffState::Opened && is_nobodys)
+            || (handoff.state == HandoffState::Opened && is_nobodys)
             || self.names().any(|name| name == event.channel.as_str())
         {
             return Ok(());
         }
         let desks: Vec<&str> = self.names().collect();
         let desks = if desks.is_empty() { "none".to_owned() } else { desks.join(", ") };
-        let found = match (told.state, is_nobodys) {
+        let found = match (handoff.state, is_nobodys) {
             (HandoffState::Opened, _) => "one with `agent` or `operator`".to_owned(),
             (state, _) => format!("`{}`", state.name()),
         };
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::event::{Raw, parse};
 
-    fn told(channel: &str, data: &str) -> Event {
+    fn handoff_on(channel: &str, data: &str) -> Event {
         let payload = format!(r#"{{"type":"handoff","data":{data}}}"#);
         let raw = Raw {
             channel,
@@ -75,7 +75,7 @@ mod tests {
     fn only_agent_channels_report_acts_of_named_agents() {
         let desks = AgentChannels::new(["desk"]);
         let opened = r#"{"state":"opened","topic":"bot","note":"cannot help"}"#;
-        assert_eq!(desks.admit(&told("chat", opened)), Ok(()));
+        assert_eq!(desks.admit(&handoff_on("chat", opened)), Ok(()));
         for borrowed in [
             r#"{"state":"opened","topic":"bot","agent":"lea"}"#,
             r#"{"state":"opened","topic":"bot","operator":"anna"}"#,
@@ -84,13 +84,13 @@ mod tests {
             r#"{"state":"handed-back","escalation":"e1"}"#,
             r#"{"state":"resolved","escalation":"e1","operator":"anna"}"#,
         ] {
-            assert_eq!(desks.admit(&told("desk", borrowed)), Ok(()), "{borrowed}");
-            let refusal = desks.admit(&told("chat", borrowed)).unwrap_err();
+            assert_eq!(desks.admit(&handoff_on("desk", borrowed)), Ok(()), "{borrowed}");
+            let refusal = desks.admit(&handoff_on("chat", borrowed)).unwrap_err();
             assert_eq!(refusal.reason, Reason::Refused, "{borrowed}");
-            let nobody = AgentChannels::default().admit(&told("desk", borrowed));
+            let nobody = AgentChannels::default().admit(&handoff_on("desk", borrowed));
             assert!(nobody.is_err(), "{borrowed}");
         }
-        let claimed = told("chat", r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#);
+        let claimed = handoff_on("chat", r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#);
         insta::assert_snapshot!(desks.admit(&claimed).unwrap_err(), @"refused: expected agents' `handoff` events only from a channel in `service.desks` (desk), and from `chat` only `opened` without `agent` and `operator`; found `claimed`. Agents use the API (`escalations.claim` and so on), a contact centre uses a channel listed in the setting");
     }
 }

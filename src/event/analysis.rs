@@ -84,8 +84,9 @@ mod tests {
     #[test]
     fn an_answer_that_makes_no_sense_says_why() {
         let why = |answer: &str| Analysis::parse(answer.as_bytes()).unwrap_err();
-        let said = [why(r#"{"valence": 7}"#), why(r#"{"valence": 0, "urgency": -1}"#), why("[]")];
-        insta::assert_snapshot!(said.join("\n"), @r#"
+        let refusals =
+            [why(r#"{"valence": 7}"#), why(r#"{"valence": 0, "urgency": -1}"#), why("[]")];
+        insta::assert_snapshot!(refusals.join("\n"), @r#"
         expected valence from -1 to 1, found 7
         expected urgency from 0 to 1, found -1
         expected {"valence": -0.5, …} as JSON, found: invalid type: sequence, expected an object with names at line 1 column 2

@@ -113,20 +113,20 @@ fn unquoted(value: &str) -> Cow<'_, str> {
     if !within.contains(['"', '\\']) {
         return Cow::Borrowed(within);
     }
-    let mut said = String::with_capacity(within.len());
+    let mut decoded = String::with_capacity(within.len());
     let mut rest = within.chars();
     while let Some(next) = rest.next() {
         match next {
             '\\' => match rest.next() {
-                Some(escaped) => said.push(escaped),
+                Some(escaped) => decoded.push(escaped),
                 // The last quote is escaped, so it does not close the string.
                 None => return Cow::Borrowed(value),
             },
             '"' => return Cow::Borrowed(value),
-            plain => said.push(plain),
+            plain => decoded.push(plain),
         }
     }
-    Cow::Owned(said)
+    Cow::Owned(decoded)
 }
 
 /// A media type without its parameters, in lower case.
@@ -254,12 +254,12 @@ mod tests {
             assert_eq!(mode(content, &attributes), Ok(ContentMode::Binary));
             assert_eq!(mode(content, &[]), Ok(ContentMode::Structured));
         }
-        for (content, said) in [
+        for (content, reason) in [
             ("application/cloudevents-batch+json", "batch of events"),
             ("application/cloudevents-batch", "batch of events"),
             ("application/cloudevents+avro", "write it as JSON"),
         ] {
-            assert!(mode(content, &attributes).unwrap_err().contains(said), "{content}");
+            assert!(mode(content, &attributes).unwrap_err().contains(reason), "{content}");
         }
     }
 

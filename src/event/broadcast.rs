@@ -177,16 +177,22 @@ mod tests {
 
     #[test]
     fn a_broadcast_is_read_from_the_envelope_of_an_event() {
-        let told = parse(
+        let broadcast = parse(
             r#"{"value":{"level":3},"where":"profile.region == 'NSW'","ttl":60,"wake":true}"#,
         );
-        let told = told.unwrap();
-        assert_eq!((&*told.scope, &*told.id, told.fact.ttl), ("fires", "b1", Some(60)));
-        assert_eq!(told.fact.condition.as_deref(), Some("profile.region == 'NSW'"));
-        assert!(told.fact.wake && !told.fact.ended);
+        let broadcast = broadcast.unwrap();
+        assert_eq!(
+            (&*broadcast.scope, &*broadcast.id, broadcast.fact.ttl),
+            ("fires", "b1", Some(60))
+        );
+        assert_eq!(broadcast.fact.condition.as_deref(), Some("profile.region == 'NSW'"));
+        assert!(broadcast.fact.wake && !broadcast.fact.ended);
         assert!(parse(r#"{"ended":true}"#).unwrap().fact.ended);
         let bare = Broadcast::parse("a%20b", &[], br#"{"type":"broadcast","data":{"value":1}}"#, 7);
-        assert_eq!(bare.map(|told| (told.scope, told.id)), Ok(("a b".into(), "seq-7".into())));
+        assert_eq!(
+            bare.map(|broadcast| (broadcast.scope, broadcast.id)),
+            Ok(("a b".into(), "seq-7".into()))
+        );
     }
 
     #[test]

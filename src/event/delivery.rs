@@ -73,10 +73,10 @@ impl Delivery {
         // The partition reports a parse error.
         let _ = self.read();
         match &mut self.content {
-            Content::Read(Ok(Event { kind: EventKind::Message(told), .. }))
-                if told.from == Speaker::Customer =>
+            Content::Read(Ok(Event { kind: EventKind::Message(message), .. }))
+                if message.from == Speaker::Customer =>
             {
-                Some(told)
+                Some(message)
             }
             _ => None,
         }

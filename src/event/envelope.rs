@@ -310,6 +310,6 @@ fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>
 }
 
 /// Separates a given time into a possible and an impossible one.
-fn possible(said: Option<Time>) -> (Option<Time>, Option<Time>) {
-    (said.filter(|time| *time >= Time::FIRST_SAID), said.filter(|time| *time < Time::FIRST_SAID))
+fn possible(time: Option<Time>) -> (Option<Time>, Option<Time>) {
+    (time.filter(|time| *time >= Time::FIRST_SAID), time.filter(|time| *time < Time::FIRST_SAID))
 }

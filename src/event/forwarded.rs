@@ -87,8 +87,8 @@ impl ForwardedEvent {
         let carried = passed.carried.as_ref();
         let memory: Option<&RawValue> =
             carried.map(|carried| serde_json::from_str(&carried.memory)).transpose()?;
-        let said = carried.map_or(event.time, |carried| Some(carried.said));
-        let said = said.filter(|said| *said < at);
+        let stated_at = carried.map_or(event.time, |carried| Some(carried.stated_at));
+        let stated_at = stated_at.filter(|stated_at| *stated_at < at);
         let id = identifier(passed, fingerprint, to);
         let envelope = ForwardedEnvelope {
             specversion: "1.0",
@@ -108,7 +108,7 @@ impl ForwardedEvent {
                 fingerprint,
                 kind: event.kind.event_type(),
                 data: Cow::Owned(event.kind.to_json()?),
-                said,
+                said: stated_at,
                 sense: carried.map(|carried| carried.sense),
                 epoch: carried.map(|carried| carried.epoch),
                 memory,
@@ -183,10 +183,10 @@ pub(super) fn read(
     if found.id.is_empty() || found.id.len() > limits::EVENT_ID_BYTES {
         return Err(bad(&format!("an id of {} bytes", found.id.len())));
     }
-    let said = found.said.or(time);
-    let carried = match (found.sense, found.epoch, found.memory, said) {
-        (Some(sense), Some(epoch), Some(memory), Some(said)) => {
-            Some(CarriedMemory { sense, epoch, said, memory: memory.get().into() })
+    let stated_at = found.said.or(time);
+    let carried = match (found.sense, found.epoch, found.memory, stated_at) {
+        (Some(sense), Some(epoch), Some(memory), Some(stated_at)) => {
+            Some(CarriedMemory { sense, epoch, stated_at, memory: memory.get().into() })
         }
         (None, None, None, _) => None,
         _ => return Err(bad("a memory without its transfer kind")),
@@ -200,7 +200,7 @@ pub(super) fn read(
         id: found.id.into(),
         fingerprint: found.fingerprint,
         // A memory moves now, whatever the statement time.
-        time: if carried.is_some() { time } else { said },
+        time: if carried.is_some() { time } else { stated_at },
         impossible: None,
         traceparent,
         kind: EventKind::parse(found.kind, Some(found.data.get()))?,

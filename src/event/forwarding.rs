@@ -42,7 +42,7 @@ pub struct CarriedMemory {
     /// The number of the link that it belongs to.
     pub epoch: u64,
     /// The statement time of the `link` or `unlink` that moves it.
-    pub said: Time,
+    pub stated_at: Time,
     /// The memory, as JSON; the twin validates it. For [`TransferKind::Leaves`] the hash of the
     /// identifier's new owner.
     pub memory: Box<str>,

@@ -480,7 +480,7 @@ impl EventKind {
 
     fn check(&self) -> Result<(), String> {
         match self {
-            EventKind::Identify(told) => values(&told.traits),
+            EventKind::Identify(data) => values(&data.traits),
             EventKind::Link(LinkData { to: id, .. })
             | EventKind::Unlink(UnlinkData { from: id }) => super::Customer::new(id).map(drop),
             EventKind::Page(named) | EventKind::Screen(named) | EventKind::Track(named) => {
@@ -529,6 +529,6 @@ impl EventKind {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(said: &bool) -> bool {
-    !said
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -24,7 +24,7 @@ pub fn or<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 ) -> Result<T, D::Error> {
     // Stored records contain all their fields, and no `null`.
     if from.is_human_readable() {
-        Option::<T>::deserialize(from).map(|said| said.unwrap_or_else(unsaid))
+        Option::<T>::deserialize(from).map(|value| value.unwrap_or_else(unsaid))
     } else {
         T::deserialize(from)
     }
@@ -38,8 +38,8 @@ pub fn or<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 pub fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
     // Stored records contain the value as it was received.
     let is_told = from.is_human_readable();
-    let said = Option::<Time>::deserialize(from)?;
-    Ok(said.filter(|moment| !is_told || *moment >= Time::FIRST_SAID))
+    let moment = Option::<Time>::deserialize(from)?;
+    Ok(moment.filter(|moment| !is_told || *moment >= Time::FIRST_SAID))
 }
 
 #[cfg(test)]
@@ -71,11 +71,11 @@ pub(crate) mod tests {
         for name in fields.filter(|name| !nothing.contains(&name.as_str())) {
             let mut with = least.clone();
             with[name] = Value::Null;
-            let said = read(&with);
+            let value = read(&with);
             if least.get(name).is_some() {
-                assert!(said.is_err(), "{name} of {least} is needed: {said:?}");
+                assert!(value.is_err(), "{name} of {least} is needed: {value:?}");
             } else {
-                assert_eq!(said.ok().as_ref(), Some(&without), "{name} of {least}");
+                assert_eq!(value.ok().as_ref(), Some(&without), "{name} of {least}");
             }
         }
     }

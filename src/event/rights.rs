@@ -32,7 +32,7 @@ impl Rights {
     /// [`Reason::Refused`], if the channel is not allowed to.
     pub(super) fn admit(&self, event: &Event) -> Result<(), Rejection> {
         self.desks.admit(event)?;
-        let merges = matches!(&event.kind, EventKind::Link(told) if told.merge);
+        let merges = matches!(&event.kind, EventKind::Link(link) if link.merge);
         if !merges
             || event.passed.is_some()
             || self.merging().any(|name| name == event.channel.as_str())
@@ -57,16 +57,16 @@ mod tests {
 
     #[test]
     fn two_known_customers_are_merged_only_by_a_permitted_channel() {
-        let told = |channel, payload: &'static str| {
+        let event_on = |channel, payload: &'static str| {
             let payload = payload.as_bytes();
             parse(&Raw { channel, customer: "anne", headers: &[], payload, sequence: 1 }).unwrap()
         };
         let merge = r#"{"type":"link","data":{"to":"ann","merge":true}}"#;
         let link = r#"{"type":"link","data":{"to":"ann"}}"#;
         let rights = Rights::new(AgentChannels::default(), ["crm"]);
-        assert_eq!(rights.admit(&told("crm", merge)), Ok(()));
-        assert_eq!(rights.admit(&told("web", link)), Ok(()));
-        let refusal = rights.admit(&told("web", merge)).unwrap_err();
+        assert_eq!(rights.admit(&event_on("crm", merge)), Ok(()));
+        assert_eq!(rights.admit(&event_on("web", link)), Ok(()));
+        let refusal = rights.admit(&event_on("web", merge)).unwrap_err();
         insta::assert_snapshot!(refusal, @"refused: expected `merge` from a channel listed in `service.merging-channels`, found it on `web`; leave `merge` out to link an identifier that belongs to no customer yet");
     }
 }

@@ -9,52 +9,52 @@ impl EventKind {
     /// If writing to `text` fails.
     pub fn summarize(&self, text: &mut impl fmt::Write) -> fmt::Result {
         match self {
-            EventKind::Identify(told) => list(&told.traits, "", text),
+            EventKind::Identify(data) => list(&data.traits, "", text),
             // The other customer may be erased one day, and this text is kept in somebody else's twin.
             EventKind::Link(_) => text.write_str("belongs to a customer"),
             EventKind::Unlink(_) => text.write_str("belongs to another customer"),
-            EventKind::Page(told) | EventKind::Screen(told) | EventKind::Track(told) => {
-                text.write_str(&told.name)?;
-                list(&told.properties, " ", text)
+            EventKind::Page(data) | EventKind::Screen(data) | EventKind::Track(data) => {
+                text.write_str(&data.name)?;
+                list(&data.properties, " ", text)
             }
-            EventKind::Message(told) => write!(text, "{}: {}", told.from.name(), told.text),
-            EventKind::Preference(told) => match &told.value {
-                Some(value) => write!(text, "{} = {value}", told.key),
-                None => write!(text, "forget {}", told.key),
+            EventKind::Message(data) => write!(text, "{}: {}", data.from.name(), data.text),
+            EventKind::Preference(data) => match &data.value {
+                Some(value) => write!(text, "{} = {value}", data.key),
+                None => write!(text, "forget {}", data.key),
             },
-            EventKind::Consent(told) => {
-                let said = if told.granted { "granted" } else { "withdrawn" };
-                let channel = told.channel.as_deref().unwrap_or("every channel");
-                write!(text, "{} {said} for {channel}", told.purpose)
+            EventKind::Consent(data) => {
+                let change = if data.granted { "granted" } else { "withdrawn" };
+                let channel = data.channel.as_deref().unwrap_or("every channel");
+                write!(text, "{} {change} for {channel}", data.purpose)
             }
-            EventKind::Interaction(told) => {
-                write!(text, "{} {} {}", told.kind, told.id, told.state.name())?;
-                match &told.step {
+            EventKind::Interaction(data) => {
+                write!(text, "{} {} {}", data.kind, data.id, data.state.name())?;
+                match &data.step {
                     Some(step) => write!(text, " at step {step}"),
                     None => Ok(()),
                 }
             }
-            EventKind::Case(told) => {
-                let topic = told.topic.as_deref().unwrap_or("case");
-                write!(text, "{topic} {} {}", told.id, told.state)
+            EventKind::Case(data) => {
+                let topic = data.topic.as_deref().unwrap_or("case");
+                write!(text, "{topic} {} {}", data.id, data.state)
             }
-            EventKind::Signal(told) if told.sensitivity == Sensitivity::Sensitive => {
-                write!(text, "{} (sensitive)", told.name)
+            EventKind::Signal(data) if data.sensitivity == Sensitivity::Sensitive => {
+                write!(text, "{} (sensitive)", data.name)
             }
-            EventKind::Signal(told) => write!(text, "{} = {}", told.name, told.value),
-            EventKind::Outcome(told) => write!(text, "{} {}", told.decision, told.outcome.name()),
-            EventKind::Handoff(told) => {
-                let agent = told.agent.as_deref().unwrap_or("an agent");
-                write!(text, "{} {} by {agent}", told.escalation, told.state.name())
+            EventKind::Signal(data) => write!(text, "{} = {}", data.name, data.value),
+            EventKind::Outcome(data) => write!(text, "{} {}", data.decision, data.outcome.name()),
+            EventKind::Handoff(data) => {
+                let agent = data.agent.as_deref().unwrap_or("an agent");
+                write!(text, "{} {} by {agent}", data.escalation, data.state.name())
             }
-            EventKind::Ask(told) => {
+            EventKind::Ask(data) => {
                 let mut comma = "";
-                for placement in told.places() {
+                for placement in data.places() {
                     text.write_str(comma)?;
                     text.write_str(placement)?;
                     comma = ", ";
                 }
-                list(&told.properties, if comma.is_empty() { "" } else { " " }, text)
+                list(&data.properties, if comma.is_empty() { "" } else { " " }, text)
             }
         }
     }

@@ -333,7 +333,7 @@ pub(super) fn is_of_before(input: &Input, at: Time) -> Option<ErasedPast> {
     let passed = event.passed.as_deref();
     let was_passed = passed.and_then(|passed| passed.at).is_some_and(|moment| moment <= at);
     match passed.and_then(|passed| passed.carried.as_ref()) {
-        Some(carried) => (was_passed || carried.said <= at).then_some(ErasedPast::Moved),
+        Some(carried) => (was_passed || carried.stated_at <= at).then_some(ErasedPast::Moved),
         None => (was_passed || input.since() <= at).then_some(ErasedPast::Stated),
     }
 }

@@ -18,7 +18,7 @@ pub struct Input {
     pub came: Time,
     /// The statement time: by the channel's own clock if it gives a time, but no later than the stream
     /// stored it. Of two statements about the same value the later one wins.
-    pub said: Time,
+    pub stated_at: Time,
     /// When the stream stored it, or the last event before it. Duplicates arrive by the stream, so their
     /// age is measured by its clock and not by the twin's `now`, which a timer advances by the service's
     /// clock, and an event by a channel's. None if it is unknown, and in event time.
@@ -37,23 +37,23 @@ impl Input {
 
     /// The same, for an event that the stream stored at a different time.
     pub fn stored(event: Event, at: Time, stored: Time) -> Input {
-        let said = event.time.map_or(stored, |told| told.min(stored));
+        let stated_at = event.time.map_or(stored, |time| time.min(stored));
         let (fingerprint, cause) = (event.fingerprint, Cause::Event(event));
-        Input { at, came: at, said, stored: Some(stored), fingerprint, cause }
+        Input { at, came: at, stated_at, stored: Some(stored), fingerprint, cause }
     }
 
     /// A fired timer, processed at `at`.
     pub fn timer(fired: Fired, at: Time) -> Input {
         let fingerprint = fired.fingerprint();
         let cause = Cause::Timer(fired);
-        Input { at, came: at, said: at, stored: Some(at), fingerprint, cause }
+        Input { at, came: at, stated_at: at, stored: Some(at), fingerprint, cause }
     }
 
     /// A broadcast delivered to a customer at `at`.
     pub fn wake(woken: Woken, customer: &Customer, at: Time) -> Input {
         let fingerprint = woken.fingerprint(customer);
         let cause = Cause::Broadcast(woken);
-        Input { at, came: at, said: at, stored: Some(at), fingerprint, cause }
+        Input { at, came: at, stated_at: at, stored: Some(at), fingerprint, cause }
     }
 
     /// The same, with the time on the stream's clock, if known.
@@ -70,7 +70,7 @@ impl Input {
     /// The time from which its data ages: by the channel's own clock, if that is not ahead of the twin's.
     pub fn since(&self) -> Time {
         match &self.cause {
-            Cause::Event(event) => event.time.map_or(self.at, |told| told.min(self.at)),
+            Cause::Event(event) => event.time.map_or(self.at, |time| time.min(self.at)),
             Cause::Timer(_) | Cause::Broadcast(_) => self.at,
         }
     }
@@ -92,8 +92,8 @@ impl Input {
     /// The data that a replay needs besides the event.
     pub(super) fn journalled(&self) -> Option<Journalled> {
         let Cause::Event(event) = &self.cause else { return None };
-        let EventKind::Message(told) = &event.kind else { return None };
-        let analysis = told.analysis.as_deref()?.clone();
+        let EventKind::Message(data) = &event.kind else { return None };
+        let analysis = data.analysis.as_deref()?.clone();
         Some(Journalled::Analysis { event: self.fingerprint, analysis })
     }
 
@@ -232,13 +232,13 @@ impl Journalled {
             EventKind::Ask(_) => {
                 Asked::new(event, after).map(|asked| Journalled::Ask(Box::new(asked)))
             }
-            EventKind::Handoff(told) => Some(Journalled::Handoff(Box::new(HandedOver {
+            EventKind::Handoff(data) => Some(Journalled::Handoff(Box::new(HandedOver {
                 after,
                 channel: event.channel.clone(),
                 id: event.id.clone(),
                 fingerprint: event.fingerprint,
                 traceparent: event.traceparent.clone(),
-                handoff: (**told).clone(),
+                handoff: (**data).clone(),
             }))),
             _ => None,
         }

@@ -81,8 +81,8 @@ impl Notes {
         self.push(Note::Policy(place.clone(), why.to_string()));
     }
 
-    pub(super) fn zone(&mut self, said: &Value) {
-        self.push(Note::Zone(cut(&said.to_string(), limits::NAME_BYTES).into()));
+    pub(super) fn zone(&mut self, unknown: &Value) {
+        self.push(Note::Zone(cut(&unknown.to_string(), limits::NAME_BYTES).into()));
     }
 
     pub(super) fn unknown(&mut self, what: &'static str, name: &str) {

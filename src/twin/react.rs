@@ -140,5 +140,5 @@ fn finish(
 /// Whether an input sets the customer's time zone.
 fn is_about_zone(input: &Input) -> bool {
     let Cause::Event(event) = &input.cause else { return false };
-    matches!(&event.kind, EventKind::Identify(told) if told.traits.get(ZONE).is_some())
+    matches!(&event.kind, EventKind::Identify(data) if data.traits.get(ZONE).is_some())
 }

@@ -199,6 +199,6 @@ fn a_contract_name_may_not_repeat_and_the_last_of_the_senders_names_wins() {
     let twice = r#"{"name": "Visit", "n\u0061me": "Buy"}"#;
     let refused = read::<NamedData>(twice).unwrap_err().to_string();
     assert!(refused.contains("duplicate field `name`"), "{refused}");
-    let told: IdentifyData = read(r#"{"traits": {"a": 1, "\u0061": 2}}"#).unwrap();
-    assert_eq!(told.traits.get("a"), Some(&Value::Int(2)));
+    let data: IdentifyData = read(r#"{"traits": {"a": 1, "\u0061": 2}}"#).unwrap();
+    assert_eq!(data.traits.get("a"), Some(&Value::Int(2)));
 }

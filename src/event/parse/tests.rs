@@ -101,7 +101,7 @@ fn data_may_come_as_base64() {
     let event = of("ann", &[], &track(&format!(r#","data_base64":"{half}""#))).unwrap();
     assert_eq!(event.kind.detail(), "half \u{FFFD}");
 
-    let said = [
+    let refusals = [
         refused(&[], &track(r#","data":{},"data_base64":"e30=""#)),
         refused(&[], &track(r#","data_base64":"***""#)),
         // Without padding; in the URL-safe alphabet; bytes that are not text; a number.
@@ -110,9 +110,12 @@ fn data_may_come_as_base64() {
         refused(&[], &track(r#","data_base64":"/w==""#)),
         refused(&[], &track(r#","data_base64":7"#)),
     ];
-    assert!(said[5].contains("expected a string"), "{}", said[5]);
-    for (at, said) in said.iter().enumerate().take(5) {
-        assert!(said.starts_with("bad-envelope") && said.contains("`data_base64`"), "{at}: {said}");
+    assert!(refusals[5].contains("expected a string"), "{}", refusals[5]);
+    for (at, refusal) in refusals.iter().enumerate().take(5) {
+        assert!(
+            refusal.starts_with("bad-envelope") && refusal.contains("`data_base64`"),
+            "{at}: {refusal}"
+        );
     }
 }
 
@@ -144,8 +147,9 @@ fn an_event_that_lacks_its_data_is_refused_and_not_taken_as_empty() {
 #[test]
 fn data_declared_as_another_type_than_json_is_refused() {
     for media in ["text/plain", "application/xml", "application/octet-stream"] {
-        let said = refused(&[], &track(&format!(r#","datacontenttype":"{media}","data":{VISIT}"#)));
-        assert!(said.starts_with("bad-envelope") && said.contains(media), "{said}");
+        let refusal =
+            refused(&[], &track(&format!(r#","datacontenttype":"{media}","data":{VISIT}"#)));
+        assert!(refusal.starts_with("bad-envelope") && refusal.contains(media), "{refusal}");
         let own = [("ce-type", "ask"), ("ce-datacontenttype", media)];
         assert!(refused(&own, "{}").contains(media));
         let http = [("ce-type", "ask"), ("Content-Type", media)];
@@ -164,8 +168,8 @@ fn lists_in_place_of_objects_are_refused() {
     assert!(refused(&[], positions).starts_with("bad-envelope"));
     for &kind in EventType::ALL {
         for list in ["[]", r#"["a","b",{},null]"#, "[[],[],[],[],[]]"] {
-            let said = refused(&[], &format!(r#"{{"type":"{kind}","data":{list}}}"#));
-            assert!(said.starts_with("bad-data") && said.contains("sequence"), "{said}");
+            let refusal = refused(&[], &format!(r#"{{"type":"{kind}","data":{list}}}"#));
+            assert!(refusal.starts_with("bad-data") && refusal.contains("sequence"), "{refusal}");
             let headers = [("ce-type", kind.name())];
             assert!(refused(&headers, list).starts_with("bad-data"));
         }
@@ -216,8 +220,8 @@ fn a_time_before_1990_counts_as_absent() {
         ("1990-01-01T00:00:00Z", true),
     ] {
         let event = of("ann", &[], &track(&format!(r#","time":"{time}","data":{VISIT}"#))).unwrap();
-        let said = Time::parse(time);
-        let expected = if is_meant { (said, None) } else { (None, said) };
+        let parsed = Time::parse(time);
+        let expected = if is_meant { (parsed, None) } else { (None, parsed) };
         assert_eq!((event.time, event.impossible), expected, "{time}");
     }
 }
@@ -225,8 +229,8 @@ fn a_time_before_1990_counts_as_absent() {
 #[test]
 fn an_invalid_time_is_refused_with_a_valid_example() {
     for time in ["yesterday", "2026-03-02", "2026-03-02T09:00:00", "2026-02-30T09:00:00Z", ""] {
-        let said = refused(&[], &track(&format!(r#","time":"{time}","data":{VISIT}"#)));
-        assert!(said.contains("not an RFC 3339 time such as"), "{said}");
+        let refusal = refused(&[], &track(&format!(r#","time":"{time}","data":{VISIT}"#)));
+        assert!(refusal.contains("not an RFC 3339 time such as"), "{refusal}");
     }
 }
 
@@ -236,9 +240,9 @@ fn half_an_emoji_and_nul_are_replaced_wherever_they_stand() {
         "properties":{"c\ud800":["d\u0000",{"e":"\ud83d\ude21"}]}}}"#;
     let event = of("ann", &[], payload).unwrap();
     assert_eq!(&*event.id, "a\u{FFFD}");
-    let EventKind::Track(told) = &event.kind else { panic!("{event:?}") };
-    assert_eq!(&*told.name, "b\u{FFFD}");
-    let value = told.properties.get("c\u{FFFD}").unwrap().to_string();
+    let EventKind::Track(data) = &event.kind else { panic!("{event:?}") };
+    assert_eq!(&*data.name, "b\u{FFFD}");
+    let value = data.properties.get("c\u{FFFD}").unwrap().to_string();
     assert_eq!(value, "[\"d\u{FFFD}\",{\"e\":\"😡\"}]");
     let headers = [("ce-type", "track"), ("ce-id", "a%EF%BF%BD"), ("ce-source", "%00")];
     let binary = of("ann", &headers, r#"{"name":"x"}"#).unwrap();
@@ -259,12 +263,15 @@ fn integers_are_kept_exactly_or_refused() {
         &[],
         r#"{"type":"identify","data":{"traits":{"a":18446744073709551615,"b":9007199254740993}}}"#,
     );
-    let EventKind::Identify(told) = event.unwrap().kind else { panic!() };
-    assert_eq!(told.traits.get("a"), Some(&Value::UInt(u64::MAX)));
-    assert_eq!(told.traits.get("b"), Some(&Value::Int(9_007_199_254_740_993)));
-    let said =
+    let EventKind::Identify(data) = event.unwrap().kind else { panic!() };
+    assert_eq!(data.traits.get("a"), Some(&Value::UInt(u64::MAX)));
+    assert_eq!(data.traits.get("b"), Some(&Value::Int(9_007_199_254_740_993)));
+    let refusal =
         refused(&[], r#"{"type":"signal","data":{"name":"a","value":18446744073709551616}}"#);
-    assert!(said.starts_with("bad-data") && said.contains("18446744073709551616"), "{said}");
+    assert!(
+        refusal.starts_with("bad-data") && refusal.contains("18446744073709551616"),
+        "{refusal}"
+    );
 }
 
 proptest! {

@@ -168,8 +168,8 @@ fn avoid(twin: &Twin, uses: &[Box<str>], context: &ReactionContext<'_>) -> Vec<A
     let now = context.input.at;
     let mut avoid = Vec::new();
     for signal in twin.context.iter().filter(|signal| twin.signal(&signal.name, now).is_some()) {
-        let (told, purpose) = (signal.sensitivity, signal.purpose.as_deref());
-        let given = context.policy.purposes(&signal.name, told, purpose);
+        let (sensitivity, purpose) = (signal.sensitivity, signal.purpose.as_deref());
+        let given = context.policy.purposes(&signal.name, sensitivity, purpose);
         if given.is_some_and(|given| !given.allow(uses)) {
             let topic = signal.name.clone();
             avoid.push(Avoid { why: AvoidedBecause::Sensitive, topic });

@@ -86,12 +86,12 @@ impl Brief {
         }
         let tried = self.tried_lines(&page);
         page.section("brief.tried", tried);
-        let said = self.transcript.iter().map(|line| {
+        let lines = self.transcript.iter().map(|line| {
             let from = page.say(&format!("brief.{}", line.from.name()), &[]);
             format!("{}  {from}: {}", hour(line.at), line.text)
         });
-        let said = said.collect();
-        page.section("brief.said", said);
+        let lines = lines.collect();
+        page.section("brief.said", lines);
         let open = self.open_lines(&page);
         page.section("brief.open", open);
         let speak = self.speak_line(&page);
@@ -180,16 +180,16 @@ fn mood_lines(mood: &Mood, page: &Page<'_>) -> Vec<String> {
         };
         page.say(key, &[])
     };
-    let mut said = vec![word(mood.level, "brief.bad", "brief.fair", "brief.good")];
+    let mut parts = vec![word(mood.level, "brief.bad", "brief.fair", "brief.good")];
     if mood.trend.abs() >= NOTABLE {
-        said.push(word(mood.trend, "brief.worse", "", "brief.better"));
+        parts.push(word(mood.trend, "brief.worse", "", "brief.better"));
     }
     if mood.urgency >= PRESSING {
-        said.push(page.say("brief.pressing", &[]));
+        parts.push(page.say("brief.pressing", &[]));
     }
     if let Some(index) = mood.dissatisfaction.filter(|index| *index >= NOTABLE) {
         let level = format!("{index:.2}");
-        said.push(page.say("brief.dissatisfied", &[("level", &level)]));
+        parts.push(page.say("brief.dissatisfied", &[("level", &level)]));
     }
     let felt = mood.course.iter().map(|felt: &Felt| {
         let words: Vec<String> = felt.words.iter().map(|word| format!("“{word}”")).collect();
@@ -202,5 +202,5 @@ fn mood_lines(mood: &Mood, page: &Page<'_>) -> Vec<String> {
         );
         line.trim_end().to_owned()
     });
-    [said.join(", ")].into_iter().chain(felt).collect()
+    [parts.join(", ")].into_iter().chain(felt).collect()
 }

@@ -113,12 +113,12 @@ pub(super) fn decide<'a>(
         chance: weighing::chance(twin, context.input),
     };
     let mut scored = scoring.score(positions);
-    let said = scoring.take(&mut scored);
-    let exposures = said.iter().map(|taken| {
+    let chosen = scoring.take(&mut scored);
+    let exposures = chosen.iter().map(|taken| {
         let candidate = &scored[taken.at];
         is_drawn.then(|| Exposure {
             features: features.clone(),
-            arm: taken.said.treatment.arm.clone(),
+            arm: taken.rendered.treatment.arm.clone(),
             prior: weighing::prior(candidate.action),
             propensity: candidate.weights.propensity,
             chance: candidate.weights.chance,
@@ -132,7 +132,7 @@ pub(super) fn decide<'a>(
     let under = assignments(&entered);
     entered.retain(|(known, _)| is_about(known));
     let (deferred, lost) = (scoring.deferred(&scored), scoring.lost(&scored));
-    let decision = scoring.record(scored, said, under, is_drawn);
+    let decision = scoring.record(scored, chosen, under, is_drawn);
     Some(Arbitration { decision: Box::new(decision), exposures, deferred, lost, entered })
 }
 
@@ -200,7 +200,7 @@ fn is_given(twin: &Twin, need: Option<&Need>, uses: &[Box<str>]) -> bool {
 struct ChosenCandidate<'a> {
     at: usize,
     place: Option<&'a str>,
-    said: RenderedTreatment<'a>,
+    rendered: RenderedTreatment<'a>,
 }
 
 impl<'a> Scoring<'a> {
@@ -457,14 +457,14 @@ impl<'a> Scoring<'a> {
             }
             candidate.stage = Stage::Treatment;
             match self.treat(action, candidate.need, &candidate.treatment_options, place) {
-                Ok((way, said)) => {
+                Ok((way, rendered)) => {
                     candidate.verdict = CandidateVerdict::Chosen;
                     candidate.treatment = Some(&way.treatment.name);
                     (candidate.weights.propensity, candidate.weights.drawn) =
                         (way.propensity, way.drawn);
                     candidate.score = candidate.weights.score();
                     self.budget.spend(action, &way.treatment.channel, self.context.input.at);
-                    return Some(ChosenCandidate { at, place, said });
+                    return Some(ChosenCandidate { at, place, rendered });
                 }
                 Err(because) => candidate.verdict = CandidateVerdict::NoTreatment { because },
             }
@@ -600,27 +600,27 @@ fn message(
     instead_of: impl Iterator<Item = Alternative>,
 ) -> Action {
     let ScoredCandidate { action, need, because, score, .. } = *candidate;
-    let ChosenCandidate { said, place, .. } = taken;
+    let ChosenCandidate { rendered, place, .. } = taken;
     Action {
         decision,
         customer: twin.customer.clone(),
         action: (*action.name).into(),
         issue: action.issue,
-        channel: said.treatment.channel.clone(),
-        treatment: (*said.treatment.name).into(),
-        tone: said.treatment.tone.clone(),
+        channel: rendered.treatment.channel.clone(),
+        treatment: (*rendered.treatment.name).into(),
+        tone: rendered.treatment.tone.clone(),
         placement: place.map(Into::into),
-        variant: said.treatment.variant.clone(),
-        language: said.language.into(),
-        text: said.text.into(),
-        data: said.data,
+        variant: rendered.treatment.variant.clone(),
+        language: rendered.language.into(),
+        text: rendered.text.into(),
+        data: rendered.data,
         at: context.input.at,
         reason: ActionReason {
             need: need.map(|need| need.name.clone()),
             strength: need.map_or(1.0, |need| need.strength),
             because: need
                 .filter(|need| {
-                    said.treatment.discreet && twin.guard(Derived::Need, &need.name).is_some()
+                    rendered.treatment.discreet && twin.guard(Derived::Need, &need.name).is_some()
                 })
                 .map_or(because, |_| "")
                 .into(),

@@ -265,8 +265,8 @@ impl<'a> Scoring<'a> {
 
 /// The policy's prior for an action before there are any outcomes.
 pub(super) fn prior(action: &policy::ActionDefinition) -> Prior {
-    let said = action.propensity.map(|prior| Prior::new(prior.expected, prior.weight));
-    said.unwrap_or_default()
+    let prior = action.propensity.map(|prior| Prior::new(prior.expected, prior.weight));
+    prior.unwrap_or_default()
 }
 
 /// The random seed of one decision.

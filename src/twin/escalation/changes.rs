@@ -16,7 +16,7 @@ pub(super) fn opened(
 ) -> Effect {
     let known = &twin.escalations[position];
     let brief = Brief::of(twin, known, context);
-    Effect::Escalate(Box::new(said(twin, known, id, context.input).with(brief)))
+    Effect::Escalate(Box::new(escalation_message(twin, known, id, context.input).with(brief)))
 }
 
 /// The message that it has changed. A claim contains the current brief.
@@ -30,10 +30,10 @@ pub(super) fn changed(
 ) -> Effect {
     let known = &twin.escalations[position];
     let id = id::identifier(prefix, twin, context.input, about);
-    let mut told = said(twin, known, id, context.input);
-    told.changed = changed;
-    told.changed.truncate(limits::ESCALATION_CHANGES);
-    Effect::Escalate(Box::new(told))
+    let mut escalation = escalation_message(twin, known, id, context.input);
+    escalation.changed = changed;
+    escalation.changed.truncate(limits::ESCALATION_CHANGES);
+    Effect::Escalate(Box::new(escalation))
 }
 
 /// The message that an agent has acted on it, for everybody who follows it. A claim contains the current
@@ -46,19 +46,19 @@ pub(super) fn handed_over(
 ) -> Effect {
     let known = &twin.escalations[position];
     let id = id::identifier('h', twin, context.input, &known.id);
-    let mut told = said(twin, known, id, context.input);
-    told.changed = what;
-    if known.is_claimed() && told.changed.is_empty() {
-        told = told.with(Brief::of(twin, known, context));
+    let mut escalation = escalation_message(twin, known, id, context.input);
+    escalation.changed = what;
+    if known.is_claimed() && escalation.changed.is_empty() {
+        escalation = escalation.with(Brief::of(twin, known, context));
     }
-    Effect::Escalate(Box::new(told))
+    Effect::Escalate(Box::new(escalation))
 }
 
 /// The message that it was joined with another one, because both customers turned out to be one.
 pub(super) fn joined(twin: &Twin, position: usize, input: &Input) -> Effect {
     let known = &twin.escalations[position];
     let id = id::identifier('j', twin, input, &known.id);
-    Effect::Escalate(Box::new(said(twin, known, id, input)))
+    Effect::Escalate(Box::new(escalation_message(twin, known, id, input)))
 }
 
 /// The message that a deadline was missed in its previous queue.
@@ -70,9 +70,9 @@ pub(in crate::twin) fn expired(
     let known = &twin.escalations[position];
     let about = format!("{}/{}", known.id, known.level);
     let id = id::identifier('x', twin, context.input, &about);
-    let mut told = said(twin, known, id, context.input);
-    told.state = EscalationState::Expired;
-    Effect::Escalate(Box::new(told))
+    let mut escalation = escalation_message(twin, known, id, context.input);
+    escalation.state = EscalationState::Expired;
+    Effect::Escalate(Box::new(escalation))
 }
 
 /// While an agent holds the conversation, reports to them everything that happens to the customer.
@@ -96,14 +96,19 @@ fn matters(input: &Input) -> Option<EventType> {
     use EventType::{Case, Consent, Interaction, Message, Outcome, Preference, Signal, Track};
     let Cause::Event(event) = &input.cause else { return None };
     match &event.kind {
-        EventKind::Message(told) => (told.from != Speaker::Agent).then_some(Message),
+        EventKind::Message(data) => (data.from != Speaker::Agent).then_some(Message),
         kind => Some(kind.event_type()).filter(|kind| {
             matches!(kind, Case | Consent | Interaction | Outcome | Preference | Signal | Track)
         }),
     }
 }
 
-fn said(twin: &Twin, known: &EscalationRecord, message: Box<str>, input: &Input) -> Escalation {
+fn escalation_message(
+    twin: &Twin,
+    known: &EscalationRecord,
+    message: Box<str>,
+    input: &Input,
+) -> Escalation {
     Escalation {
         id: known.id.clone(),
         message,

@@ -21,48 +21,48 @@ use crate::twin::state::{EscalationState, Interaction, Remark, Twin};
 /// believe to have claimed it. Nothing has changed then.
 pub(in crate::twin) fn hand_over(
     twin: &mut Twin,
-    told: &HandoffData,
+    handoff: &HandoffData,
     channel: &Channel,
     input: &Input,
     world: &World<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<(), Rejection> {
-    if told.state == HandoffState::Opened {
-        let to = escalation_target(told, world)?;
+    if handoff.state == HandoffState::Opened {
+        let to = escalation_target(handoff, world)?;
         let context = ReactionContext::new(twin, input, world, twin.seen);
         let opening = NewEscalation {
             to: &to,
-            topic: told.topic.as_deref().unwrap_or_default(),
-            priority: told.priority.unwrap_or(PRIORITY),
-            because: told.note.as_deref().unwrap_or_default(),
+            topic: handoff.topic.as_deref().unwrap_or_default(),
+            priority: handoff.priority.unwrap_or(PRIORITY),
+            because: handoff.note.as_deref().unwrap_or_default(),
         };
         super::escalate(twin, &opening, &context, effects, notes);
         return Ok(());
     }
-    let position = target(twin, told)?;
-    may(twin, position, told)?;
+    let position = target(twin, handoff)?;
+    may(twin, position, handoff)?;
     let now = input.at;
-    note(twin, position, told, channel, input, notes);
-    if let (Some(decision), Some(outcome)) = (&told.decision, told.answer) {
-        let told = OutcomeData { decision: decision.clone(), outcome };
-        twin.hear_outcome(&told, world.policy, now, effects, notes);
+    note(twin, position, handoff, channel, input, notes);
+    if let (Some(decision), Some(outcome)) = (&handoff.decision, handoff.answer) {
+        let answer = OutcomeData { decision: decision.clone(), outcome };
+        twin.hear_outcome(&answer, world.policy, now, effects, notes);
     }
     let was_held = twin.escalations[position].is_claimed();
     let known = &mut twin.escalations[position];
     known.touched = now;
     let mut changed = Vec::new();
-    match told.state {
+    match handoff.state {
         HandoffState::Opened => {}
         HandoffState::Claimed => {
             known.state = EscalationState::Claimed;
-            known.agent.clone_from(&told.agent);
+            known.agent.clone_from(&handoff.agent);
             known.desk = Some(channel.clone());
             let queue = world.policy.queue(&known.queue);
             known.due = queue.and_then(|queue| queue.resolve).map(|span| known.since + span);
         }
         HandoffState::Noted => {
-            let words = told.note.as_deref().or(told.said.as_deref()).unwrap_or_default();
+            let words = handoff.note.as_deref().or(handoff.said.as_deref()).unwrap_or_default();
             changed.push(News::of("note", words));
         }
         HandoffState::HandedBack => {
@@ -71,19 +71,19 @@ pub(in crate::twin) fn hand_over(
         }
         HandoffState::Resolved => {
             known.state = EscalationState::Resolved;
-            known.outcome.clone_from(&told.outcome);
+            known.outcome.clone_from(&handoff.outcome);
             known.due = None;
         }
     }
-    if was_held && told.state != HandoffState::Claimed {
-        go_on(twin, position, told, now, notes);
+    if was_held && handoff.state != HandoffState::Claimed {
+        go_on(twin, position, handoff, now, notes);
     }
-    if told.state == HandoffState::Resolved {
-        settle(twin, told, world, now);
+    if handoff.state == HandoffState::Resolved {
+        settle(twin, handoff, world, now);
     }
     let context = ReactionContext::new(twin, input, world, twin.seen);
     effects.push(changes::handed_over(twin, position, changed, &context));
-    if told.state == HandoffState::Claimed
+    if handoff.state == HandoffState::Claimed
         && let Some(id) = resume::offered(twin, &context, None).map(|known| known.id.clone())
     {
         twin.mark_offered(&id, input.at);
@@ -100,13 +100,16 @@ fn refused(detail: String) -> Rejection {
 }
 
 /// The target to which an operator hands the customer over.
-fn escalation_target(told: &HandoffData, world: &World<'_>) -> Result<EscalationTarget, Rejection> {
+fn escalation_target(
+    handoff: &HandoffData,
+    world: &World<'_>,
+) -> Result<EscalationTarget, Rejection> {
     let queues = &world.policy.queues;
     let names = || {
         let all: Vec<&str> = queues.iter().map(|queue| &*queue.name).collect();
         all.join(", ")
     };
-    match (&told.queue, &told.skill) {
+    match (&handoff.queue, &handoff.skill) {
         (Some(queue), _) if !queues.is_empty() && world.policy.queue(queue).is_none() => {
             Err(refused(format!(
                 "expected a queue of the policy, found `{queue}`; there are {}",
@@ -122,19 +125,19 @@ fn escalation_target(told: &HandoffData, world: &World<'_>) -> Result<Escalation
     }
 }
 
-fn target(twin: &Twin, told: &HandoffData) -> Result<usize, Rejection> {
-    twin.escalations.iter().position(|known| known.id == told.escalation).ok_or_else(|| {
+fn target(twin: &Twin, handoff: &HandoffData) -> Result<usize, Rejection> {
+    twin.escalations.iter().position(|known| known.id == handoff.escalation).ok_or_else(|| {
         refused(format!(
             "expected an escalation of this customer, found `{}`; take the id from the \
              escalation's message",
-            cut(&told.escalation, 64)
+            cut(&handoff.escalation, 64)
         ))
     })
 }
 
 /// Checks that this agent may do this now. Claims are exclusive, and only the agent who has claimed it
 /// may continue; a named operator may do everything.
-fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection> {
+fn may(twin: &Twin, position: usize, handoff: &HandoffData) -> Result<(), Rejection> {
     let known = &twin.escalations[position];
     let is_settled = !known.is_open();
     if is_settled {
@@ -145,15 +148,15 @@ fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection
             known.touched
         )));
     }
-    if let Some(queue) = told.queue.as_ref().filter(|queue| **queue != known.queue) {
+    if let Some(queue) = handoff.queue.as_ref().filter(|queue| **queue != known.queue) {
         return Err(refused(format!(
             "expected an escalation of the queue `{queue}`, found one of `{}`; only that queue may \
              act on it",
             known.queue
         )));
     }
-    let is_holder = known.agent.is_some() && known.agent == told.agent;
-    if !known.is_claimed() || is_holder || told.operator.is_some() {
+    let is_holder = known.agent.is_some() && known.agent == handoff.agent;
+    if !known.is_claimed() || is_holder || handoff.operator.is_some() {
         return Ok(());
     }
     Err(refused(format!(
@@ -167,54 +170,54 @@ fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection
 fn note(
     twin: &mut Twin,
     position: usize,
-    told: &HandoffData,
+    handoff: &HandoffData,
     channel: &Channel,
     input: &Input,
     notes: &mut Notes,
 ) {
     let at = input.at;
-    let by = told.operator.clone().or_else(|| told.agent.clone());
+    let by = handoff.operator.clone().or_else(|| handoff.agent.clone());
     let known = &mut twin.escalations[position];
-    if let Some(note) = &told.note {
+    if let Some(note) = &handoff.note {
         let text = cut(note, limits::TEXT_BYTES);
         known.note = Some(text.into());
         keep(&mut known.notes, Remark { at, by, text: text.into() });
     }
     let thread = known.thread.clone();
-    if let Some(said) = &told.said {
+    if let Some(words) = &handoff.said {
         // In the channel of the conversation, so that the customer's answer is assigned to it.
         let conversation = twin.interactions.iter().find(|one| Some(&one.id) == thread.as_ref());
         let channel = conversation.map_or_else(|| channel.clone(), |one| one.channel.clone());
         let message = MessageData {
-            text: said.clone(),
+            text: words.clone(),
             from: Speaker::Agent,
             language: None,
             interaction: thread,
             automatic: false,
             analysis: None,
         };
-        twin.hear(&message, (said, false), &channel, input, notes);
+        twin.hear(&message, (words, false), &channel, input, notes);
     }
 }
 
 /// Continues the conversation where the agent left it.
-fn go_on(twin: &mut Twin, position: usize, told: &HandoffData, at: Time, notes: &mut Notes) {
+fn go_on(twin: &mut Twin, position: usize, handoff: &HandoffData, at: Time, notes: &mut Notes) {
     let Some(thread) = twin.escalations[position].thread.clone() else { return };
     let open = |one: &&mut Interaction| one.id == thread && one.state.is_open();
     if let Some(conversation) = twin.interactions.iter_mut().find(open) {
-        conversation.go_on(told.step.as_ref(), &told.data, at, notes);
+        conversation.go_on(handoff.step.as_ref(), &handoff.data, at, notes);
     }
 }
 
 /// A resolved matter is no longer a problem: removes the needs and cases that the agent names, and every
 /// cause of dissatisfaction except those of cases that are still open.
-fn settle(twin: &mut Twin, told: &HandoffData, world: &World<'_>, at: Time) {
-    for name in &told.needs {
+fn settle(twin: &mut Twin, handoff: &HandoffData, world: &World<'_>, at: Time) {
+    for name in &handoff.needs {
         if let Some(need) = world.policy.need(name) {
             twin.satisfy(need);
         }
     }
-    for case in twin.cases.iter_mut().filter(|case| told.cases.contains(&case.id)) {
+    for case in twin.cases.iter_mut().filter(|case| handoff.cases.contains(&case.id)) {
         case.stand("resolved", at);
     }
     let cases = &twin.cases;

@@ -150,7 +150,7 @@ fn strengthen(
 fn thread(twin: &Twin, context: &ReactionContext<'_>) -> Option<Box<str>> {
     let Cause::Event(event) = &context.input.cause else { return None };
     let cited = match &event.kind {
-        EventKind::Message(told) => told.interaction.as_deref(),
+        EventKind::Message(data) => data.interaction.as_deref(),
         EventKind::Handoff(_) => return twin.last_conversation().map(|known| known.id.clone()),
         _ => None,
     };

@@ -30,19 +30,21 @@ pub(in crate::twin) fn signs(
     if escalates.wish.is_none() && escalates.bot.is_none() {
         return;
     }
-    let (Some(said), Cause::Event(event)) = (&context.said, &context.input.cause) else { return };
-    let EventKind::Message(told) = &event.kind else { return };
-    if said.is_automatic {
+    let (Some(content), Cause::Event(event)) = (&context.message, &context.input.cause) else {
+        return;
+    };
+    let EventKind::Message(message) = &event.kind else { return };
+    if content.is_automatic {
         return;
     }
-    let text = cut(said.own.as_deref().unwrap_or(&told.text), QUOTED_BYTES);
+    let text = cut(content.own.as_deref().unwrap_or(&message.text), QUOTED_BYTES);
     if let Some(opens) = &escalates.wish
-        && said.topics().any(|topic| topic == PERSON)
+        && content.topics().any(|topic| topic == PERSON)
     {
         open(twin, opens, "wish", &[("text", text)], context, effects, notes);
     }
     if let Some((opens, answers)) = escalates.bot.as_ref().filter(|_| !context.is_restricted) {
-        let failures = failures(twin, said, context);
+        let failures = failures(twin, content, context);
         if failures >= *answers {
             let count = failures.to_string();
             let values = [("text", text), ("count", &count)];
@@ -88,7 +90,7 @@ fn open(
 
 /// The number of failed bot answers in the current conversation since a person last spoke in it: answers
 /// after which the customer repeated themselves, denied that it helped, or felt worse.
-fn failures(twin: &Twin, said: &MessageContent, context: &ReactionContext<'_>) -> u32 {
+fn failures(twin: &Twin, content: &MessageContent, context: &ReactionContext<'_>) -> u32 {
     let Some(conversation) = twin.last_conversation() else { return 0 };
     // An automatic message from the customer's address says nothing about a bot's answers.
     let is_said = |line: &&TranscriptLine| {
@@ -107,7 +109,7 @@ fn failures(twin: &Twin, said: &MessageContent, context: &ReactionContext<'_>) -
                 .collect();
             let is_last = at + 1 == lines.len();
             failed +=
-                u32::from(fails(twin, conversation, &before, lines[at], is_last, said, context));
+                u32::from(fails(twin, conversation, &before, lines[at], is_last, content, context));
         }
     }
     // Only the current message can show one more failure.
@@ -121,7 +123,7 @@ fn fails(
     before: &[&TranscriptLine],
     line: &TranscriptLine,
     is_last: bool,
-    said: &MessageContent,
+    content: &MessageContent,
     context: &ReactionContext<'_>,
 ) -> bool {
     let own =
@@ -131,9 +133,9 @@ fn fails(
         return true;
     }
     let is_denied = if is_last {
-        said.topics().any(|topic| topic == DENIAL)
+        content.topics().any(|topic| topic == DENIAL)
     } else {
-        denies(&now, said.language, context)
+        denies(&now, content.language, context)
     };
     if is_denied {
         return true;

@@ -9,12 +9,12 @@ impl Twin {
     /// Updates a case with a channel's statement made at `at`.
     pub(in crate::twin) fn move_case(
         &mut self,
-        told: &event::CaseData,
+        data: &event::CaseData,
         at: Time,
         notes: &mut Notes,
     ) {
-        if let Some(known) = self.cases.iter_mut().find(|known| known.id == told.id) {
-            known.hear(told, at, notes);
+        if let Some(known) = self.cases.iter_mut().find(|known| known.id == data.id) {
+            known.hear(data, at, notes);
             return;
         }
         if self.cases.len() == limits::CASES {
@@ -24,11 +24,11 @@ impl Twin {
             notes.limit("CASES");
         }
         self.cases.push(Case {
-            id: told.id.clone(),
-            state: told.state.clone(),
-            topic: told.topic.clone(),
-            opened: told.opened,
-            due: told.due,
+            id: data.id.clone(),
+            state: data.state.clone(),
+            topic: data.topic.clone(),
+            opened: data.opened,
+            due: data.due,
             touched: at,
             older: Dates::default(),
         });

@@ -11,7 +11,7 @@ impl Twin {
     /// Applies a channel's statement about a consent.
     pub(in crate::twin) fn hear_consent(
         &mut self,
-        told: &event::ConsentData,
+        data: &event::ConsentData,
         by: &Channel,
         policy: &Policy,
         input: &Input,
@@ -19,15 +19,15 @@ impl Twin {
         notes: &mut Notes,
     ) {
         let now = input.at;
-        if policy.purpose_called(&told.purpose).is_none() {
-            notes.unknown("purpose", &told.purpose);
+        if policy.purpose_called(&data.purpose).is_none() {
+            notes.unknown("purpose", &data.purpose);
         }
         if let Some(channel) =
-            told.channel.as_deref().filter(|c| policy.channel_called(c).is_none())
+            data.channel.as_deref().filter(|c| policy.channel_called(c).is_none())
         {
             notes.unknown("channel", channel);
         }
-        self.profile.keep_consent(Consent::told(told, by, policy, input), notes);
+        self.profile.keep_consent(Consent::stated(data, by, policy, input), notes);
         self.start_consent_timer(now, effects, notes);
         if !self.is_personal(policy, now) {
             self.forget_conclusions();

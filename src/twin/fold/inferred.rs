@@ -35,15 +35,15 @@ fn speaks(outcome: OutcomeKind) -> Option<PreferenceSign> {
 /// without.
 pub(in crate::twin) fn from_outcome(
     twin: &mut Twin,
-    told: &event::OutcomeData,
+    data: &event::OutcomeData,
     policy: &Policy,
     now: Time,
     notes: &mut Notes,
 ) {
-    let Some(known) = twin.contact_of(&told.decision) else { return };
+    let Some(known) = twin.contact_of(&data.decision) else { return };
     let Contact { channel, at, outcome, .. } = known;
     let before = outcome.and_then(|outcome| speaks(outcome.kind));
-    let Some(speaks) = speaks(told.outcome) else { return };
+    let Some(speaks) = speaks(data.outcome) else { return };
     let is_told_before = match (speaks, before) {
         (PreferenceSign::For(weight), Some(PreferenceSign::For(known)))
         | (PreferenceSign::Against(weight), Some(PreferenceSign::Against(known))) => {
@@ -63,13 +63,13 @@ pub(in crate::twin) fn from_outcome(
 /// Learns from a message that the customer writes unprompted.
 pub(in crate::twin) fn from_message(
     twin: &mut Twin,
-    told: &event::MessageData,
+    data: &event::MessageData,
     channel: &Channel,
     policy: &Policy,
     now: Time,
     notes: &mut Notes,
 ) {
-    if told.from != Speaker::Customer || rule(policy, CHANNEL).or(rule(policy, HOUR)).is_none() {
+    if data.from != Speaker::Customer || rule(policy, CHANNEL).or(rule(policy, HOUR)).is_none() {
         return;
     }
     let goes_on = twin.interactions.iter().flat_map(|known| &known.lines).any(|line| {
@@ -85,13 +85,13 @@ pub(in crate::twin) fn from_message(
 /// Notes the channels in which the customer wants to be contacted, and in which no action has a
 /// treatment.
 pub(in crate::twin) fn tell_unknown(
-    told: &event::PreferenceData,
+    data: &event::PreferenceData,
     policy: &Policy,
     notes: &mut Notes,
 ) {
-    let wanted = match &told.value {
-        Some(Value::List(channels)) if &*told.key == CHANNEL => &channels[..],
-        Some(channel) if &*told.key == CHANNEL => std::slice::from_ref(channel),
+    let wanted = match &data.value {
+        Some(Value::List(channels)) if &*data.key == CHANNEL => &channels[..],
+        Some(channel) if &*data.key == CHANNEL => std::slice::from_ref(channel),
         _ => &[],
     };
     for channel in wanted.iter().filter_map(Value::as_text) {

@@ -13,69 +13,69 @@ impl Twin {
     /// the state only adds missing values.
     pub(in crate::twin) fn move_interaction(
         &mut self,
-        told: &event::InteractionData,
+        data: &event::InteractionData,
         channel: &Channel,
         input: &Input,
         notes: &mut Notes,
     ) {
         use InteractionState::{Resumed, Started};
-        let said = input.said;
-        let known = self.interactions.iter_mut().find(|known| known.id == told.id);
+        let stated_at = input.stated_at;
+        let known = self.interactions.iter_mut().find(|known| known.id == data.id);
         if let Some(known) = known
-            && known.was_stated_after(said)
+            && known.was_stated_after(stated_at)
         {
             notes.late("state");
-            known.started = known.started.min(said);
-            known.fill(told.step.as_ref(), &told.data, said, notes);
+            known.started = known.started.min(stated_at);
+            known.fill(data.step.as_ref(), &data.data, stated_at, notes);
             return;
         }
-        let known = self.interactions.iter().find(|known| known.id == told.id);
+        let known = self.interactions.iter().find(|known| known.id == data.id);
         let was_closed = known.is_some_and(|known| !known.state.is_open());
-        if was_closed && told.state.is_open() && !matches!(told.state, Started | Resumed) {
+        if was_closed && data.state.is_open() && !matches!(data.state, Started | Resumed) {
             return;
         }
-        let known = self.interaction_entry(&told.id, &told.kind, channel, input, notes);
-        if was_closed && told.state == Started {
-            *known = Interaction::new(&told.id, &told.kind, channel, said, input.at);
+        let known = self.interaction_entry(&data.id, &data.kind, channel, input, notes);
+        if was_closed && data.state == Started {
+            *known = Interaction::new(&data.id, &data.kind, channel, stated_at, input.at);
         }
-        known.kind.clone_from(&told.kind);
-        known.enter(told.state, input.at, PausedBy::Event);
-        known.state_said(said);
-        known.fill(told.step.as_ref(), &told.data, said, notes);
+        known.kind.clone_from(&data.kind);
+        known.enter(data.state, input.at, PausedBy::Event);
+        known.set_stated(stated_at);
+        known.fill(data.step.as_ref(), &data.data, stated_at, notes);
     }
 
     /// Adds a message, the data kept from it, and whether it is automatic. A person's message resumes a
     /// paused conversation, and restarts a closed one, unless it was written before the pause or the end.
     pub(in crate::twin) fn hear(
         &mut self,
-        told: &event::MessageData,
+        data: &event::MessageData,
         (kept, is_automatic): (&str, bool),
         channel: &Channel,
         input: &Input,
         notes: &mut Notes,
     ) {
-        let (at, said) = (input.at, input.said);
-        let id = match &told.interaction {
+        let (at, stated_at) = (input.at, input.stated_at);
+        let id = match &data.interaction {
             Some(cited) => cited.clone(),
-            None => self.thread(told.from, channel, at),
+            None => self.thread(data.from, channel, at),
         };
         let known = self.interaction_entry(&id, CONVERSATION, channel, input, notes);
-        let is_late = known.was_stated_after(said);
-        if !known.state.is_open() && told.interaction.is_none() && !is_late {
-            *known = Interaction::new(&id, CONVERSATION, channel, said, at);
-            known.state_said(said);
+        let is_late = known.was_stated_after(stated_at);
+        if !known.state.is_open() && data.interaction.is_none() && !is_late {
+            *known = Interaction::new(&id, CONVERSATION, channel, stated_at, at);
+            known.set_stated(stated_at);
         }
-        let is_program = told.from == Speaker::Bot || is_automatic;
+        let is_program = data.from == Speaker::Bot || is_automatic;
         if known.pause.is_some() && !is_program && !is_late {
             known.enter(InteractionState::Resumed, at, PausedBy::Event);
-            known.state_said(said);
+            known.set_stated(stated_at);
         }
         if known.lines.len() == limits::TRANSCRIPT_LINES {
             known.lines.remove(0);
         }
         known.lines.push(TranscriptLine {
             at,
-            from: told.from,
+            from: data.from,
             channel: channel.clone(),
             text: cut(kept, limits::TRANSCRIPT_LINE_BYTES).into(),
         });
@@ -131,7 +131,7 @@ impl Twin {
                     least.map(|at| self.interactions.remove(at));
                     notes.limit("INTERACTIONS");
                 }
-                let new = Interaction::new(id, kind, channel, input.said, input.at);
+                let new = Interaction::new(id, kind, channel, input.stated_at, input.at);
                 self.interactions.push(new);
                 self.interactions.len() - 1
             }

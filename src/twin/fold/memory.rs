@@ -98,11 +98,11 @@ impl Twin {
             born: *born,
             seen: *seen,
             inputs: entries.total(),
-            traits: dates.told_and_removed(traits),
+            traits: dates.with_removed(traits),
             consents: consents.clone(),
             preferences,
             context: context.clone(),
-            facts: fact_dates.told(facts),
+            facts: fact_dates.with_dates(facts),
             interactions: interactions.clone(),
             cases: cases.clone(),
             needs: needs.clone(),
@@ -158,7 +158,7 @@ impl Twin {
         let mut unsaid = Notes::default();
         // The next input gives the stream time.
         left.for_each(|entry| recent.remember(entry.fingerprint, None, &mut unsaid));
-        let (traits, dates) = Dates::of_told_and_removed(traits);
+        let (traits, dates) = Dates::of_values_and_removed(traits);
         let (facts, fact_dates) = Dates::of(facts);
         *self = Twin {
             customer: self.customer.clone(),

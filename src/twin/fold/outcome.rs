@@ -28,20 +28,20 @@ impl Twin {
     /// late to matter and is skipped.
     pub(in crate::twin) fn hear_outcome(
         &mut self,
-        told: &event::OutcomeData,
+        data: &event::OutcomeData,
         policy: &Policy,
         at: Time,
         effects: &mut Vec<Effect>,
         notes: &mut Notes,
     ) {
-        inferred::from_outcome(self, told, policy, at, notes);
+        inferred::from_outcome(self, data, policy, at, notes);
         let customer = &self.customer;
-        let known = self.contacts.iter_mut().rev().find(|known| known.decision == told.decision);
+        let known = self.contacts.iter_mut().rev().find(|known| known.decision == data.decision);
         if let Some(contact) = known
-            && contact.outcome.is_none_or(|before| rank(told.outcome) >= rank(before.kind))
+            && contact.outcome.is_none_or(|before| rank(data.outcome) >= rank(before.kind))
         {
-            contact.outcome = Some(ContactOutcome { kind: told.outcome, at });
-            effects.extend(contact.observe(told.outcome, at, customer));
+            contact.outcome = Some(ContactOutcome { kind: data.outcome, at });
+            effects.extend(contact.observe(data.outcome, at, customer));
         }
     }
 
@@ -76,9 +76,9 @@ impl Twin {
         });
         let first = overdue.min_by_key(|(at, _)| *at).map(|(_, contact)| contact.decision.clone());
         if let Some(decision) = &first {
-            let told =
+            let data =
                 event::OutcomeData { decision: decision.clone(), outcome: OutcomeKind::Ignored };
-            self.hear_outcome(&told, policy, now, effects, notes);
+            self.hear_outcome(&data, policy, now, effects, notes);
         }
         self.watch_for_silence(policy, now, effects, notes);
         first.is_some()

@@ -11,29 +11,29 @@ use crate::twin::state::{Signal, Twin, profile};
 impl Twin {
     pub(in crate::twin) fn sense(
         &mut self,
-        told: &event::SignalData,
+        data: &event::SignalData,
         source: &Channel,
         input: &Input,
         notes: &mut Notes,
     ) {
-        let known = self.context.iter().position(|signal| signal.name == told.name);
-        if known.is_some_and(|known| self.context[known].at > input.said) {
+        let known = self.context.iter().position(|signal| signal.name == data.name);
+        if known.is_some_and(|known| self.context[known].at > input.stated_at) {
             return notes.late("value");
         }
-        let Some(value) = profile::kept(&told.value, notes) else { return };
+        let Some(value) = profile::kept(&data.value, notes) else { return };
         let is_taken_away = value == Value::Null;
-        let stale_at = match told.ttl {
-            _ if is_taken_away => Some(input.said),
+        let stale_at = match data.ttl {
+            _ if is_taken_away => Some(input.stated_at),
             ttl => ttl.map(|ttl| input.since() + Duration::from_secs(ttl.into())),
         };
         let signal = Signal {
-            name: told.name.clone(),
+            name: data.name.clone(),
             value,
             source: source.clone(),
-            at: input.said,
+            at: input.stated_at,
             stale_at,
-            sensitivity: told.sensitivity,
-            purpose: told.purpose.clone(),
+            sensitivity: data.sensitivity,
+            purpose: data.purpose.clone(),
         };
         if let Some(known) = known {
             self.context[known] = signal;

@@ -12,9 +12,9 @@ use crate::twin::state::{EntryKind, EntryText, Twin};
 /// Whether the input is an automatic message from the customer's address.
 pub(in crate::twin) fn is_automatic(input: &Input, policy: &Policy) -> bool {
     match &input.cause {
-        Cause::Event(Event { kind: EventKind::Message(told), .. }) => {
+        Cause::Event(Event { kind: EventKind::Message(data), .. }) => {
             let languages = &policy.speech.languages;
-            is_automatic_message(told, &languages.own_words(&told.text), languages)
+            is_automatic_message(data, &languages.own_words(&data.text), languages)
         }
         _ => false,
     }
@@ -52,14 +52,14 @@ pub(in crate::twin) fn record(twin: &mut Twin, input: &Input, policy: &Policy, l
                 }
                 match &event.kind {
                     // The policy may define a stricter sensitivity than the channel.
-                    EventKind::Signal(told)
-                        if policy.context.contains_key(&told.name)
-                            && policy.purposes_of(told).is_some() =>
+                    EventKind::Signal(data)
+                        if policy.context.contains_key(&data.name)
+                            && policy.purposes_of(data).is_some() =>
                     {
-                        write!(line, "{} (sensitive)", told.name)
+                        write!(line, "{} (sensitive)", data.name)
                     }
-                    EventKind::Message(told) if is_automatic(input, policy) => {
-                        write!(line, "{}: {AUTOMATIC}{}", told.from.name(), told.text)
+                    EventKind::Message(data) if is_automatic(input, policy) => {
+                        write!(line, "{}: {AUTOMATIC}{}", data.from.name(), data.text)
                     }
                     kind => kind.summarize(line),
                 }
@@ -79,9 +79,9 @@ pub(in crate::twin) fn record(twin: &mut Twin, input: &Input, policy: &Policy, l
 /// Whether a customer's message with this own text is automatic: the channel says so, or the text clearly
 /// shows it.
 pub(in crate::twin) fn is_automatic_message(
-    told: &MessageData,
+    data: &MessageData,
     own: &str,
     languages: &Languages,
 ) -> bool {
-    told.from == Speaker::Customer && (told.automatic || languages.is_automatic(own))
+    data.from == Speaker::Customer && (data.automatic || languages.is_automatic(own))
 }

@@ -125,12 +125,12 @@ fn handle_linked(
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
     let passed = event.passed.as_deref();
-    if let (None, EventKind::Link(told)) = (passed, &event.kind) {
-        if is_behind(twin, told, input) {
+    if let (None, EventKind::Link(link)) = (passed, &event.kind) {
+        if is_behind(twin, link, input) {
             return Ok(note_late_statement(twin, "to", input, policy, notes));
         }
-        if !told.merge {
-            return change_hands(twin, event, told, input, effects, notes);
+        if !link.merge {
+            return change_hands(twin, event, link, input, effects, notes);
         }
     }
     if passed.is_some_and(|passed| is_end_of_circle(twin, passed)) {
@@ -138,7 +138,7 @@ fn handle_linked(
     } else if let Some(met) = pass_on(twin, event, input, effects, notes)? {
         if matches!((passed, &event.kind), (None, EventKind::Link(_))) {
             // It was linked to the same customer as before, by a new statement.
-            twin.hand = Some(OwnershipRecord::linked(input.said));
+            twin.hand = Some(OwnershipRecord::linked(input.stated_at));
         }
         return Ok(met);
     } else {
@@ -175,9 +175,9 @@ fn handle_unlinked(
         (Some(passed), Some(carried), _) => {
             arrive(twin, event, passed, carried, input, effects, notes)
         }
-        (_, None, EventKind::Link(told)) => leave(twin, event, told, input, policy, effects, notes),
-        (_, None, EventKind::Unlink(told)) => {
-            part(twin, event, &told.from, input, policy, effects, notes)
+        (_, None, EventKind::Link(link)) => leave(twin, event, link, input, policy, effects, notes),
+        (_, None, EventKind::Unlink(link)) => {
+            part(twin, event, &link.from, input, policy, effects, notes)
         }
         _ => Ok(IdentityResult::Own),
     }

@@ -78,8 +78,8 @@ fn known_because(twin: &Twin, policy: &Policy) -> Option<&'static str> {
 }
 
 /// The customer in a link.
-pub(in crate::twin) fn target(twin: &Twin, told: &LinkData) -> Result<Customer, Rejection> {
-    let to = Customer::new(&told.to).map_err(refused)?;
+pub(in crate::twin) fn target(twin: &Twin, link: &LinkData) -> Result<Customer, Rejection> {
+    let to = Customer::new(&link.to).map_err(refused)?;
     if to == twin.customer {
         return Err(refused(format!(
             "expected a link to another identifier, found `{to}` itself; link the anonymous \
@@ -93,18 +93,18 @@ pub(in crate::twin) fn target(twin: &Twin, told: &LinkData) -> Result<Customer, 
 pub(super) fn leave(
     twin: &mut Twin,
     event: &Event,
-    told: &LinkData,
+    link: &LinkData,
     input: &Input,
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
-    if *told.to == *twin.customer.as_str() && event.passed.is_some() {
+    if *link.to == *twin.customer.as_str() && event.passed.is_some() {
         // It is linked to them already, by another link.
         return Ok(IdentityResult::Done(InputResult::Duplicate));
     }
-    let to = target(twin, told)?;
-    if is_behind(twin, told, input) {
+    let to = target(twin, link)?;
+    if is_behind(twin, link, input) {
         return Ok(note_late_statement(twin, "to", input, policy, notes));
     }
     if twin.identifiers.iter().any(|known| known.customer == to) {
@@ -114,7 +114,7 @@ pub(super) fn leave(
         )));
     }
     let known = known_because(twin, policy);
-    if !told.merge
+    if !link.merge
         && let Some(why) = known
     {
         return Err(refused(format!(
@@ -134,7 +134,7 @@ pub(super) fn leave(
     let carried = CarriedMemory {
         sense: TransferKind::Joins,
         epoch,
-        said: input.said,
+        stated_at: input.stated_at,
         memory: memory.into(),
     };
     let message = send(&Twin { epoch, ..stub(twin) }, event, &to, carried, input.at)?;
@@ -148,7 +148,7 @@ pub(super) fn leave(
     }
     *twin = Twin {
         linked_to: Some(to),
-        hand: Some(OwnershipRecord::linked(input.said)),
+        hand: Some(OwnershipRecord::linked(input.stated_at)),
         known: known.is_some(),
         moves: twin.moves,
         epoch,
@@ -236,9 +236,9 @@ pub(super) fn arrive(
     if !is_own {
         // Directly to this one, or to one that turned out to be this one too.
         let through = match &event.kind {
-            EventKind::Link(told) => {
+            EventKind::Link(link) => {
                 let mut known = own.identifiers.iter().map(|known| &known.customer);
-                known.find(|known| known.as_str() == &*told.to).cloned()
+                known.find(|known| known.as_str() == &*link.to).cloned()
             }
             _ => None,
         };
@@ -260,7 +260,7 @@ pub(super) fn arrive(
             customer: from.clone(),
             since: input.at,
             epoch: carried.epoch,
-            said: carried.said,
+            said: carried.stated_at,
             through,
             entries,
             brought: Box::new(brought),
@@ -316,7 +316,8 @@ pub(super) fn part(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
-    let is_behind = |known: &Identifier| known.customer.as_str() == from && input.said < known.said;
+    let is_behind =
+        |known: &Identifier| known.customer.as_str() == from && input.stated_at < known.said;
     if twin.identifiers.iter().any(is_behind) {
         return Ok(note_late_statement(twin, "from", input, policy, notes));
     }
@@ -352,9 +353,9 @@ pub(super) fn part(
         holder.entries.retain(|entry| !gone.entries.contains(entry));
     });
     let json = back.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
-    let (epoch, said, memory) = (gone.epoch, input.said, json.into());
+    let (epoch, stated_at, memory) = (gone.epoch, input.stated_at, json.into());
     twin.recent.remember(parting(&gone.customer, epoch), input.stored, notes);
-    let home = CarriedMemory { sense: TransferKind::Returns, epoch, said, memory };
+    let home = CarriedMemory { sense: TransferKind::Returns, epoch, stated_at, memory };
     let message = send(twin, event, &gone.customer, home, input.at)?;
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
@@ -390,14 +391,14 @@ pub(super) fn return_home(
     let is_unlinked = matches!(event.kind, EventKind::Unlink(_));
     let linked = twin.hand.as_ref().map(|hand| hand.linked);
     if is_unlinked
-        && let (Some(to), Some(said)) = (twin.linked_to.clone(), linked)
-        && carried.said < said
+        && let (Some(to), Some(stated_at)) = (twin.linked_to.clone(), linked)
+        && carried.stated_at < stated_at
     {
         // It was linked to that customer once more after that, and that customer was not notified.
         notes.late("from");
         let memory = other.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes).into();
         let epoch = twin.epoch + 1;
-        let again = CarriedMemory { sense: TransferKind::Joins, epoch, said, memory };
+        let again = CarriedMemory { sense: TransferKind::Joins, epoch, stated_at, memory };
         let link = EventKind::Link(LinkData { to: to.as_str().into(), merge: false });
         let event_again = Event { kind: link, ..event.clone() };
         let stub = Twin { epoch, ..stub(twin) };
@@ -409,7 +410,7 @@ pub(super) fn return_home(
     if is_unlinked {
         let giver = event.passed.as_deref().map(|passed| &passed.from);
         let from = giver.into_iter().chain(&twin.linked_to);
-        twin.hand = Some(OwnershipRecord::parted(twin.hand.as_ref(), carried.said, from));
+        twin.hand = Some(OwnershipRecord::parted(twin.hand.as_ref(), carried.stated_at, from));
     } else if is_linked {
         twin.hand = None;
     }

@@ -41,8 +41,8 @@ impl LiveBroadcast {
     ///
     /// # Errors
     /// A [`Rejection`] with the first mistake in its condition.
-    pub fn new(told: &Broadcast, at: Time) -> Result<Option<LiveBroadcast>, Rejection> {
-        let fact = &told.fact;
+    pub fn new(broadcast: &Broadcast, at: Time) -> Result<Option<LiveBroadcast>, Rejection> {
+        let fact = &broadcast.fact;
         let value = match (&fact.value, &fact.decide) {
             (Some(value), _) => value.clone(),
             (None, Some(_)) => Value::Bool(true),
@@ -54,8 +54,8 @@ impl LiveBroadcast {
         };
         let lives = fact.ttl.map_or(limits::BROADCAST_SECS as u64, u64::from);
         Ok(Some(LiveBroadcast {
-            id: LiveBroadcast::identity(told),
-            scope: told.scope.clone(),
+            id: LiveBroadcast::identity(broadcast),
+            scope: broadcast.scope.clone(),
             value,
             condition,
             since: at,
@@ -67,8 +67,8 @@ impl LiveBroadcast {
 
     /// The fingerprint of a broadcast, or of its end: the same in every partition and for every
     /// duplicate.
-    pub fn identity(told: &Broadcast) -> u64 {
-        fingerprint([&told.fingerprint.to_le_bytes(), told.scope.as_bytes()])
+    pub fn identity(broadcast: &Broadcast) -> u64 {
+        fingerprint([&broadcast.fingerprint.to_le_bytes(), broadcast.scope.as_bytes()])
     }
 
     /// Whether it is active at a time. Only the end is checked: events come in stream order, so a

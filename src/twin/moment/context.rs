@@ -30,7 +30,7 @@ pub(in crate::twin) struct ReactionContext<'a> {
     /// When the twin was seen before this input.
     pub(in crate::twin) last_seen: Time,
     /// The analysed text, if the input is a message of the customer.
-    pub(in crate::twin) said: Option<MessageContent>,
+    pub(in crate::twin) message: Option<MessageContent>,
     /// The late parts of the event: a later statement is known.
     pub(in crate::twin) late: Box<[Box<str>]>,
     /// Whether personalization is allowed.
@@ -67,7 +67,7 @@ impl<'a> ReactionContext<'a> {
             met: NewMeetings::new(),
             campaign: None,
             last_seen,
-            said: None,
+            message: None,
             late: Box::default(),
             is_personal: twin.is_personal(policy, input.at),
             is_restricted: twin.is_restricted(policy, input.at),
@@ -109,7 +109,7 @@ impl<'a> ReactionContext<'a> {
 
     /// The topics that the input matches.
     pub(in crate::twin) fn topics(&self) -> impl Iterator<Item = (Trigger, &str)> {
-        self.said.iter().flat_map(MessageContent::topics).map(|topic| (Trigger::Topic, topic))
+        self.message.iter().flat_map(MessageContent::topics).map(|topic| (Trigger::Topic, topic))
     }
 
     /// Further triggers of the input: the topics that it matches, further requested placements, and the
@@ -142,7 +142,7 @@ impl<'a> ReactionContext<'a> {
     /// Records that sensitive data was not read, once for each reader and reason.
     pub(in crate::twin) fn withhold(&self, place: &SourceLocation, why: String) {
         let mut withheld = self.withheld.borrow_mut();
-        if !withheld.iter().any(|(known, said)| known == place && *said == why) {
+        if !withheld.iter().any(|(known, reason)| known == place && *reason == why) {
             withheld.push((place.clone(), why));
         }
     }

@@ -25,15 +25,15 @@ pub(in crate::twin) fn languages<'a>(
     context: &ReactionContext<'_>,
 ) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
     let of_trait = |name| twin.profile.traits.get(name);
-    let told = [usable(twin, context, "language"), of_trait("language"), of_trait("locale")];
-    let told = told.into_iter().flatten().flat_map(|value| match value {
+    let declared = [usable(twin, context, "language"), of_trait("language"), of_trait("locale")];
+    let values = declared.into_iter().flatten().flat_map(|value| match value {
         Value::List(all) => &all[..],
         one => std::slice::from_ref(one),
     });
     let is_language = |tag: &str| {
         tag.parse::<Language>().is_ok() || context.policy.languages.iter().any(|own| **own == *tag)
     };
-    let named = told.filter_map(Value::as_text).map(language_tag);
+    let named = values.filter_map(Value::as_text).map(language_tag);
     let mut named: SmallVec<[_; 3]> = named.filter(|tag| is_language(tag)).collect();
     if named.is_empty() {
         let written = twin.sentiment.as_ref().and_then(|known| known.language.as_ref());

@@ -55,7 +55,7 @@ impl Twin {
     ) -> Option<Purposes> {
         match &context.input.cause {
             Cause::Event(event) => match &event.kind {
-                EventKind::Signal(told) => context.policy.purposes_of(told),
+                EventKind::Signal(data) => context.policy.purposes_of(data),
                 _ => None,
             },
             Cause::Timer(_) | Cause::Broadcast(_) => None,

@@ -87,7 +87,7 @@ pub(in crate::twin) fn is_there(input: &Input) -> bool {
     use EventType::{Ask, Consent, Interaction, Message, Page, Preference, Screen, Track};
     let Cause::Event(event) = &input.cause else { return false };
     match &event.kind {
-        EventKind::Message(told) => told.from == Speaker::Customer && !told.automatic,
+        EventKind::Message(data) => data.from == Speaker::Customer && !data.automatic,
         kind => matches!(
             kind.event_type(),
             Ask | Consent | Interaction | Message | Page | Preference | Screen | Track
@@ -112,7 +112,7 @@ pub(in crate::twin) struct ResumeOffer {
 
 /// The interaction to offer at this input, or after quiet hours that have ended.
 pub(in crate::twin) fn offer(twin: &Twin, context: &ReactionContext<'_>) -> Option<ResumeOffer> {
-    let is_automatic = context.said.as_ref().is_some_and(|said| said.is_automatic);
+    let is_automatic = context.message.as_ref().is_some_and(|content| content.is_automatic);
     let is_there = is_presence(context.input) && !is_automatic;
     if !is_there && DeferredDecision::of_input(context.input) != Some(DeferredDecision::Offer) {
         return None;

@@ -169,8 +169,8 @@ impl View<'_> {
         let input = self.context.input;
         match (&input.cause, first) {
             (_, "time") => Found::Time(input.at),
-            (Cause::Event(Event { kind: EventKind::Consent(told), .. }), "detail") => {
-                Found::Text(purpose(told, self.context.policy))
+            (Cause::Event(Event { kind: EventKind::Consent(data), .. }), "detail") => {
+                Found::Text(purpose(data, self.context.policy))
             }
             (_, "detail") => Found::Text(input.trigger().1),
             (Cause::Timer(_), "type") => Found::Text("timer"),
@@ -190,87 +190,89 @@ impl View<'_> {
             (Cause::Timer(_) | Cause::Broadcast(_), _) => Found::Missing,
             (Cause::Event(event), "type") => Found::Text(event.kind.event_type().name()),
             (Cause::Event(event), "channel") => Found::Text(event.channel.as_str()),
-            (Cause::Event(event), field) => match (&event.kind, &self.context.said) {
-                (EventKind::Message(told), said) => message(told, said.as_ref(), field, names),
-                _ => data(event, field, &mut names, self.context.policy),
+            (Cause::Event(event), field) => match (&event.kind, &self.context.message) {
+                (EventKind::Message(data), content) => {
+                    message(data, content.as_ref(), field, names)
+                }
+                _ => event_data(event, field, &mut names, self.context.policy),
             },
         }
     }
 }
 
 /// The purpose of a consent, in the policy's spelling.
-fn purpose<'a>(told: &'a event::ConsentData, policy: &'a Policy) -> &'a str {
-    policy.purpose_called(&told.purpose).unwrap_or(&told.purpose)
+fn purpose<'a>(data: &'a event::ConsentData, policy: &'a Policy) -> &'a str {
+    policy.purpose_called(&data.purpose).unwrap_or(&data.purpose)
 }
 
-fn data<'a, 'b>(
+fn event_data<'a, 'b>(
     event: &'a Event,
     field: &str,
     names: &mut impl Iterator<Item = &'b str>,
     policy: &'a Policy,
 ) -> Found<'a> {
     match (&event.kind, field) {
-        (EventKind::Identify(told), "traits") => inside(&told.traits, names),
-        (EventKind::Link(told), "to") => Found::Text(&told.to),
-        (EventKind::Unlink(told), "from") => Found::Text(&told.from),
-        (EventKind::Page(told) | EventKind::Screen(told) | EventKind::Track(told), "name") => {
-            Found::Text(&told.name)
+        (EventKind::Identify(data), "traits") => inside(&data.traits, names),
+        (EventKind::Link(data), "to") => Found::Text(&data.to),
+        (EventKind::Unlink(data), "from") => Found::Text(&data.from),
+        (EventKind::Page(data) | EventKind::Screen(data) | EventKind::Track(data), "name") => {
+            Found::Text(&data.name)
         }
         (
-            EventKind::Page(told) | EventKind::Screen(told) | EventKind::Track(told),
+            EventKind::Page(data) | EventKind::Screen(data) | EventKind::Track(data),
             "properties",
-        ) => inside(&told.properties, names),
-        (EventKind::Preference(told), "key") => Found::Text(&told.key),
-        (EventKind::Preference(told), "value") => below(told.value.as_ref(), names),
-        (EventKind::Preference(told), "forget") => Found::Bool(told.forget),
-        (EventKind::Consent(told), "purpose") => Found::Text(purpose(told, policy)),
-        (EventKind::Consent(told), "channel") => text(told.channel.as_deref()),
-        (EventKind::Consent(told), "granted") => Found::Bool(told.granted),
-        (EventKind::Interaction(told), "id") => Found::Text(&told.id),
-        (EventKind::Interaction(told), "kind") => Found::Text(&told.kind),
-        (EventKind::Interaction(told), "state") => Found::Text(told.state.name()),
-        (EventKind::Interaction(told), "step") => below(told.step.as_ref(), names),
-        (EventKind::Interaction(told), "data") => inside(&told.data, names),
-        (EventKind::Case(told), "id") => Found::Text(&told.id),
-        (EventKind::Case(told), "state") => Found::Text(&told.state),
-        (EventKind::Case(told), "topic") => text(told.topic.as_deref()),
-        (EventKind::Case(told), "opened") => told.opened.map_or(Found::Missing, Found::Time),
-        (EventKind::Case(told), "due") => told.due.map_or(Found::Missing, Found::Time),
-        (EventKind::Signal(told), "name") => Found::Text(&told.name),
-        (EventKind::Signal(told), "value") => below(Some(&told.value), names),
-        (EventKind::Outcome(told), "decision") => Found::Text(&told.decision),
-        (EventKind::Outcome(told), "outcome") => Found::Text(told.outcome.name()),
-        (EventKind::Handoff(told), "escalation") => Found::Text(&told.escalation),
-        (EventKind::Handoff(told), "state") => Found::Text(told.state.name()),
-        (EventKind::Handoff(told), "agent") => text(told.agent.as_deref()),
-        (EventKind::Handoff(told), "note") => text(told.note.as_deref()),
-        (EventKind::Handoff(told), "outcome") => text(told.outcome.as_deref()),
-        (EventKind::Handoff(told), "queue") => text(told.queue.as_deref()),
-        (EventKind::Handoff(told), "topic") => text(told.topic.as_deref()),
-        (EventKind::Ask(told), "placements") => Found::Value(&told.placements),
-        (EventKind::Ask(told), "most") => Found::Int(told.most.into()),
-        (EventKind::Ask(told), "properties") => inside(&told.properties, names),
+        ) => inside(&data.properties, names),
+        (EventKind::Preference(data), "key") => Found::Text(&data.key),
+        (EventKind::Preference(data), "value") => below(data.value.as_ref(), names),
+        (EventKind::Preference(data), "forget") => Found::Bool(data.forget),
+        (EventKind::Consent(data), "purpose") => Found::Text(purpose(data, policy)),
+        (EventKind::Consent(data), "channel") => text(data.channel.as_deref()),
+        (EventKind::Consent(data), "granted") => Found::Bool(data.granted),
+        (EventKind::Interaction(data), "id") => Found::Text(&data.id),
+        (EventKind::Interaction(data), "kind") => Found::Text(&data.kind),
+        (EventKind::Interaction(data), "state") => Found::Text(data.state.name()),
+        (EventKind::Interaction(data), "step") => below(data.step.as_ref(), names),
+        (EventKind::Interaction(data), "data") => inside(&data.data, names),
+        (EventKind::Case(data), "id") => Found::Text(&data.id),
+        (EventKind::Case(data), "state") => Found::Text(&data.state),
+        (EventKind::Case(data), "topic") => text(data.topic.as_deref()),
+        (EventKind::Case(data), "opened") => data.opened.map_or(Found::Missing, Found::Time),
+        (EventKind::Case(data), "due") => data.due.map_or(Found::Missing, Found::Time),
+        (EventKind::Signal(data), "name") => Found::Text(&data.name),
+        (EventKind::Signal(data), "value") => below(Some(&data.value), names),
+        (EventKind::Outcome(data), "decision") => Found::Text(&data.decision),
+        (EventKind::Outcome(data), "outcome") => Found::Text(data.outcome.name()),
+        (EventKind::Handoff(data), "escalation") => Found::Text(&data.escalation),
+        (EventKind::Handoff(data), "state") => Found::Text(data.state.name()),
+        (EventKind::Handoff(data), "agent") => text(data.agent.as_deref()),
+        (EventKind::Handoff(data), "note") => text(data.note.as_deref()),
+        (EventKind::Handoff(data), "outcome") => text(data.outcome.as_deref()),
+        (EventKind::Handoff(data), "queue") => text(data.queue.as_deref()),
+        (EventKind::Handoff(data), "topic") => text(data.topic.as_deref()),
+        (EventKind::Ask(data), "placements") => Found::Value(&data.placements),
+        (EventKind::Ask(data), "most") => Found::Int(data.most.into()),
+        (EventKind::Ask(data), "properties") => inside(&data.properties, names),
         _ => Found::Missing,
     }
 }
 
 /// The content of a message and, if it is the customer's own, its analysis.
 fn message<'a, 'b>(
-    told: &'a event::MessageData,
-    said: Option<&'a MessageContent>,
+    data: &'a event::MessageData,
+    content: Option<&'a MessageContent>,
     field: &str,
     names: impl Iterator<Item = &'b str>,
 ) -> Found<'a> {
-    match (field, said) {
+    match (field, content) {
         ("text", Some(MessageContent { own: Some(own), .. })) => Found::Text(own),
-        ("text", _) => Found::Text(&told.text),
-        ("from", _) => Found::Text(told.from.name()),
-        ("interaction", _) => text(told.interaction.as_deref()),
-        ("automatic", said) => {
-            Found::Bool(told.automatic || said.is_some_and(|said| said.is_automatic))
+        ("text", _) => Found::Text(&data.text),
+        ("from", _) => Found::Text(data.from.name()),
+        ("interaction", _) => text(data.interaction.as_deref()),
+        ("automatic", content) => {
+            Found::Bool(data.automatic || content.is_some_and(|content| content.is_automatic))
         }
-        ("language", Some(said)) => Found::Text(said.language.as_str()),
-        ("language", None) => text(told.language.as_deref()),
+        ("language", Some(content)) => Found::Text(content.language.as_str()),
+        ("language", None) => text(data.language.as_deref()),
         ("valence", Some(MessageContent { reading: Some(reading), .. })) => {
             Found::Float(reading.valence.into())
         }
@@ -280,8 +282,8 @@ fn message<'a, 'b>(
         ("urgency", Some(MessageContent { reading: Some(reading), .. })) => {
             Found::Float(reading.urgency.into())
         }
-        ("topics", Some(said)) => Found::Value(&said.topics),
-        ("words", Some(said)) => inside(&said.words, names),
+        ("topics", Some(content)) => Found::Value(&content.topics),
+        ("words", Some(content)) => inside(&content.words, names),
         _ => Found::Missing,
     }
 }

@@ -84,43 +84,43 @@ fn fold(
     let (now, policy) = (input.at, world.policy);
     let is_automatic = is_automatic(input, policy);
     match &event.kind {
-        EventKind::Identify(told) => {
-            twin.profile.identify(told, input.said, &mut twin.dates, notes)
+        EventKind::Identify(data) => {
+            twin.profile.identify(data, input.stated_at, &mut twin.dates, notes)
         }
         // The memory has moved by now.
         EventKind::Link(_) | EventKind::Unlink(_) => {}
         // The policy gives these a meaning; the timeline records that they happened.
         EventKind::Page(_) | EventKind::Screen(_) | EventKind::Track(_) | EventKind::Ask(_) => {}
-        EventKind::Message(told) => {
+        EventKind::Message(data) => {
             let languages = &policy.speech.languages;
             if is_automatic {
                 let room = limits::TRANSCRIPT_LINE_BYTES - AUTOMATIC.len();
-                let kept = format!("{AUTOMATIC}{}", languages.shortened(&told.text, room));
-                twin.hear(told, (&kept, true), &event.channel, input, notes);
+                let kept = format!("{AUTOMATIC}{}", languages.shortened(&data.text, room));
+                twin.hear(data, (&kept, true), &event.channel, input, notes);
             } else {
-                inferred::from_message(twin, told, &event.channel, policy, now, notes);
-                let kept = languages.shortened(&told.text, limits::TRANSCRIPT_LINE_BYTES);
-                twin.hear(told, (&kept, false), &event.channel, input, notes);
+                inferred::from_message(twin, data, &event.channel, policy, now, notes);
+                let kept = languages.shortened(&data.text, limits::TRANSCRIPT_LINE_BYTES);
+                twin.hear(data, (&kept, false), &event.channel, input, notes);
             }
         }
-        EventKind::Preference(told) => {
-            inferred::tell_unknown(told, policy, notes);
-            let rule = policy.preferences.get(&told.key);
+        EventKind::Preference(data) => {
+            inferred::tell_unknown(data, policy, notes);
+            let rule = policy.preferences.get(&data.key);
             let since = input.since();
-            twin.profile.prefer_told(told, rule, (input.said, since), notes);
+            twin.profile.keep_preference(data, rule, (input.stated_at, since), notes);
         }
-        EventKind::Consent(told) => {
-            twin.profile.consent_room(told)?;
-            twin.hear_consent(told, &event.channel, policy, input, effects, notes);
+        EventKind::Consent(data) => {
+            twin.profile.consent_room(data)?;
+            twin.hear_consent(data, &event.channel, policy, input, effects, notes);
         }
-        EventKind::Interaction(told) => {
-            twin.move_interaction(told, &event.channel, input, notes);
+        EventKind::Interaction(data) => {
+            twin.move_interaction(data, &event.channel, input, notes);
         }
-        EventKind::Case(told) => twin.move_case(told, input.said, notes),
-        EventKind::Signal(told) => twin.sense(told, &event.channel, input, notes),
-        EventKind::Outcome(told) => twin.hear_outcome(told, policy, now, effects, notes),
-        EventKind::Handoff(told) => {
-            escalation::hand_over(twin, told, &event.channel, input, world, effects, notes)?;
+        EventKind::Case(data) => twin.move_case(data, input.stated_at, notes),
+        EventKind::Signal(data) => twin.sense(data, &event.channel, input, notes),
+        EventKind::Outcome(data) => twin.hear_outcome(data, policy, now, effects, notes),
+        EventKind::Handoff(data) => {
+            escalation::hand_over(twin, data, &event.channel, input, world, effects, notes)?;
         }
     }
     Ok(())

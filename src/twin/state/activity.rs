@@ -334,13 +334,13 @@ usual = "10d"
                 both.merge(other);
                 both
             };
-            let told = |known: &Activity| {
+            let figures = |known: &Activity| {
                 let trend = (known.trend(day(300.0)) * 1e9).round() / 1e9;
                 (known.rhythm(day(300.0)), known.times, trend)
             };
-            prop_assert_eq!(told(&both(&one, &two)), told(&both(&two, &one)));
+            prop_assert_eq!(figures(&both(&one, &two)), figures(&both(&two, &one)));
             let left = both(&both(&one, &two), &three);
-            prop_assert_eq!(told(&left), told(&both(&one, &both(&two, &three))));
+            prop_assert_eq!(figures(&left), figures(&both(&one, &both(&two, &three))));
         }
     }
 }

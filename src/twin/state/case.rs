@@ -86,20 +86,20 @@ impl Case {
     }
 
     /// Applies a channel's statement made at `at`.
-    pub(in crate::twin) fn hear(&mut self, told: &event::CaseData, at: Time, notes: &mut Notes) {
+    pub(in crate::twin) fn hear(&mut self, data: &event::CaseData, at: Time, notes: &mut Notes) {
         if self.touched <= at {
-            self.stand(&told.state, at);
+            self.stand(&data.state, at);
         } else {
             notes.late("state");
         }
-        if told.topic.is_some() && self.hears(TOPIC, self.topic.is_some(), at, notes) {
-            self.topic.clone_from(&told.topic);
+        if data.topic.is_some() && self.hears(TOPIC, self.topic.is_some(), at, notes) {
+            self.topic.clone_from(&data.topic);
         }
-        if told.opened.is_some() && self.hears(OPENED, self.opened.is_some(), at, notes) {
-            self.opened = told.opened;
+        if data.opened.is_some() && self.hears(OPENED, self.opened.is_some(), at, notes) {
+            self.opened = data.opened;
         }
-        if told.due.is_some() && self.hears(DUE, self.due.is_some(), at, notes) {
-            self.due = told.due;
+        if data.due.is_some() && self.hears(DUE, self.due.is_some(), at, notes) {
+            self.due = data.due;
         }
     }
 

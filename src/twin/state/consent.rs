@@ -29,23 +29,23 @@ pub struct Consent {
 
 impl Consent {
     /// The consent stated in a channel.
-    pub(in crate::twin) fn told(
-        told: &event::ConsentData,
+    pub(in crate::twin) fn stated(
+        data: &event::ConsentData,
         by: &Channel,
         policy: &Policy,
         input: &Input,
     ) -> Consent {
-        let rule = policy.consent_rule(&told.purpose);
+        let rule = policy.consent_rule(&data.purpose);
         let by_rule = rule.and_then(|rule| rule.expires).map(|span| input.since() + span);
         Consent {
-            purpose: told.purpose.clone(),
-            channel: told.channel.clone(),
-            granted: told.granted,
-            at: input.said,
+            purpose: data.purpose.clone(),
+            channel: data.channel.clone(),
+            granted: data.granted,
+            at: input.stated_at,
             by: by.as_str().into(),
-            proof: told.proof.clone(),
+            proof: data.proof.clone(),
             // A "no" does not expire into a "never asked".
-            until: told.expires.into_iter().chain(by_rule).min().filter(|_| told.granted),
+            until: data.expires.into_iter().chain(by_rule).min().filter(|_| data.granted),
         }
     }
 

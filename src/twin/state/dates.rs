@@ -28,14 +28,14 @@ pub struct DatedValue {
 impl DatedValue {
     /// Keeps only the latest of the removed traits.
     pub(in crate::twin) fn let_go_of_removed(traits: &mut Vec<DatedValue>, notes: &mut Notes) {
-        let is_removed = |told: &&DatedValue| told.value == Value::Null;
+        let is_removed = |dated: &&DatedValue| dated.value == Value::Null;
         let count = traits.iter().filter(is_removed).count();
         let mut beyond = count.saturating_sub(limits::TRAITS_REMOVED);
         if beyond > 0 {
             notes.limit("TRAITS_REMOVED");
             // In eviction order: the oldest are first.
-            traits.retain(|told| {
-                let leaves = beyond > 0 && told.value == Value::Null;
+            traits.retain(|dated| {
+                let leaves = beyond > 0 && dated.value == Value::Null;
                 beyond -= usize::from(leaves);
                 !leaves
             });
@@ -86,13 +86,13 @@ impl Dates {
     }
 
     /// The values of a map, each with its statement time.
-    pub(in crate::twin) fn told(&self, map: &Map) -> Vec<DatedValue> {
-        self.told_or(map, Time::MIN)
+    pub(in crate::twin) fn with_dates(&self, map: &Map) -> Vec<DatedValue> {
+        self.with_dates_or(map, Time::MIN)
     }
 
     /// The values of a map, each with its statement time; `otherwise` is the time of values that have
     /// none.
-    pub(in crate::twin) fn told_or(&self, map: &Map, otherwise: Time) -> Vec<DatedValue> {
+    pub(in crate::twin) fn with_dates_or(&self, map: &Map, otherwise: Time) -> Vec<DatedValue> {
         map.iter()
             .map(|(name, value)| DatedValue {
                 name: name.into(),
@@ -103,22 +103,22 @@ impl Dates {
     }
 
     /// The values of a map, each with its statement time, and null for each removed value.
-    pub(in crate::twin) fn told_and_removed(&self, map: &Map) -> Vec<DatedValue> {
-        let mut told = self.told(map);
+    pub(in crate::twin) fn with_removed(&self, map: &Map) -> Vec<DatedValue> {
+        let mut dated = self.with_dates(map);
         let removed = self.0.iter().filter(|(name, _)| map.get(name).is_none());
-        told.extend(removed.map(|(name, at)| DatedValue {
+        dated.extend(removed.map(|(name, at)| DatedValue {
             name: name.clone(),
             value: Value::Null,
             at: *at,
         }));
-        told
+        dated
     }
 
     /// Splits such values into a map and its statement times, including those of removed values.
-    pub(in crate::twin) fn of_told_and_removed(told: Vec<DatedValue>) -> (Map, Dates) {
+    pub(in crate::twin) fn of_values_and_removed(dated: Vec<DatedValue>) -> (Map, Dates) {
         let mut dates = Dates::default();
         let mut map = Map::default();
-        for DatedValue { name, value, at } in told {
+        for DatedValue { name, value, at } in dated {
             dates.set(&name, at);
             if value != Value::Null {
                 map.insert(&name, value);
@@ -139,10 +139,10 @@ impl Dates {
     }
 
     /// Splits such values into a map and its statement times.
-    pub(in crate::twin) fn of(told: Vec<DatedValue>) -> (Map, Dates) {
+    pub(in crate::twin) fn of(dated: Vec<DatedValue>) -> (Map, Dates) {
         let mut dates = Dates::default();
         let mut map = Map::default();
-        for DatedValue { name, value, at } in told {
+        for DatedValue { name, value, at } in dated {
             dates.set(&name, at);
             map.insert(&name, value);
         }

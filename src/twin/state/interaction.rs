@@ -104,7 +104,7 @@ impl Interaction {
         id: &str,
         kind: &str,
         channel: &Channel,
-        said: Time,
+        stated_at: Time,
         at: Time,
     ) -> Interaction {
         Interaction {
@@ -114,7 +114,7 @@ impl Interaction {
             step: Value::Null,
             data: Map::default(),
             channel: channel.clone(),
-            started: said,
+            started: stated_at,
             touched: at,
             stated: None,
             stepped: None,
@@ -154,13 +154,13 @@ impl Interaction {
     ) {
         self.enter(InteractionState::Resumed, at, PausedBy::Event);
         self.touched = at;
-        self.state_said(at);
+        self.set_stated(at);
         self.fill(step, data, at, notes);
     }
 
     /// Whether its state was stated after this time.
-    pub(in crate::twin) fn was_stated_after(&self, said: Time) -> bool {
-        self.stated.is_some_and(|stated| stated > said)
+    pub(in crate::twin) fn was_stated_after(&self, stated_at: Time) -> bool {
+        self.stated.is_some_and(|stated| stated > stated_at)
     }
 
     /// The statement time of data and a step that have none of their own.
@@ -169,12 +169,12 @@ impl Interaction {
     }
 
     /// The statement time of the step; none if there is no step.
-    fn step_said(&self) -> Option<Time> {
+    fn step_stated(&self) -> Option<Time> {
         self.stepped.or_else(|| (self.step != Value::Null).then(|| self.base()))
     }
 
     /// Sets the statement time of the state; the step and the data keep theirs.
-    pub(in crate::twin) fn state_said(&mut self, said: Time) {
+    pub(in crate::twin) fn set_stated(&mut self, stated_at: Time) {
         let before = self.base();
         if self.step != Value::Null {
             self.stepped.get_or_insert(before);
@@ -184,7 +184,7 @@ impl Interaction {
                 self.older.set(name, before);
             }
         }
-        self.stated = Some(said);
+        self.stated = Some(stated_at);
         self.settle();
     }
 
@@ -199,27 +199,27 @@ impl Interaction {
         &mut self,
         step: Option<&Value>,
         data: &Map,
-        said: Time,
+        stated_at: Time,
         notes: &mut Notes,
     ) {
         if let Some(step) = step.and_then(|step| profile::kept(step, notes)) {
-            if self.step_said().is_some_and(|known| known > said) {
+            if self.step_stated().is_some_and(|known| known > stated_at) {
                 notes.late("step");
             } else {
                 self.step = step;
-                self.stepped = Some(said);
+                self.stepped = Some(stated_at);
             }
         }
         for (name, value) in data.iter() {
             let is_known = self.data.get(name).is_some();
             let known = self.older.get(name).unwrap_or(self.base());
-            if is_known && known > said {
+            if is_known && known > stated_at {
                 notes.late(part_of("data", name));
             } else if self.data.len() == limits::INTERACTION_FIELDS && !is_known {
                 notes.limit("INTERACTION_FIELDS");
             } else if let Some(value) = profile::kept(value, notes) {
                 self.data.insert(name, value);
-                self.older.set(name, said);
+                self.older.set(name, stated_at);
             }
         }
         self.settle();
@@ -232,16 +232,16 @@ impl Interaction {
         let state = |one: &Interaction| {
             (one.stated, !one.state.is_open(), one.pause, text(&(&one.kind, one.state)))
         };
-        let step = |one: &Interaction| (one.step_said(), text(&one.step));
+        let step = |one: &Interaction| (one.step_stated(), text(&one.step));
         let place = |one: &Interaction| (one.touched, text(&one.channel));
-        let mut data = self.older.told_or(&self.data, self.base());
-        let others = other.older.told_or(&other.data, other.base());
+        let mut data = self.older.with_dates_or(&self.data, self.base());
+        let others = other.older.with_dates_or(&other.data, other.base());
         let (name, max) = ("INTERACTION_FIELDS", limits::INTERACTION_FIELDS);
         join(&mut data, others, name, max, &mut Notes::default());
         let (stepped, stands) = if step(other) > step(self) {
-            (other.step_said(), other.step.clone())
+            (other.step_stated(), other.step.clone())
         } else {
-            (self.step_said(), self.step.clone())
+            (self.step_stated(), self.step.clone())
         };
         if place(other) > place(self) {
             self.channel.clone_from(&other.channel);

@@ -38,7 +38,7 @@ impl Twin {
     pub(in crate::twin) fn contact_at_hand(&self, input: &Input) -> Option<&Contact> {
         match &input.cause {
             Cause::Event(event) => match &event.kind {
-                EventKind::Outcome(told) => self.contact_of(&told.decision),
+                EventKind::Outcome(data) => self.contact_of(&data.decision),
                 _ => None,
             },
             Cause::Timer(fired) if *fired.name == *IGNORED_TIMER => {

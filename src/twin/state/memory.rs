@@ -165,7 +165,7 @@ impl Memory {
     /// Whether a derived value exists that a guard can refer to.
     fn knows(&self, of: Derived, name: &str) -> bool {
         match of {
-            Derived::Fact => self.facts.iter().any(|told| *told.name == *name),
+            Derived::Fact => self.facts.iter().any(|fact| *fact.name == *name),
             Derived::Need => self.needs.iter().any(|need| *need.name == *name),
             Derived::Window => self.tallies.window(name).is_some(),
             Derived::Counter => self.tallies.counter(name).is_some(),

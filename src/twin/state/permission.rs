@@ -8,8 +8,8 @@ impl Twin {
     /// Whether the customer allows a purpose, in a channel or in general: by a valid consent, else if the
     /// purpose needs none.
     pub fn allows(&self, policy: &Policy, purpose: &str, channel: Option<&str>, now: Time) -> bool {
-        let said = self.profile.consent(purpose, channel, now);
-        said.unwrap_or_else(|| !policy.needs_consent(purpose))
+        let statement = self.profile.consent(purpose, channel, now);
+        statement.unwrap_or_else(|| !policy.needs_consent(purpose))
     }
 
     /// Whether the customer has restricted processing: they have withdrawn that consent and not given it

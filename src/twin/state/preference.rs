@@ -264,12 +264,14 @@ impl Preference {
             Ordering::Equal => self.half_life = self.half_life.max(other.half_life),
             Ordering::Less => {}
         }
-        if let Some(said) = &other.declared
+        if let Some(declared) = &other.declared
             && self.declared.as_ref().is_none_or(|known| {
-                (said.at.cmp(&known.at)).then_with(|| in_order(&said.value, &known.value)).is_gt()
+                (declared.at.cmp(&known.at))
+                    .then_with(|| in_order(&declared.value, &known.value))
+                    .is_gt()
             })
         {
-            self.declared = Some(said.clone());
+            self.declared = Some(declared.clone());
         }
         if let Some(forgotten) = self.forgotten.max(other.forgotten) {
             self.forget(forgotten);

@@ -28,19 +28,19 @@ impl Profile {
 
     /// Stores a declared preference, or forgets all about it, so that nothing is inferred again for the
     /// policy's period, which starts at `since`.
-    pub(in crate::twin) fn prefer_told(
+    pub(in crate::twin) fn keep_preference(
         &mut self,
-        told: &event::PreferenceData,
+        data: &event::PreferenceData,
         rule: Option<&PreferenceRule>,
-        (said, since): (Time, Time),
+        (stated_at, since): (Time, Time),
         notes: &mut Notes,
     ) {
-        match &told.value {
+        match &data.value {
             None => {
                 let relearn_after =
                     rule.map_or(PreferenceRule::RELEARN_AFTER, |rule| rule.relearn_after);
-                let (at, until) = (said, since + relearn_after);
-                let known = self.preference_entry(&told.key, rule, notes);
+                let (at, until) = (stated_at, since + relearn_after);
+                let known = self.preference_entry(&data.key, rule, notes);
                 if known.was_said_after(at) {
                     notes.late("forget");
                 }
@@ -48,7 +48,7 @@ impl Profile {
                 known.declared.take_if(|declared| declared.at == at);
                 known.forget(Forgotten { at, until });
             }
-            Some(value) => self.declare(&told.key, value, rule, said, notes),
+            Some(value) => self.declare(&data.key, value, rule, stated_at, notes),
         }
     }
 
@@ -119,7 +119,7 @@ impl Profile {
     /// overrides a general one, unless the general one is a later "no". `None` if there is no statement
     /// that is still valid.
     pub fn consent(&self, purpose: &str, channel: Option<&str>, now: Time) -> Option<bool> {
-        let said = |about: Option<&str>| {
+        let statement = |about: Option<&str>| {
             // A consent stored in several spellings is one consent, and the latest statement wins.
             self.consents
                 .iter()
@@ -127,8 +127,8 @@ impl Profile {
                 .max_by_key(|consent| (consent.at, !consent.granted))
                 .filter(|consent| consent.holds(now))
         };
-        let here = channel.and_then(|channel| said(Some(channel)));
-        let known = match (here, said(None)) {
+        let here = channel.and_then(|channel| statement(Some(channel)));
+        let known = match (here, statement(None)) {
             (Some(here), Some(in_general)) if !in_general.granted && in_general.at > here.at => {
                 Some(in_general)
             }
@@ -139,24 +139,24 @@ impl Profile {
 
     pub(in crate::twin) fn identify(
         &mut self,
-        told: &event::IdentifyData,
-        said: Time,
+        data: &event::IdentifyData,
+        stated_at: Time,
         dates: &mut Dates,
         notes: &mut Notes,
     ) {
         let mut is_any_removed = false;
-        for (name, value) in told.traits.iter() {
-            if dates.get(name).is_some_and(|known| known > said) {
+        for (name, value) in data.traits.iter() {
+            if dates.get(name).is_some_and(|known| known > stated_at) {
                 notes.late(part_of("traits", name));
             } else if *value == Value::Null {
                 self.traits.remove(name);
-                dates.set(name, said);
+                dates.set(name, stated_at);
                 is_any_removed = true;
             } else if self.traits.len() == limits::TRAITS && self.traits.get(name).is_none() {
                 notes.limit("TRAITS");
             } else if let Some(value) = kept(value, notes) {
                 self.traits.insert(name, value);
-                dates.set(name, said);
+                dates.set(name, stated_at);
             }
         }
         if is_any_removed && dates.let_go_of_removed(&self.traits, limits::TRAITS_REMOVED) {
@@ -167,9 +167,9 @@ impl Profile {
     /// # Errors
     /// If there is no room for one more consent. Dropping an older one could turn a "no" into a "never
     /// asked", so the new one is rejected.
-    pub(in crate::twin) fn consent_room(&self, told: &event::ConsentData) -> Result<(), Rejection> {
-        let channel = told.channel.as_deref();
-        let known = self.consents.iter().any(|consent| consent.is_about(&told.purpose, channel));
+    pub(in crate::twin) fn consent_room(&self, data: &event::ConsentData) -> Result<(), Rejection> {
+        let channel = data.channel.as_deref();
+        let known = self.consents.iter().any(|consent| consent.is_about(&data.purpose, channel));
         if known || self.consents.len() < limits::CONSENTS {
             return Ok(());
         }
@@ -179,14 +179,14 @@ impl Profile {
                 "expected at most {} consents for one customer, found one more (`{}`); use fewer \
                  purposes",
                 limits::CONSENTS,
-                told.purpose
+                data.purpose
             ),
         ))
     }
 
-    pub(in crate::twin) fn keep_consent(&mut self, told: Consent, notes: &mut Notes) {
-        let is_same = |known: &Consent| known.is_about(&told.purpose, told.channel.as_deref());
-        if self.consents.iter().any(|known| is_same(known) && known.at > told.at) {
+    pub(in crate::twin) fn keep_consent(&mut self, new: Consent, notes: &mut Notes) {
+        let is_same = |known: &Consent| known.is_about(&new.purpose, new.channel.as_deref());
+        if self.consents.iter().any(|known| is_same(known) && known.at > new.at) {
             notes.late("granted");
             return;
         }
@@ -197,9 +197,9 @@ impl Profile {
                     at += 1;
                     at <= first + 1 || !is_same(known)
                 });
-                self.consents[first] = told;
+                self.consents[first] = new;
             }
-            None => self.consents.push(told),
+            None => self.consents.push(new),
         }
     }
 }

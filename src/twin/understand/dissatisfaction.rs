@@ -29,9 +29,9 @@ pub(in crate::twin) fn perceive(twin: &mut Twin, context: &ReactionContext<'_>, 
         return;
     }
     let Cause::Event(event) = &context.input.cause else { return };
-    let EventKind::Case(told) = &event.kind else { return };
-    let topic = twin.cases.iter().find(|case| case.id == told.id && case.is_open());
+    let EventKind::Case(case_data) = &event.kind else { return };
+    let topic = twin.cases.iter().find(|case| case.id == case_data.id && case.is_open());
     if let Some(topic) = topic.and_then(|case| case.topic.clone()) {
-        twin.note_problem(&topic, Some(&told.id), context.policy, context.input.at, notes);
+        twin.note_problem(&topic, Some(&case_data.id), context.policy, context.input.at, notes);
     }
 }

@@ -31,28 +31,28 @@ impl Twin {
     /// Analyses a customer's own message and updates their sentiment.
     pub(in crate::twin) fn listen(
         &mut self,
-        told: &MessageData,
+        message: &MessageData,
         channel: &Channel,
         context: &ReactionContext<'_>,
     ) -> Option<MessageContent> {
-        if told.from != Speaker::Customer {
+        if message.from != Speaker::Customer {
             return None;
         }
         let speech = &context.policy.speech;
-        let text = speech.languages.own_words(&told.text);
+        let text = speech.languages.own_words(&message.text);
         let own = language::language(self, context);
         let DetectedLanguage { language, is_sure } =
-            self.spoken(told, &text, context.policy, own.as_deref())?;
-        let is_automatic = is_automatic_message(told, &text, &speech.languages);
-        let reading = match &told.analysis {
+            self.spoken(message, &text, context.policy, own.as_deref())?;
+        let is_automatic = is_automatic_message(message, &text, &speech.languages);
+        let reading = match &message.analysis {
             // The text is empty, or all of it is quoted.
-            _ if is_automatic || text.is_empty() && !told.text.is_empty() => None,
+            _ if is_automatic || text.is_empty() && !message.text.is_empty() => None,
             Some(analysis) => Some(analysed(analysis, language)),
             None => speech.languages.read(&text, language),
         };
         let topics =
             if is_automatic { SmallVec::new() } else { speech.topics.find(&text, language) };
-        let said = MessageContent {
+        let content = MessageContent {
             topics: Value::List(topics.iter().map(|topic| topic.name.into()).collect()),
             words: topics.iter().map(|topic| (topic.name, Value::from(&*topic.words))).collect(),
             language,
@@ -63,7 +63,7 @@ impl Twin {
             },
             is_automatic,
         };
-        let Some(reading) = reading else { return Some(said) };
+        let Some(reading) = reading else { return Some(content) };
         // The current input is the newest entry.
         let number = self.timeline.total().saturating_sub(1);
         let sentiment = self.sentiment.get_or_insert_default();
@@ -73,21 +73,21 @@ impl Twin {
         }
         let at = context.input.at;
         sentiment.hear(HeardMessage { at, channel: channel.clone(), number, reading });
-        Some(said)
+        Some(content)
     }
 
     /// The language of a message: the one that the channel gives, or else the detected one, with the
     /// customer's own as the most probable. None if none of the policy's languages is loaded.
     fn spoken(
         &self,
-        told: &MessageData,
+        message: &MessageData,
         text: &str,
         policy: &Policy,
         own: Option<&str>,
     ) -> Option<DetectedLanguage> {
         let speech = &policy.speech;
-        let analysed = told.analysis.as_ref().and_then(|analysis| analysis.language.as_deref());
-        let named = analysed.or(told.language.as_deref());
+        let analysed = message.analysis.as_ref().and_then(|analysis| analysis.language.as_deref());
+        let named = analysed.or(message.language.as_deref());
         if let Some(language) = named.and_then(|tag| language_tag(tag).parse().ok()) {
             return Some(DetectedLanguage { language, is_sure: true });
         }

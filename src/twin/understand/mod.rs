@@ -29,9 +29,9 @@ pub(super) fn understand(
     let mut requests = DecisionRequests::default();
     let (trigger, detail) = context.input.trigger();
     if let Cause::Event(event) = &context.input.cause
-        && let EventKind::Message(told) = &event.kind
+        && let EventKind::Message(message) = &event.kind
     {
-        context.said = twin.listen(told, &event.channel, context);
+        context.message = twin.listen(message, &event.channel, context);
     }
     dissatisfaction::perceive(twin, context, notes);
     aggregate::count(twin, context, notes);

@@ -83,8 +83,8 @@ impl RuleRun<'_, '_> {
             }
             RuleStep::Declare { key, value } => {
                 if let Some(value) = self.preferred(value)? {
-                    let (rule, said) = (policy.preferences.get(key), self.context.input.said);
-                    self.twin.profile.declare(key, &value, rule, said, self.notes);
+                    let (rule, at) = (policy.preferences.get(key), self.context.input.stated_at);
+                    self.twin.profile.declare(key, &value, rule, at, self.notes);
                 }
             }
             RuleStep::Start { timer, due, every, catch_up } => {
@@ -180,7 +180,7 @@ impl RuleRun<'_, '_> {
 
     /// Whether the rule reads only the customer's current message.
     fn is_of_the_words(&self) -> bool {
-        self.rule.when.is_none() && self.context.said.is_some()
+        self.rule.when.is_none() && self.context.message.is_some()
     }
 
     fn read<T>(

@@ -131,7 +131,7 @@ impl Life {
     }
 }
 
-fn said(reaction: &Reaction) -> Vec<(&str, &str)> {
+fn messages(reaction: &Reaction) -> Vec<(&str, &str)> {
     let actions = reaction.effects.iter().filter_map(|effect| match effect {
         Effect::Act(action) => Some((&*action.action, &*action.text)),
         _ => None,
@@ -143,7 +143,7 @@ fn said(reaction: &Reaction) -> Vec<(&str, &str)> {
 fn values_derived_from_a_sensitive_signal_serve_its_purposes_only() {
     let mut life = Life::new();
     let reaction = life.ill();
-    assert_eq!(said(&reaction), [("care", "News")], "though selling has the higher score");
+    assert_eq!(messages(&reaction), [("care", "News")], "though selling has the higher score");
     let Some(Effect::Act(action)) = reaction.effects.first() else { panic!("{reaction:?}") };
     assert_eq!(&*action.reason.because, "", "nothing sensitive goes with a discreet text");
     assert!(action.data.is_empty());
@@ -153,7 +153,7 @@ fn values_derived_from_a_sensitive_signal_serve_its_purposes_only() {
     let care = Purposes::new(["care".into()]);
     assert_eq!(life.twin.guard(Derived::Fact, "illness"), Some(&care));
     assert_eq!(life.twin.guard(Derived::Need, "walk"), Some(&care));
-    assert_eq!(said(&life.track("Look")), [("care", "Walk, with your diabetes")]);
+    assert_eq!(messages(&life.track("Look")), [("care", "Walk, with your diabetes")]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_text_that_names_withheld_data_is_not_sent() {
     life.track("Copy");
     life.twin.needs.clear();
     life.policy.actions[1].value = crate::policy::Worth::Fixed(0.1);
-    assert_eq!(said(&life.track("Say")), [("sell", "Shoes")]);
+    assert_eq!(messages(&life.track("Say")), [("sell", "Shoes")]);
 }
 
 #[test]
@@ -180,19 +180,19 @@ fn agents_see_the_data_that_fits_the_purpose_of_their_queue() {
     let mut life = Life::new();
     life.ill();
     let reaction = life.track("Ask");
-    let told: Vec<(&str, &str, usize)> = reaction
+    let escalations: Vec<(&str, &str, usize)> = reaction
         .effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Escalate(told) => Some((
-                &*told.queue,
-                &*told.because,
-                told.brief.as_ref().map_or(0, |b| b.needs.len()),
+            Effect::Escalate(escalation) => Some((
+                &*escalation.queue,
+                &*escalation.because,
+                escalation.brief.as_ref().map_or(0, |b| b.needs.len()),
             )),
             _ => None,
         })
         .collect();
-    assert_eq!(told, [("nurses", "has diabetes", 1), ("sellers", "", 0)]);
+    assert_eq!(escalations, [("nurses", "has diabetes", 1), ("sellers", "", 0)]);
     for entry in life.twin.timeline.iter() {
         assert!(!entry.text.contains("diabetes"), "{}", entry.text);
     }
@@ -215,11 +215,11 @@ fn an_action_that_reads_withheld_data_is_a_mistake_with_its_line() {
         .replace("Shoes for {{ facts.copy }}", "Shoes for {{ context.diagnosis }}")
         .replace("text.en = \"News\"", "text.en = \"News of {{ context.diagnosis }}\"");
     let mistakes = load(&Files::new([("test.toml", &*text)])).unwrap_err();
-    let told: Vec<String> = mistakes
+    let lines: Vec<String> = mistakes
         .iter()
         .map(|mistake| mistake.to_string().lines().next().unwrap_or_default().to_owned())
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
     test.toml:57:25: `context.diagnosis` is sensitive and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
     test.toml:77:23: `context.diagnosis` is sensitive and cannot be used in a discreet text; use another treatment
     ");

@@ -40,7 +40,7 @@ fn value() -> impl Strategy<Value = Value> {
     (0..3i64).prop_map(Value::Int)
 }
 
-fn told() -> impl Strategy<Value = DatedValue> {
+fn dated_value() -> impl Strategy<Value = DatedValue> {
     // Null: it was removed.
     let value = prop_oneof![3 => value(), 1 => Just(Value::Null)];
     (0..3u8, value, when()).prop_map(|(of, value, at)| DatedValue { name: name(of), value, at })
@@ -372,7 +372,7 @@ macro_rules! algebra {
 }
 
 algebra! {
-    traits_and_facts: told();
+    traits_and_facts: dated_value();
     consents: consent();
     signals: signal();
     interactions: interaction();

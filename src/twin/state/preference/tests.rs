@@ -37,7 +37,7 @@ fn chosen(values: &[&str]) -> Profile {
     profile
 }
 
-fn told(value: Option<&str>) -> event::PreferenceData {
+fn declaration(value: Option<&str>) -> event::PreferenceData {
     event::PreferenceData {
         key: "seat".into(),
         value: value.map(Value::from),
@@ -116,13 +116,18 @@ fn a_usable_preference_may_be_too_uncertain_to_be_sayable() {
 #[test]
 fn a_forgotten_preference_is_not_learned_again_before_its_time() {
     let mut profile = chosen(&["aisle", "aisle", "aisle"]);
-    profile.prefer_told(
-        &told(Some("window")),
+    profile.keep_preference(
+        &declaration(Some("window")),
         Some(&rule()),
         (day(4), day(4)),
         &mut Notes::default(),
     );
-    profile.prefer_told(&told(None), Some(&rule()), (day(5), day(5)), &mut Notes::default());
+    profile.keep_preference(
+        &declaration(None),
+        Some(&rule()),
+        (day(5), day(5)),
+        &mut Notes::default(),
+    );
     assert_eq!(usable(&profile, day(5)), None);
     assert_eq!(seat(&profile).forgotten, Some(Forgotten { at: day(5), until: day(35) }));
     for number in 0..3 {
@@ -140,25 +145,30 @@ fn a_declaration_older_than_the_forgetting_changes_nothing() {
     let mut profile = Profile::default();
     let mut say = |what: Option<&str>, at: u32| {
         let mut notes = Notes::default();
-        profile.prefer_told(&told(what), Some(&rule()), (day(at), day(at)), &mut notes);
+        profile.keep_preference(&declaration(what), Some(&rule()), (day(at), day(at)), &mut notes);
         let known = seat(&profile);
         let declared = known.declared.as_ref().map(|known| known.value.to_string());
         (declared, notes.late_parts().len())
     };
-    let said = |value: &str| Some(value.to_owned());
-    assert_eq!(say(Some("aisle"), 5), (said("aisle"), 0));
-    assert_eq!(say(None, 4), (said("aisle"), 1), "it was forgotten before");
-    assert_eq!(say(Some("window"), 3), (said("aisle"), 1));
+    let declared = |value: &str| Some(value.to_owned());
+    assert_eq!(say(Some("aisle"), 5), (declared("aisle"), 0));
+    assert_eq!(say(None, 4), (declared("aisle"), 1), "it was forgotten before");
+    assert_eq!(say(Some("window"), 3), (declared("aisle"), 1));
     assert_eq!(say(None, 7), (None, 0));
     assert_eq!(say(Some("window"), 6), (None, 1));
-    assert_eq!(say(Some("middle"), 7), (said("middle"), 0), "at once: what comes last counts");
+    assert_eq!(say(Some("middle"), 7), (declared("middle"), 0), "at once: what comes last counts");
     assert_eq!(say(None, 7), (None, 0));
 }
 
 #[test]
 fn a_merge_does_not_bring_back_a_forgotten_preference() {
     let mut profile = chosen(&["aisle"]);
-    profile.prefer_told(&told(None), Some(&rule()), (day(5), day(5)), &mut Notes::default());
+    profile.keep_preference(
+        &declaration(None),
+        Some(&rule()),
+        (day(5), day(5)),
+        &mut Notes::default(),
+    );
     profile.preferences[0].merge(seat(&chosen(&["aisle", "aisle", "aisle"])));
     assert_eq!(usable(&profile, day(5)), None);
 }
@@ -242,7 +252,7 @@ proptest! {
     #[test]
     fn a_declaration_outweighs_any_evidence(evidence in any_evidence()) {
         let mut profile = Profile::default();
-        profile.prefer_told(&told(Some("window")), Some(&rule()), (day(0), day(0)), &mut Notes::default());
+        profile.keep_preference(&declaration(Some("window")), Some(&rule()), (day(0), day(0)), &mut Notes::default());
         for (value, days, speaks) in &evidence {
             show(&mut profile, &value.to_string(), *speaks, 7, day(*days));
             prop_assert_eq!(usable(&profile, day(*days)), Some("window"));
@@ -257,7 +267,7 @@ proptest! {
     ) {
         let (mut left, mut right) = (profile_of(&left), profile_of(&right));
         let say = |profile: &mut Profile, what: Option<&str>, at: u32| {
-            profile.prefer_told(&told(what), Some(&rule()), (day(at), day(at)), &mut Notes::default());
+            profile.keep_preference(&declaration(what), Some(&rule()), (day(at), day(at)), &mut Notes::default());
         };
         said_left.into_iter().for_each(|at| say(&mut left, Some("aisle"), at));
         said_right.into_iter().for_each(|at| say(&mut right, Some("window"), at));
