@@ -76,7 +76,9 @@ impl<'de> Deserialize<'de> for Expires {
         Ok(match Value::deserialize(from)? {
             Value::Null => Expires::At(None),
             Value::Text(text) => match Time::parse(&text) {
-                Some(moment) => Expires::At(Some(moment).filter(|at| *at >= Time::FIRST_SAID)),
+                Some(moment) => {
+                    Expires::At(Some(moment).filter(|at| *at >= Time::EARLIEST_PLAUSIBLE))
+                }
                 None => Expires::Odd(format!("string {text:?}")),
             },
             other => Expires::Odd(other.to_string()),

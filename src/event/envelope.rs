@@ -311,5 +311,8 @@ fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>
 
 /// Separates a given time into a possible and an impossible one.
 fn possible(time: Option<Time>) -> (Option<Time>, Option<Time>) {
-    (time.filter(|time| *time >= Time::FIRST_SAID), time.filter(|time| *time < Time::FIRST_SAID))
+    (
+        time.filter(|time| *time >= Time::EARLIEST_PLAUSIBLE),
+        time.filter(|time| *time < Time::EARLIEST_PLAUSIBLE),
+    )
 }

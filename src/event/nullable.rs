@@ -20,26 +20,26 @@ pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 /// The errors of deserializing the value.
 pub fn or<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     from: D,
-    unsaid: impl FnOnce() -> T,
+    default: impl FnOnce() -> T,
 ) -> Result<T, D::Error> {
     // Stored records contain all their fields, and no `null`.
     if from.is_human_readable() {
-        Option::<T>::deserialize(from).map(|value| value.unwrap_or_else(unsaid))
+        Option::<T>::deserialize(from).map(|value| value.unwrap_or_else(default))
     } else {
         T::deserialize(from)
     }
 }
 
-/// A time; one before [`Time::FIRST_SAID`] is the zero value of a program without a clock, and counts as
+/// A time; one before [`Time::EARLIEST_PLAUSIBLE`] is the zero value of a program without a clock, and counts as
 /// absent.
 ///
 /// # Errors
 /// If it is not a time.
 pub fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
     // Stored records contain the value as it was received.
-    let is_told = from.is_human_readable();
+    let is_message = from.is_human_readable();
     let moment = Option::<Time>::deserialize(from)?;
-    Ok(moment.filter(|moment| !is_told || *moment >= Time::FIRST_SAID))
+    Ok(moment.filter(|moment| !is_message || *moment >= Time::EARLIEST_PLAUSIBLE))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl Time {
     /// Earlier times are treated as missing: 1990-01-01T00:00:00Z. They come from programs without a
     /// clock (zero means the year 1, 1970, or 1980 on some devices). Replayed histories may still be
     /// older than this program.
-    pub const FIRST_SAID: Time = Time(631_152_000_000);
+    pub const EARLIEST_PLAUSIBLE: Time = Time(631_152_000_000);
 
     /// The time `ms` milliseconds after the epoch, clamped to the allowed range.
     pub const fn from_ms(ms: i64) -> Time {

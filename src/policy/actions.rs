@@ -65,12 +65,12 @@ impl ActionDefinition {
             Worth::Fixed(_) => None,
         };
         let asked = [&self.eligible, &self.when, &self.suitable].into_iter().flatten().chain(worth);
-        let told = self.treatments.iter().flat_map(|treatment| {
+        let treatments = self.treatments.iter().flat_map(|treatment| {
             let texts = treatment.texts.values().map(Template::paths);
             treatment.when.iter().map(Expression::paths).chain(texts)
         });
         let data = self.data.iter().map(|(_, value)| value.paths());
-        let read = asked.map(Expression::paths).chain(told).chain(data).flatten();
+        let read = asked.map(Expression::paths).chain(treatments).chain(data).flatten();
         read.filter(|path| path.root == Root::Event && path.names().next() != Some("time"))
     }
 }

@@ -12,14 +12,14 @@ use super::{
 
 /// Warnings about a policy as a whole, each with its line.
 pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> Vec<Mistake> {
-    let mut said: Vec<(&SourceLocation, String)> = Vec::new();
-    needs(policy, noticed, &mut said);
-    purposes(policy, noticed, &mut said);
-    languages(policy, &mut said);
-    speakers(policy, &mut said);
-    held(policy, &mut said);
-    twins(policy, &mut said);
-    said.into_iter().map(|(place, message)| remark(files, place, message)).collect()
+    let mut remarks: Vec<(&SourceLocation, String)> = Vec::new();
+    needs(policy, noticed, &mut remarks);
+    purposes(policy, noticed, &mut remarks);
+    languages(policy, &mut remarks);
+    speakers(policy, &mut remarks);
+    held(policy, &mut remarks);
+    twins(policy, &mut remarks);
+    remarks.into_iter().map(|(place, message)| remark(files, place, message)).collect()
 }
 
 /// A warning about the line of a location.
@@ -32,7 +32,7 @@ pub(super) fn remark(files: &Files, place: &SourceLocation, message: String) -> 
 fn needs<'a>(
     policy: &'a Policy,
     noticed: &PolicyUsage,
-    said: &mut Vec<(&'a SourceLocation, String)>,
+    remarks: &mut Vec<(&'a SourceLocation, String)>,
 ) {
     let raised: BTreeSet<usize> = policy
         .rules
@@ -46,13 +46,13 @@ fn needs<'a>(
     for (position, need) in policy.needs.iter().enumerate() {
         let name = &need.name;
         if !raised.contains(&position) {
-            said.push((
+            remarks.push((
                 &need.place,
                 format!("no rule raises the need `{name}`, so it never occurs"),
             ));
         }
         if policy.serving(position).is_empty() && !noticed.needs.contains(&**name) {
-            said.push((
+            remarks.push((
                 &need.place,
                 format!("no action serves the need `{name}`, and nothing else uses it"),
             ));
@@ -63,7 +63,7 @@ fn needs<'a>(
 fn purposes<'a>(
     policy: &'a Policy,
     noticed: &'a PolicyUsage,
-    said: &mut Vec<(&'a SourceLocation, String)>,
+    remarks: &mut Vec<(&'a SourceLocation, String)>,
 ) {
     let issues = Issue::NAMES.iter().copied();
     let declared = policy.consents.keys().map(|name| &**name);
@@ -83,24 +83,25 @@ fn purposes<'a>(
             && !known.contains(&**purpose)
             && !given.contains(&**purpose)
         {
-            said.push((&action.place, undeclared(purpose)));
+            remarks.push((&action.place, undeclared(purpose)));
         }
     }
     for (purpose, place) in &noticed.purposes {
         if !known.contains(&**purpose) && !used.contains(&**purpose) {
-            said.push((place, undeclared(purpose)));
+            remarks.push((place, undeclared(purpose)));
         }
     }
     for signal in policy.context.values() {
         let names = signal.purposes.iter().flat_map(|purposes| purposes.iter());
         for purpose in names.filter(|name| !known.contains(name) && !used.contains(name)) {
             let hint = hint(purpose, known.iter().chain(&used).copied());
-            said.push((&signal.place, format!("no action is for the purpose `{purpose}`{hint}")));
+            remarks
+                .push((&signal.place, format!("no action is for the purpose `{purpose}`{hint}")));
         }
     }
 }
 
-fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
+fn languages<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
     let Some(first) = policy.languages.first() else { return };
     for action in &policy.actions {
         for treatment in &action.treatments {
@@ -108,7 +109,7 @@ fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)
             let missing = tags(policy).filter(is_missing);
             let it = if missing.clone().count() == 1 { "it" } else { "them" };
             if let Some(tags) = named(missing) {
-                said.push((
+                remarks.push((
                     &treatment.place,
                     format!(
                         "no text in {tags}: customers who speak {it} get the text in `{first}`"
@@ -120,7 +121,7 @@ fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)
 }
 
 /// Escalations go to queues of which none speaks a language of the policy.
-fn speakers<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
+fn speakers<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
     let steps = policy.rules.iter().flat_map(|rule| &rule.then);
     let of_rules = steps.filter_map(|step| match step {
         RuleStep::Escalate { to, .. } => Some(to),
@@ -144,7 +145,7 @@ fn speakers<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>
         let is_spoken = |tag: &str| queues.iter().any(|queue| queue.speaks(Some(tag)));
         let Some(first) = queues.first() else { continue };
         let Some(tags) = named(tags(policy).filter(|tag| !is_spoken(tag))) else { continue };
-        said.push((
+        remarks.push((
             &first.place,
             match to {
                 EscalationTarget::Queue(name) => format!(
@@ -167,7 +168,7 @@ fn speakers<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>
         let is_lost = |tag: &&str| queue.speaks(Some(tag)) && !next.speaks(Some(tag));
         if let Some(tags) = named(tags(policy).filter(is_lost)) {
             let (name, next) = (&queue.name, &next.name);
-            said.push((
+            remarks.push((
                 &queue.place,
                 format!(
                     "after a missed deadline `{name}` hands customers who speak {tags} to `{next}`, \
@@ -190,7 +191,7 @@ fn named<'a>(tags: impl Iterator<Item = &'a str>) -> Option<String> {
 }
 
 /// A decision deferred by quiet hours is made again by a timer, when the event is gone.
-fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
+fn held<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
     if policy.contact.quiet.is_none() {
         return;
     }
@@ -201,7 +202,7 @@ fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
     for action in policy.actions.iter().filter(may_wait) {
         let Some(path) = action.of_event().next() else { continue };
         let name = &action.name;
-        said.push((
+        remarks.push((
             &action.place,
             format!(
                 "`{name}` reads {path}; if quiet hours defer it, the event is gone when it is \
@@ -212,7 +213,7 @@ fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
 }
 
 /// Two names of events that differ by one typo are probably meant to be the same.
-fn twins<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
+fn twins<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
     /// Shorter names may be similar by chance.
     const LONG: usize = 6;
     let mut counted: Vec<(Trigger, &str, usize, &SourceLocation)> = Vec::new();
@@ -232,7 +233,7 @@ fn twins<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
                 && strsim::damerau_levenshtein(detail, name) == 1
         });
         if let Some((_, (_, name, _, elsewhere))) = other {
-            said.push((
+            remarks.push((
                 place,
                 format!(
                     "`{}` here, but `{}` in {elsewhere}; is one of them a typo?",
@@ -352,7 +353,7 @@ text.en = "Hello"
 
     #[test]
     fn an_escalation_to_a_queue_without_the_language_gets_advice() {
-        let told = remarks(
+        let advice = remarks(
             r#"
 [queues.care]
 skills = ["leaving", "bills"]
@@ -378,14 +379,14 @@ then = [
 ]
 "#,
         );
-        insta::assert_snapshot!(told, @r"
+        insta::assert_snapshot!(advice, @r"
         p.toml:6:1: after a missed deadline `care` hands customers who speak `en` to `supervisors`, which does not
         p.toml:6:1: customers who speak `fr` are escalated to the skill `leaving`, and no queue has both; add the language to `languages`, or the skill to another queue
         p.toml:10:1: after a missed deadline `bills` hands customers who speak `fr` to `care`, which does not
         p.toml:10:1: customers who speak `en` are escalated to `bills`, which does not; add the language to its `languages`, or escalate to a `skill`
         ");
-        let told = remarks("[queues.care]\nlanguages = [\"fr\"]\n");
-        insta::assert_snapshot!(told, @"p.toml:5:1: customers who speak `en` are escalated, and no queue speaks it; add the language to `languages` of a queue");
+        let advice = remarks("[queues.care]\nlanguages = [\"fr\"]\n");
+        insta::assert_snapshot!(advice, @"p.toml:5:1: customers who speak `en` are escalated, and no queue speaks it; add the language to `languages` of a queue");
     }
 
     #[test]

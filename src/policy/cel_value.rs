@@ -290,14 +290,14 @@ pub(super) fn of_whole<'b, 'v>(number: i128) -> Option<CowVal<'b, 'v>> {
     }
 }
 
-/// A CEL result as a time: a timestamp, or the text of a [`Moment`]. A result before [`Time::FIRST_SAID`]
+/// A CEL result as a time: a timestamp, or the text of a [`Moment`]. A result before [`Time::EARLIEST_PLAUSIBLE`]
 /// counts as none: it was computed from the zero value of a program without a clock.
 pub(super) fn time(found: &dyn Val) -> Option<Time> {
     let time = match found.downcast_ref::<CelTimestamp>() {
         Some(time) => time_of(time),
         None => Moment::parse(found.downcast_ref::<CelString<'_>>()?.inner())?.time()?,
     };
-    (time >= Time::FIRST_SAID).then_some(time)
+    (time >= Time::EARLIEST_PLAUSIBLE).then_some(time)
 }
 
 fn time_of(time: &CelTimestamp) -> Time {

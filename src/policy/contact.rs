@@ -86,7 +86,7 @@ const UNWANTED: [OutcomeKind; 3] =
 
 impl ContactRules {
     /// The rules, if the policy has no `[contact]`.
-    pub(super) fn unsaid() -> ContactRules {
+    pub(super) fn defaults() -> ContactRules {
         ContactRules { later: LATER, ..ContactRules::default() }
     }
 }

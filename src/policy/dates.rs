@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_date_without_quotes_is_reported_with_possible_dates() {
-        let told: Vec<String> = [
+        let rows: Vec<String> = [
             "facts.at > 2026-01-02",
             "facts.at > 2026 - 1 - 2",
             "facts.at > 31-01-2026",
@@ -140,13 +140,13 @@ mod tests {
             "facts.at > \"2026-01-02\"",
         ]
         .map(|source| {
-            let told = Expression::compile(source).unwrap().remarks().into_iter();
-            let told: Vec<String> =
-                told.map(|remark| format!("{:>3}  {}", remark.offset, remark.message)).collect();
-            format!("{source:<32}{}", told.join(" | "))
+            let remarks = Expression::compile(source).unwrap().remarks().into_iter();
+            let messages: Vec<String> =
+                remarks.map(|remark| format!("{:>3}  {}", remark.offset, remark.message)).collect();
+            format!("{source:<32}{}", messages.join(" | "))
         })
         .into();
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        insta::assert_snapshot!(rows.join("\n"), @r#"
         facts.at > 2026-01-02            11  `2026-01-02` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
         facts.at > 2026 - 1 - 2          11  `2026 - 1 - 2` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
         facts.at > 31-01-2026            11  `31-01-2026` without quotes is a subtraction, and comes to -1996; write `timestamp("2026-01-31T00:00:00Z")`

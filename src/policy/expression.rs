@@ -219,7 +219,7 @@ impl Expression {
     /// Evaluates to a time: a timestamp, or text in RFC 3339 form.
     ///
     /// # Errors
-    /// As for [`Expression::value`], and if the result is not a time, or is before [`Time::FIRST_SAID`].
+    /// As for [`Expression::value`], and if the result is not a time, or is before [`Time::EARLIEST_PLAUSIBLE`].
     pub fn time(&self, scope: &dyn Scope) -> Result<Time, EvalError> {
         self.read(scope, cel_value::time, "a time, or text such as 2026-11-22T09:30:00Z")
     }

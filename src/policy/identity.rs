@@ -197,7 +197,7 @@ impl IdentityRule {
             return Err(refused(event.customer.as_str()));
         }
         match &event.kind {
-            EventKind::Link(told) if self.is_placeholder(&told.to) => Err(refused(&told.to)),
+            EventKind::Link(link) if self.is_placeholder(&link.to) => Err(refused(&link.to)),
             _ => Ok(()),
         }
     }
@@ -389,15 +389,15 @@ mod tests {
     #[test]
     fn a_customer_is_known_by_the_default_identifying_traits_or_those_of_the_policy() {
         let traits = |name: &str| -> Map { [(name, 1_i64.into())].into_iter().collect() };
-        let unsaid = policy("").unwrap().identity;
+        let default = policy("").unwrap().identity;
         for telling in ["email", "first_name", "firstName", "Phone Number", "account-id"] {
-            assert!(unsaid.is_known_by(&traits(telling)), "{telling}");
+            assert!(default.is_known_by(&traits(telling)), "{telling}");
         }
         for other in ["city", "language", "plan", "newsletter"] {
-            assert!(!unsaid.is_known_by(&traits(other)), "{other}");
+            assert!(!default.is_known_by(&traits(other)), "{other}");
         }
-        assert!(!unsaid.is_known_by(&Map::default()));
-        let said = policy("[identity]\nknown-by = [\"plan\"]").unwrap().identity;
-        assert!(said.is_known_by(&traits("plan")) && !said.is_known_by(&traits("email")));
+        assert!(!default.is_known_by(&Map::default()));
+        let of_policy = policy("[identity]\nknown-by = [\"plan\"]").unwrap().identity;
+        assert!(of_policy.is_known_by(&traits("plan")) && !of_policy.is_known_by(&traits("email")));
     }
 }

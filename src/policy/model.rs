@@ -168,12 +168,12 @@ impl Policy {
     pub fn purposes(
         &self,
         name: &str,
-        told: Sensitivity,
+        reported: Sensitivity,
         purpose: Option<&str>,
     ) -> Option<Purposes> {
         let rule = self.context.get(name);
         let declared = rule.map_or(Sensitivity::Public, |rule| rule.sensitivity);
-        if told.max(declared) != Sensitivity::Sensitive {
+        if reported.max(declared) != Sensitivity::Sensitive {
             return None;
         }
         let declared = rule.and_then(|rule| rule.purposes.as_ref());
@@ -185,8 +185,8 @@ impl Policy {
     }
 
     /// The purposes of a reported signal: none if unrestricted.
-    pub fn purposes_of(&self, told: &SignalData) -> Option<Purposes> {
-        self.purposes(&told.name, told.sensitivity, told.purpose.as_deref())
+    pub fn purposes_of(&self, signal: &SignalData) -> Option<Purposes> {
+        self.purposes(&signal.name, signal.sensitivity, signal.purpose.as_deref())
     }
 }
 

@@ -423,13 +423,13 @@ mod tests {
     use crate::policy::Expression;
     use crate::policy::scope::TestScope;
 
-    fn told(source: &str) -> String {
+    fn advice(source: &str) -> String {
         let expression = Expression::compile(source).unwrap_or_else(|e| panic!("{source}: {e}"));
-        let told = expression.remarks().into_iter();
-        let told: Vec<String> = told
+        let remarks = expression.remarks().into_iter();
+        let messages: Vec<String> = remarks
             .map(|remark| format!("{source}\n{:>3}  {}", remark.offset, remark.message))
             .collect();
-        told.join("\n")
+        messages.join("\n")
     }
 
     #[test]
@@ -449,7 +449,7 @@ mod tests {
             "has(profile.a) || !profile.a",
             "has(profile.b) && !profile.a",
         ]
-        .map(told);
+        .map(advice);
         insta::assert_snapshot!(all.join("\n"), @r#"
         !profile.a
           0  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
@@ -504,7 +504,7 @@ mod tests {
             "!has(profile.a)",
             "event.properties.items.exists(i, !i.paid)",
         ] {
-            assert_eq!(told(source), "");
+            assert_eq!(advice(source), "");
         }
     }
 

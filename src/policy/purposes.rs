@@ -145,12 +145,12 @@ mod tests {
 
     #[test]
     fn a_purpose_is_the_same_in_any_spelling() {
-        let (declared, told) = (purposes(&["care", "credit"]), purposes(&[" Care"]));
-        assert!(told.allow(&["care".into()]) && declared.allow(&["CARE".into()]));
-        assert!(!told.allow(&["credit".into()]));
-        assert_eq!(declared.and(&told), told.and(&declared));
-        assert!(declared.and(&told).allow(&["care".into()]));
-        assert_eq!(declared.or(&told), told.or(&declared));
-        assert_eq!(declared.or(&told).iter().count(), 2);
+        let (declared, reported) = (purposes(&["care", "credit"]), purposes(&[" Care"]));
+        assert!(reported.allow(&["care".into()]) && declared.allow(&["CARE".into()]));
+        assert!(!reported.allow(&["credit".into()]));
+        assert_eq!(declared.and(&reported), reported.and(&declared));
+        assert!(declared.and(&reported).allow(&["care".into()]));
+        assert_eq!(declared.or(&reported), reported.or(&declared));
+        assert_eq!(declared.or(&reported).iter().count(), 2);
     }
 }

@@ -180,8 +180,8 @@ pub(super) fn read_escalates(
     if reader.names.queues.is_empty() {
         item.wrong("expected a table such as [queues.care], to which escalations go; found none");
     }
-    let unsaid = AutoEscalations::unsaid(reader);
-    let mut bot = unsaid.bot;
+    let defaults = AutoEscalations::defaults(reader);
+    let mut bot = defaults.bot;
     if let Some(item) = table.get("bot") {
         let (opens, answers) = opens(item, reader, 3, true);
         bot = opens.map(|opens| (opens, answers));
@@ -191,16 +191,16 @@ pub(super) fn read_escalates(
         Some(item) => opens(item, reader, priority, false).0,
     };
     *known = Some(AutoEscalations {
-        wish: one("wish", unsaid.wish, 4),
+        wish: one("wish", defaults.wish, 4),
         bot,
-        dissatisfaction: one("dissatisfaction", unsaid.dissatisfaction, 5),
+        dissatisfaction: one("dissatisfaction", defaults.dissatisfaction, 5),
     });
     table.finish();
 }
 
 impl AutoEscalations {
     /// The automatic escalations of a policy without `[escalate]`.
-    pub(super) fn unsaid(reader: &PolicyReader) -> AutoEscalations {
+    pub(super) fn defaults(reader: &PolicyReader) -> AutoEscalations {
         if reader.names.queues.is_empty() {
             return AutoEscalations::default();
         }
@@ -227,11 +227,11 @@ fn opens(
         return (None, BOT_FAILS_AFTER);
     };
     let to = escalation_target(&table, "queue", reader).unwrap_or(EscalationTarget::Anybody);
-    let said = table.get("priority").and_then(|item| item.whole(1..=5));
+    let stated = table.get("priority").and_then(|item| item.whole(1..=5));
     let answers = if is_bot { table.get("answers") } else { None };
     let answers = answers.and_then(|item| item.whole(1..=5)).unwrap_or(BOT_FAILS_AFTER);
     table.finish();
-    let priority = said.and_then(|said| u8::try_from(said).ok()).unwrap_or(priority);
+    let priority = stated.and_then(|stated| u8::try_from(stated).ok()).unwrap_or(priority);
     (Some(AutoEscalation { to, priority }), answers)
 }
 

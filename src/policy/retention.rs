@@ -29,10 +29,10 @@ pub(super) fn read_erasure(
     let Some((item, table)) = once(table, "erasure", known.as_ref().map(|(place, _)| place)) else {
         return;
     };
-    let unsaid = ErasureRule::default();
-    let remember = table.get("remember").map_or(Some(unsaid.remember), TomlItem::span);
+    let defaults = ErasureRule::default();
+    let remember = table.get("remember").map_or(Some(defaults.remember), TomlItem::span);
     table.finish();
-    *known = Some((item.place(), ErasureRule { remember: remember.unwrap_or(unsaid.remember) }));
+    *known = Some((item.place(), ErasureRule { remember: remember.unwrap_or(defaults.remember) }));
 }
 
 /// Retention periods by sensitivity of the data.

@@ -402,12 +402,12 @@ mod tests {
     use crate::policy::Expression;
 
     /// Each expression with the offset and the words of what is wrong with it.
-    fn told(sources: &[&str]) -> String {
-        let told = sources.iter().map(|source| {
+    fn messages_of(sources: &[&str]) -> String {
+        let messages = sources.iter().map(|source| {
             let error = Expression::compile(source).unwrap_err();
             format!("{source:<36}{:>3}  {}", error.offset, error.message)
         });
-        told.collect::<Vec<_>>().join("\n")
+        messages.collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -429,7 +429,7 @@ mod tests {
             "if facts.a then 1 else 2",
             "facts.a ? 1",
         ];
-        insta::assert_snapshot!(told(&sources), @r#"
+        insta::assert_snapshot!(messages_of(&sources), @r#"
         profile.city = 'Ghent'               13  found `=`; write `==` to compare
         profile.age => 18                    12  found `=>`; write `>=`
         profile.age =< 18                    12  found `=<`; write `<=`
@@ -473,7 +473,7 @@ mod tests {
             "facts.a == 1 2",
             "profile..city",
         ];
-        insta::assert_snapshot!(told(&sources), @r#"
+        insta::assert_snapshot!(messages_of(&sources), @r#"
         profile.city ==                      15  expected a value after `==`, but the expression ends
         profile.city == 'Ghent' &&           26  expected a value after `&&`, but the expression ends
         profile.age in                       14  expected a value after `in`, but the expression ends
@@ -518,7 +518,7 @@ mod tests {
             "has facts.a",
             "facts.a exists",
         ];
-        insta::assert_snapshot!(told(&sources), @r#"
+        insta::assert_snapshot!(messages_of(&sources), @r#"
         cases.x.items.exists(x)              14  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
         cases.x.items.exists(x, y, x > 2)    14  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
         cases.x.items.all(x > 2)             14  `.all` needs a name for each item, and a condition; write `list.all(x, x > 2)`
@@ -558,7 +558,7 @@ mod tests {
             "facts.a not in ['x']",
             "facts.a xor facts.b",
         ];
-        insta::assert_snapshot!(told(&sources), @r#"
+        insta::assert_snapshot!(messages_of(&sources), @r#"
         facts.a == True                      11  found `True`; write `true`
         facts.a == FALSE                     11  found `FALSE`; write `false`
         facts.a == None                      11  found `None`; write `null`

@@ -395,7 +395,7 @@ mod tests {
         ])
     }
 
-    fn said(source: &str) -> String {
+    fn rendered(source: &str) -> String {
         match Template::compile(source)
             .unwrap_or_else(|e| panic!("{source}: {e}"))
             .render(&sample())
@@ -423,7 +423,7 @@ mod tests {
             ("Hello{% if profile.last_name %} {{ profile.last_name }}{% endif %}", "Hello"),
             ("{% if profile.first_name is defined %}yes{% endif %}", "yes"),
         ] {
-            assert_eq!(said(source), expected, "{source}");
+            assert_eq!(rendered(source), expected, "{source}");
         }
     }
 
@@ -473,9 +473,9 @@ mod tests {
             ("Hi{% if profile.first_name %} {{ profile.first_name }}{% endif %}!", "Hi!"),
             ("{{ event.properties.items[0].name | default('none') }}", "none"),
         ] {
-            let said = Template::compile(source).unwrap().render(&sample);
-            let said = said.unwrap_or_else(|error| format!("? {error}"));
-            assert_eq!(said, expected, "{source}");
+            let text = Template::compile(source).unwrap().render(&sample);
+            let text = text.unwrap_or_else(|error| format!("? {error}"));
+            assert_eq!(text, expected, "{source}");
         }
     }
 
@@ -502,13 +502,13 @@ mod tests {
 
     #[test]
     fn a_missing_value_is_named_and_never_rendered_as_blank() {
-        assert_eq!(said("Hello {{ profile.last_name }}"), "? no value at profile.last_name");
+        assert_eq!(rendered("Hello {{ profile.last_name }}"), "? no value at profile.last_name");
         assert_eq!(
-            said("{{ event.properties.gate.number | upper }} {{ profile.first_name }}"),
+            rendered("{{ event.properties.gate.number | upper }} {{ profile.first_name }}"),
             "? no value at event.properties.gate.number"
         );
         assert_eq!(
-            said("{{ profile.first_name | date }}"),
+            rendered("{{ profile.first_name | date }}"),
             "? date: expected a time such as 2026-11-22T09:30:00Z, found `Ada`"
         );
     }
@@ -517,7 +517,7 @@ mod tests {
     fn a_text_that_grows_too_long_is_refused() {
         let source = "{% for a in event.properties.items %}{{ a.name }}".repeat(40)
             + &"{% endfor %}".repeat(40);
-        assert_eq!(said(&source), "? the text is longer than 4000 bytes");
+        assert_eq!(rendered(&source), "? the text is longer than 4000 bytes");
         assert!(Template::compile(&"x".repeat(limits::TREATMENT_BYTES + 1)).is_err());
     }
 

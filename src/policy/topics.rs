@@ -39,8 +39,8 @@ pub(super) struct TopicDefinitions {
     wishes: Vec<Box<str>>,
 }
 
-pub(super) fn read(table: &TomlTable<'_>, spoken: &[Box<str>], told: &mut TopicDefinitions) {
-    let TopicDefinitions { phrases, wishes } = told;
+pub(super) fn read(table: &TomlTable<'_>, spoken: &[Box<str>], definitions: &mut TopicDefinitions) {
+    let TopicDefinitions { phrases, wishes } = definitions;
     let Some(all) = table.get("topics").and_then(TomlItem::table) else { return };
     for (key, item) in all.entries() {
         let (Some(topic), Some(table)) = (key.name(), item.table()) else { continue };
@@ -93,14 +93,17 @@ fn is_spoken(language: Language, spoken: &[Box<str>]) -> bool {
 /// languages contribute phrases.
 pub(super) fn compile(
     known: &BTreeSet<String>,
-    told: &TopicDefinitions,
+    definitions: &TopicDefinitions,
     spoken: &[Box<str>],
     languages: &Arc<Languages>,
     file: &str,
     found: &RefCell<Findings>,
 ) -> Speech {
     let is_known = |topic: &str| known.contains(topic);
-    let all = told.phrases.iter().map(|(topic, language, phrase)| (&**topic, *language, &**phrase));
+    let all = definitions
+        .phrases
+        .iter()
+        .map(|(topic, language, phrase)| (&**topic, *language, &**phrase));
     let own = languages
         .topics()
         .filter(|(topic, language, _)| is_known(topic) && is_spoken(*language, spoken));
@@ -111,7 +114,7 @@ pub(super) fn compile(
     });
     let brought = languages.wishes().filter(|topic| is_known(topic));
     let wishes: BTreeSet<&str> =
-        brought.chain(told.wishes.iter().map(|wish| &**wish)).chain([PERSON]).collect();
+        brought.chain(definitions.wishes.iter().map(|wish| &**wish)).chain([PERSON]).collect();
     let topics = Topics::new(phrases, wishes, languages.clone());
     let spoken = spoken
         .iter()

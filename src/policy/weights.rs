@@ -67,7 +67,7 @@ pub(super) fn read_suitability(
     else {
         return;
     };
-    let unsaid = Suitability::default();
+    let defaults = Suitability::default();
     let number = |key, otherwise: f64, least: f64| {
         let item = table.get(key);
         item.map_or(Some(otherwise), |item: TomlItem<'_>| item.number(least..=1.0))
@@ -75,9 +75,9 @@ pub(super) fn read_suitability(
     };
     let truth = |key| table.get(key).and_then(TomlItem::truth).unwrap_or(true);
     let suitability = Suitability {
-        level: number("level", unsaid.level, -1.0),
-        dissatisfaction: number("dissatisfaction", unsaid.dissatisfaction, 0.0),
-        urgency: number("urgency", unsaid.urgency, 0.0),
+        level: number("level", defaults.level, -1.0),
+        dissatisfaction: number("dissatisfaction", defaults.dissatisfaction, 0.0),
+        urgency: number("urgency", defaults.urgency, 0.0),
         cases: truth("cases"),
         escalations: truth("escalations"),
     };

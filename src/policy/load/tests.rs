@@ -573,11 +573,11 @@ when = "windows.spnt > 100 && counters.spent > 1 && windows.spent.total > 3"
 then = [{ set = "spends", to = "counters.intrest" }]
 "#;
     let mistakes = load(&Files::new([("bank.toml", text)])).unwrap_err();
-    let told: Vec<String> = mistakes
+    let lines: Vec<String> = mistakes
         .iter()
         .map(|mistake| mistake.to_string().lines().next().unwrap_or_default().to_owned())
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(lines.join("\n"), @r"
 bank.toml:9:9: unknown aggregate function `summ`; did you mean `sum`?
 bank.toml:13:7: unknown event type `trak`; did you mean `track`?
 bank.toml:14:9: expected a duration above 0
@@ -646,8 +646,8 @@ languages = ["e"]
 language = "en_GB.UTF-8"
 "#;
     let mistakes = load(&Files::new([("p.toml", text)])).unwrap_err().to_string();
-    let told: Vec<&str> = mistakes.lines().filter(|line| line.starts_with("p.toml")).collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    let lines: Vec<&str> = mistakes.lines().filter(|line| line.starts_with("p.toml")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
     p.toml:4:21: expected the tag of a language, such as `fr` or `fr-BE`, found `Frensh`
     p.toml:4:31: expected the tag of a language, such as `fr` or `fr-BE`, found `français`
     p.toml:7:15: expected the tag of a language, such as `fr` or `fr-BE`, found `e`
