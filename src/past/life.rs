@@ -172,11 +172,11 @@ impl<'a> Life<'a> {
         match &one.what {
             PastInput::Event(event) => {
                 let mut event = event.clone();
-                if let EventKind::Message(told) = &mut event.kind
-                    && told.from == Speaker::Customer
+                if let EventKind::Message(message) = &mut event.kind
+                    && message.from == Speaker::Customer
                 {
                     let analysis = self.past.analyses.get(&event.fingerprint);
-                    told.analysis = analysis.cloned().map(Box::new);
+                    message.analysis = analysis.cloned().map(Box::new);
                 }
                 self.stream = Some(one.at);
                 self.take(Input::event(*event, one.at), models);
@@ -185,8 +185,8 @@ impl<'a> Life<'a> {
                 let event = asked.event(self.customer.clone());
                 self.take(Input::event(event, one.at), models);
             }
-            PastInput::HandedOver { told, .. } => {
-                let event = told.event(self.customer.clone());
+            PastInput::HandedOver { act, .. } => {
+                let event = act.event(self.customer.clone());
                 self.take(Input::event(event, one.at), models);
             }
             PastInput::Woken { woken, .. } => {
@@ -196,7 +196,7 @@ impl<'a> Life<'a> {
                     self.take(shared.wake(self.customer, one.at), models);
                 }
             }
-            PastInput::Broadcast(told) => self.hear(told, one.at, models),
+            PastInput::Broadcast(broadcast) => self.hear(broadcast, one.at, models),
         }
     }
 
@@ -219,15 +219,15 @@ impl<'a> Life<'a> {
     }
 
     /// Processes a broadcast; one that cannot be used was rejected originally, too.
-    fn hear(&mut self, told: &Broadcast, at: Time, models: &Snapshot) {
+    fn hear(&mut self, broadcast: &Broadcast, at: Time, models: &Snapshot) {
         for ended in self.broadcasts.expire(at) {
             self.over.add(at, ended.id);
         }
-        let id = LiveBroadcast::identity(told);
-        if self.over.has(id) || self.broadcasts.has(&told.scope, id) {
+        let id = LiveBroadcast::identity(broadcast);
+        if self.over.has(id) || self.broadcasts.has(&broadcast.scope, id) {
             return;
         }
-        match LiveBroadcast::new(told, at) {
+        match LiveBroadcast::new(broadcast, at) {
             Ok(Some(shared)) => {
                 let Ok(replaced) = self.broadcasts.begin(shared) else { return };
                 if let Some(replaced) = replaced {
@@ -236,14 +236,15 @@ impl<'a> Life<'a> {
                 if self.lived.twin.is_none() {
                     return;
                 }
-                let shared = self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned();
+                let shared =
+                    self.broadcasts.get(&broadcast.scope).filter(|shared| shared.wake).cloned();
                 // A broadcast that originally woke the twin does so at the original time.
                 if let Some(shared) = shared.filter(|one| !self.past.woken.contains(&one.id)) {
                     self.take(shared.wake(self.customer, at), models);
                 }
             }
             Ok(None) => {
-                if let Some(ended) = self.broadcasts.end(&told.scope) {
+                if let Some(ended) = self.broadcasts.end(&broadcast.scope) {
                     self.over.add(at, ended.id);
                 }
                 self.over.add(at, id);

@@ -67,7 +67,7 @@ enum PastInput {
     Event(Box<Event>),
     Broadcast(Arc<Broadcast>),
     Asked { number: u32, asked: Box<Asked> },
-    HandedOver { number: u32, told: Box<HandedOver> },
+    HandedOver { number: u32, act: Box<HandedOver> },
     Woken { number: u32, woken: Woken },
 }
 
@@ -90,8 +90,8 @@ impl Past {
     }
 
     /// Adds a broadcast of the stream.
-    pub fn broadcast(&mut self, sequence: u64, at: Time, told: Arc<Broadcast>) {
-        self.happened.push(PastStep { at, sequence, what: PastInput::Broadcast(told) });
+    pub fn broadcast(&mut self, sequence: u64, at: Time, broadcast: Arc<Broadcast>) {
+        self.happened.push(PastStep { at, sequence, what: PastInput::Broadcast(broadcast) });
     }
 
     /// Adds a journalled input, and its number in the journal.
@@ -102,9 +102,9 @@ impl Past {
                 let what = PastInput::Asked { number, asked };
                 self.happened.push(PastStep { at, sequence, what });
             }
-            Journalled::Handoff(told) => {
-                let sequence = told.after;
-                let what = PastInput::HandedOver { number, told };
+            Journalled::Handoff(act) => {
+                let sequence = act.after;
+                let what = PastInput::HandedOver { number, act };
                 self.happened.push(PastStep { at, sequence, what });
             }
             Journalled::Analysis { event, analysis } => {
@@ -296,11 +296,12 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
         /// Delivers a broadcast, which wakes the twin after this delay.
         fn storm(&mut self, stored: Time, woken_at: Time) {
             self.taken += 1;
-            let told = json!({ "type": "broadcast", "data": { "value": 1, "wake": true } });
-            let told = crate::event::Broadcast::parse("storm", &[], told.to_string().as_bytes(), 1);
-            let told = Arc::new(told.unwrap());
-            self.past.broadcast(self.taken, stored, told.clone());
-            let shared = LiveBroadcast::new(&told, stored).unwrap().unwrap();
+            let payload = json!({ "type": "broadcast", "data": { "value": 1, "wake": true } });
+            let parsed =
+                crate::event::Broadcast::parse("storm", &[], payload.to_string().as_bytes(), 1);
+            let broadcast = Arc::new(parsed.unwrap());
+            self.past.broadcast(self.taken, stored, broadcast.clone());
+            let shared = LiveBroadcast::new(&broadcast, stored).unwrap().unwrap();
             let input = shared.wake(&self.twin.customer, woken_at);
             let woken = Woken { id: shared.id, scope: shared.scope.clone() };
             self.broadcasts.begin(shared).unwrap();

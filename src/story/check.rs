@@ -54,21 +54,25 @@ struct Checking<'a> {
 impl Checking<'_> {
     fn expectation(&self, expectation: &Expectation) -> Option<Finding> {
         let Expectation { customer, wanted, place } = expectation;
-        let (said, instead) = match wanted {
+        let (description, instead) = match wanted {
             ExpectedResult::Outcome(outcome) => {
                 (describe(outcome), self.outcome(customer, outcome))
             }
             ExpectedResult::Final(wanted) => self.final_state(self.twins?.get(customer), wanted),
         };
-        Some(Finding { expected: format!("{customer}: {said}"), instead, place: place.clone() })
+        Some(Finding {
+            expected: format!("{customer}: {description}"),
+            instead,
+            place: place.clone(),
+        })
     }
 
     fn never(&self, never: &Prohibition) -> Option<Finding> {
         let Prohibition { customer, unwanted, place } = never;
-        let (said, instead) = match unwanted {
+        let (description, instead) = match unwanted {
             ForbiddenResult::Outcome(outcome) => {
                 let found = self.of(customer).find(|seen| self.mismatch(outcome, seen).is_none());
-                (describe(outcome), found.map(|seen| self.told(seen)))
+                (describe(outcome), found.map(|seen| self.describe_seen(seen)))
             }
             ForbiddenResult::Need(name) => {
                 let twin = self.twins?.get(customer);
@@ -84,7 +88,7 @@ impl Checking<'_> {
             }
         };
         Some(Finding {
-            expected: format!("{customer}: never {said}"),
+            expected: format!("{customer}: never {description}"),
             instead,
             place: place.clone(),
         })
@@ -94,7 +98,7 @@ impl Checking<'_> {
         self.seen.iter().filter(move |seen| seen.customer() == customer)
     }
 
-    fn told(&self, seen: &SeenOutput) -> String {
+    fn describe_seen(&self, seen: &SeenOutput) -> String {
         format!("{seen} at {}", offset(seen.at.since(self.story.start)))
     }
 
@@ -121,14 +125,14 @@ impl Checking<'_> {
         if nearest.is_empty() {
             nearest = mismatches.iter().collect();
         }
-        let told: Vec<String> = nearest
+        let outputs: Vec<String> = nearest
             .into_iter()
             .map(|(seen, mismatch)| match mismatch {
-                Some(mismatch) => format!("{}: {mismatch}", self.told(seen)),
-                None => self.told(seen),
+                Some(mismatch) => format!("{}: {mismatch}", self.describe_seen(seen)),
+                None => self.describe_seen(seen),
             })
             .collect();
-        Some(told.join("; "))
+        Some(outputs.join("; "))
     }
 
     /// The first difference between an output and the expected one.
@@ -145,8 +149,8 @@ impl Checking<'_> {
         }
         match &seen.what {
             OutputKind::Action(action) => action_mismatch(wanted, action),
-            OutputKind::Recall(told) => recall_mismatch(wanted, told),
-            OutputKind::Escalation(told) => escalation_mismatch(wanted, told),
+            OutputKind::Recall(recall) => recall_mismatch(wanted, recall),
+            OutputKind::Escalation(escalation) => escalation_mismatch(wanted, escalation),
         }
     }
 
@@ -155,13 +159,13 @@ impl Checking<'_> {
         match wanted {
             FinalState::Need { name, strength_min } => {
                 let strength = twin.and_then(|twin| twin.need(name, now)).map(|need| need.strength);
-                let said = format!("need {name} of at least {strength_min}");
+                let description = format!("need {name} of at least {strength_min}");
                 let instead = match strength {
                     Some(strength) if strength >= *strength_min => None,
                     Some(strength) => Some(format!("its strength is {strength:.2}")),
                     None => Some("no such need".to_owned()),
                 };
-                (said, instead)
+                (description, instead)
             }
             FinalState::Preference { key, is, evidence_min } => {
                 let known = twin.and_then(|twin| twin.profile.preference(key));
@@ -170,10 +174,10 @@ impl Checking<'_> {
                 let count = known
                     .and_then(|known| known.choices.iter().find(|choice| choice.value == *is))
                     .map_or(0, |choice| choice.count);
-                let mut said = format!("preference {key} = {is}");
+                let mut description = format!("preference {key} = {is}");
                 if *evidence_min > 0 {
                     // Writing to a string cannot fail.
-                    let _ = write!(said, ", chosen at least {evidence_min} times");
+                    let _ = write!(description, ", chosen at least {evidence_min} times");
                 }
                 let instead = match value {
                     Some(value) if value == is && count >= *evidence_min => None,
@@ -181,7 +185,7 @@ impl Checking<'_> {
                     Some(value) => Some(format!("it is {value}")),
                     None => Some("not known well enough".to_owned()),
                 };
-                (said, instead)
+                (description, instead)
             }
             FinalState::Fact { name, is } => {
                 let value = twin.and_then(|twin| twin.facts.get(name));
@@ -207,12 +211,12 @@ fn is_named(wanted: &ExpectedOutput, seen: &SeenOutput) -> bool {
             (is_any || fits(&wanted.action, &action.action))
                 && (wanted.issue.is_none() || fits(&wanted.issue, issue))
         }
-        OutputKind::Recall(told) => fits(&wanted.recall, &told.action),
+        OutputKind::Recall(recall) => fits(&wanted.recall, &recall.action),
         // Its later states repeat it.
-        OutputKind::Escalation(told) => {
-            told.state == EscalationState::Open
-                && told.changed.is_empty()
-                && fits(&wanted.escalation, &told.queue)
+        OutputKind::Escalation(escalation) => {
+            escalation.state == EscalationState::Open
+                && escalation.changed.is_empty()
+                && fits(&wanted.escalation, &escalation.queue)
         }
     }
 }
@@ -233,17 +237,17 @@ fn action_mismatch(wanted: &ExpectedOutput, action: &Action) -> Option<String> {
         })
 }
 
-fn recall_mismatch(wanted: &ExpectedOutput, told: &Recall) -> Option<String> {
-    differs("channel", &wanted.channel, &told.channel)
-        .or_else(|| lacks("reason", &wanted.because_contains, &told.because.to_string()))
+fn recall_mismatch(wanted: &ExpectedOutput, recall: &Recall) -> Option<String> {
+    differs("channel", &wanted.channel, &recall.channel)
+        .or_else(|| lacks("reason", &wanted.because_contains, &recall.because.to_string()))
 }
 
-fn escalation_mismatch(wanted: &ExpectedOutput, told: &Escalation) -> Option<String> {
-    let transcript = told.brief.as_ref().map_or(String::new(), |brief| {
+fn escalation_mismatch(wanted: &ExpectedOutput, escalation: &Escalation) -> Option<String> {
+    let transcript = escalation.brief.as_ref().map_or(String::new(), |brief| {
         brief.transcript.iter().map(|line| format!("{}\n", line.text)).collect()
     });
-    differs("topic", &wanted.topic, &told.topic)
-        .or_else(|| lacks("reason", &wanted.because_contains, &told.because))
+    differs("topic", &wanted.topic, &escalation.topic)
+        .or_else(|| lacks("reason", &wanted.because_contains, &escalation.because))
         .or_else(|| lacks("transcript", &wanted.transcript_contains, &transcript))
 }
 
@@ -267,7 +271,7 @@ fn describe(outcome: &ExpectedOutput) -> String {
         "*" => "any recall".to_owned(),
         action => format!("recall of {action}"),
     });
-    let mut said = match (&outcome.action, &outcome.escalation, &outcome.issue) {
+    let mut text = match (&outcome.action, &outcome.escalation, &outcome.issue) {
         (None, None, None) if recall.is_some() => recall.unwrap_or_default(),
         (_, Some(queue), _) if **queue == *"*" => "any escalation".to_owned(),
         (_, Some(queue), _) => format!("escalation to {queue}"),
@@ -279,7 +283,7 @@ fn describe(outcome: &ExpectedOutput) -> String {
     };
     let mut add = |part: fmt::Arguments<'_>| {
         // Writing to a string cannot fail.
-        let _ = said.write_fmt(part);
+        let _ = text.write_fmt(part);
     };
     if let Some(topic) = &outcome.topic {
         add(format_args!(", {topic}"));
@@ -302,7 +306,7 @@ fn describe(outcome: &ExpectedOutput) -> String {
     for part in outcome.text_contains.iter().chain(&outcome.transcript_contains) {
         add(format_args!(", with \"{part}\""));
     }
-    said
+    text
 }
 
 /// The time since the story's start, for people: its two largest parts, as `15d 21h`.
@@ -311,14 +315,14 @@ pub(super) fn offset(span: std::time::Duration) -> String {
     let parts =
         [(secs / 86_400, "d"), (secs / 3_600 % 24, "h"), (secs / 60 % 60, "m"), (secs % 60, "s")];
     let largest = parts.iter().position(|(count, _)| *count > 0).unwrap_or(parts.len() - 1);
-    let said: Vec<String> = parts
+    let largest: Vec<String> = parts
         .iter()
         .skip(largest)
         .take(2)
         .filter(|(count, _)| *count > 0 || secs == 0)
         .map(|(count, unit)| format!("{count}{unit}"))
         .collect();
-    said.join(" ")
+    largest.join(" ")
 }
 
 fn so_often(times: u32) -> String {

@@ -130,17 +130,17 @@ pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
         .flat_map(|policy| &policy.heard)
         .filter_map(|(trigger, detail, _)| Some((kind(*trigger)?, &**detail)))
         .collect();
-    let mut told: BTreeSet<(&'static str, Box<str>)> = BTreeSet::new();
+    let mut published: BTreeSet<(&'static str, Box<str>)> = BTreeSet::new();
     let mut found = Vec::new();
     for (story, content) in stories {
         for step in &story.steps {
-            let Ok(StepContent::Event(event)) = step.told("step", story.start, &[]) else {
+            let Ok(StepContent::Event(event)) = step.content("step", story.start, &[]) else {
                 continue;
             };
             let input = Input::event(*event, Time::MIN);
             let (trigger, detail) = input.called();
             let Some(kind) = kind(trigger).filter(|_| !detail.is_empty()) else { continue };
-            let is_new = told.insert((kind, detail.into()));
+            let is_new = published.insert((kind, detail.into()));
             if !is_new || heard.contains(&(kind, detail)) {
                 continue;
             }
@@ -157,10 +157,10 @@ pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
     }
     for (trigger, detail, place) in policies().flat_map(|policy| &policy.heard) {
         let Some(kind) = kind(*trigger) else { continue };
-        if told.contains(&(kind, detail.clone())) {
+        if published.contains(&(kind, detail.clone())) {
             continue;
         }
-        let names = told.iter().filter(|(other, _)| *other == kind).map(|(_, name)| &**name);
+        let names = published.iter().filter(|(other, _)| *other == kind).map(|(_, name)| &**name);
         // A name that something else reacts to is a different event.
         let names = names.filter(|name| !heard.contains(&(kind, name)));
         if let Some(near) = nearest(detail, names) {

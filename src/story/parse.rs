@@ -103,11 +103,13 @@ fn step(item: TomlItem<'_>) -> Option<StoryStep> {
     };
     let step = StoryStep { at: at?, subject: subject?, data, refused: refused?, place };
     // Whether the event can be parsed does not depend on the value of a reference.
-    let told = step.told("story", Time::default(), &[]).and_then(|told| match told {
-        StepContent::Broadcast(told) => LiveBroadcast::new(&told, Time::default()).map(drop),
+    let checked = step.content("story", Time::default(), &[]).and_then(|content| match content {
+        StepContent::Broadcast(broadcast) => {
+            LiveBroadcast::new(&broadcast, Time::default()).map(drop)
+        }
         StepContent::Event(_) => Ok(()),
     });
-    if let (false, Err(rejection)) = (step.refused, told) {
+    if let (false, Err(rejection)) = (step.refused, checked) {
         named.unwrap_or(item).wrong(rejection.detail);
     }
     Some(step)

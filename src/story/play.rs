@@ -75,15 +75,15 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
         let at = story.start + step.at;
         played.fire_timers(at, policy);
         // A number makes the id unique, and the same in every run.
-        let told = step.told(&format!("step-{position}"), story.start, &played.seen);
+        let content = step.content(&format!("step-{position}"), story.start, &played.seen);
         let cause = TurnCause::Step(position);
-        let taken = match told {
+        let taken = match content {
             Ok(StepContent::Event(event)) => {
                 let customer = event.customer.clone();
                 played.take(customer, cause, &Input::event(*event, at), policy);
                 continue;
             }
-            Ok(StepContent::Broadcast(told)) => played.spread(&told, at),
+            Ok(StepContent::Broadcast(broadcast)) => played.spread(&broadcast, at),
             Err(rejection) => Err(rejection),
         };
         let customer = step.customer().cloned();
@@ -109,16 +109,16 @@ impl Played {
     /// Processes a broadcast; returns it if it is to wake the matching twins.
     fn spread(
         &mut self,
-        told: &Broadcast,
+        broadcast: &Broadcast,
         at: Time,
     ) -> Result<Option<Arc<LiveBroadcast>>, Rejection> {
         self.broadcasts.expire(at);
-        let Some(shared) = LiveBroadcast::new(told, at)? else {
-            self.broadcasts.end(&told.scope);
+        let Some(shared) = LiveBroadcast::new(broadcast, at)? else {
+            self.broadcasts.end(&broadcast.scope);
             return Ok(None);
         };
         self.broadcasts.begin(shared)?;
-        Ok(self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned())
+        Ok(self.broadcasts.get(&broadcast.scope).filter(|shared| shared.wake).cloned())
     }
 
     fn wake(&mut self, shared: &LiveBroadcast, at: Time, policy: &Policy) {

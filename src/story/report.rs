@@ -112,17 +112,17 @@ impl StoryReport<'_> {
                 let Some(step) = self.story.steps.get(*position) else { return Ok(()) };
                 match &step.subject {
                     StepSubject::Event { channel, kind, .. } => {
-                        let said = summary(&step.data);
+                        let summary = summary(&step.data);
                         writeln!(
                             out,
-                            "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{said}{DIM:#}"
+                            "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{summary}{DIM:#}"
                         )?;
                     }
                     StepSubject::Broadcast(scope) => {
-                        let said = shared(&step.data);
+                        let fact = shared(&step.data);
                         writeln!(
                             out,
-                            "    {DIM}{at:>9}{DIM:#}  ◂ broadcast {scope} {DIM}{said}{DIM:#}"
+                            "    {DIM}{at:>9}{DIM:#}  ◂ broadcast {scope} {DIM}{fact}{DIM:#}"
                         )?;
                     }
                 }
@@ -168,13 +168,13 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
                     )?;
                 }
             }
-            Effect::Recall(told) => {
-                let (action, channel) = (&told.action, &told.channel);
-                let because = one_line(&told.because.to_string());
+            Effect::Recall(recall) => {
+                let (action, channel) = (&recall.action, &recall.channel);
+                let because = one_line(&recall.because.to_string());
                 writeln!(out, "{INDENT}{OUT}↶ takes back {action} in {channel}{OUT:#}")?;
                 writeln!(out, "{INDENT}  {DIM}because {because}{DIM:#}")?;
             }
-            Effect::Escalate(told) => escalated(out, told)?,
+            Effect::Escalate(escalation) => escalated(out, escalation)?,
             Effect::Forward(message) => {
                 writeln!(out, "{INDENT}{DIM}goes on to {}{DIM:#}", message.to)?;
             }
@@ -210,17 +210,17 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
     Ok(())
 }
 
-fn escalated(out: &mut fmt::Formatter<'_>, told: &Escalation) -> fmt::Result {
-    let Escalation { queue, topic, priority, .. } = told;
-    let by = told.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
-    if let Some(News { what, text }) = told.changed.first() {
+fn escalated(out: &mut fmt::Formatter<'_>, escalation: &Escalation) -> fmt::Result {
+    let Escalation { queue, topic, priority, .. } = escalation;
+    let by = escalation.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
+    if let Some(News { what, text }) = escalation.changed.first() {
         let text = one_line(text);
         return writeln!(out, "{INDENT}{DIM}▸ {queue}, {topic}: {what}: {text}{DIM:#}");
     }
-    let state = match told.state {
+    let state = match escalation.state {
         EscalationState::Open => {
-            let because = one_line(&told.because);
-            let lines = told.brief.as_ref().map_or(0, |brief| brief.transcript.len());
+            let because = one_line(&escalation.because);
+            let lines = escalation.brief.as_ref().map_or(0, |brief| brief.transcript.len());
             let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
             writeln!(
                 out,
@@ -252,13 +252,13 @@ fn kept_quiet(out: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result 
 fn summary(data: &Value) -> String {
     let Value::Map(map) = data else { return String::new() };
     let text = |map: &Map, name| map.get(name).map(Value::to_string);
-    let told = ["name", "from", "kind", "key", "purpose", "decision", "escalation", "id"]
+    let name = ["name", "from", "kind", "key", "purpose", "decision", "escalation", "id"]
         .into_iter()
         .find_map(|name| text(map, name));
     let more = ["text", "state", "value", "granted", "outcome", "properties", "traits"]
         .into_iter()
         .find_map(|name| text(map, name));
-    let parts: Vec<String> = told.into_iter().chain(more).collect();
+    let parts: Vec<String> = name.into_iter().chain(more).collect();
     one_line(&parts.join(" "))
 }
 

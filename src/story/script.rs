@@ -102,10 +102,10 @@ impl StoryStep {
             {
                 Some(action.decision.clone())
             }
-            OutputKind::Escalation(told)
-                if Some(&told.customer) == self.customer() && *told.queue == *named =>
+            OutputKind::Escalation(escalation)
+                if Some(&escalation.customer) == self.customer() && *escalation.queue == *named =>
             {
-                Some(told.id.clone())
+                Some(escalation.id.clone())
             }
             _ => None,
         })
@@ -115,7 +115,7 @@ impl StoryStep {
     ///
     /// # Errors
     /// A [`Rejection`], as for any event or broadcast.
-    pub fn told(
+    pub fn content(
         &self,
         id: &str,
         start: Time,

@@ -38,11 +38,11 @@ impl fmt::Display for SeenOutput {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             OutputKind::Action(action) => write!(out, "{} in {}", action.action, action.channel),
-            OutputKind::Recall(told) => {
-                write!(out, "recall of {} in {}", told.action, told.channel)
+            OutputKind::Recall(recall) => {
+                write!(out, "recall of {} in {}", recall.action, recall.channel)
             }
-            OutputKind::Escalation(told) => {
-                write!(out, "escalation to {}, {}", told.queue, told.topic)
+            OutputKind::Escalation(escalation) => {
+                write!(out, "escalation to {}, {}", escalation.queue, escalation.topic)
             }
         }
     }

@@ -81,7 +81,7 @@ fn policy() -> Policy {
     load(&Files::new([("shop.toml", POLICY)])).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-fn told(expectations: &str) -> (Policy, Story) {
+fn policy_and_story(expectations: &str) -> (Policy, Story) {
     let policy = policy();
     let story = parse("late.toml", &format!("{STEPS}{expectations}"), &policy)
         .unwrap_or_else(|mistakes| panic!("{mistakes}"));
@@ -89,7 +89,7 @@ fn told(expectations: &str) -> (Policy, Story) {
 }
 
 fn report(expectations: &str) -> (String, Vec<Finding>) {
-    let (policy, story) = told(expectations);
+    let (policy, story) = policy_and_story(expectations);
     let played = play(&story, &policy);
     let findings = check(&story, &policy, &played.seen, Some(&played.twins));
     let report = StoryReport {
@@ -268,7 +268,7 @@ ann: say_sorry, by 30m
 
 #[test]
 fn a_live_run_is_checked_without_the_twins() {
-    let (policy, story) = told(
+    let (policy, story) = policy_and_story(
         r#"
 [[expect]]
 customer = "ann"
@@ -288,7 +288,7 @@ is = 2
 
 #[test]
 fn an_outcome_refers_to_the_decision_of_its_action() {
-    let (policy, story) = told("[[never]]\ncustomer = \"bob\"\naction = \"*\"");
+    let (policy, story) = policy_and_story("[[never]]\ncustomer = \"bob\"\naction = \"*\"");
     let played = play(&story, &policy);
     let ann = played.twins.iter().find(|(customer, _)| customer.as_str() == "ann").unwrap().1;
     let contact = ann.last_contact("say_sorry").unwrap();
