@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_unknown_field_of_a_request_is_reported_with_the_nearest_one() {
-        let told = [
+        let refusals = [
             refused::<DecideRequest>(r#"{"channel": "web", "placement": ["home"]}"#),
             refused::<ActRequest>(r#"{"state": "claimed", "agnet": "bo"}"#),
             refused::<TimelineRequest>(r#"{"limt": 3}"#),
@@ -110,7 +110,7 @@ mod tests {
             refused::<TimelineRequest>(r#"{"limit": "3"}"#),
             refused::<TryCampaignRequest>(r#"{"scope": "s", "fact": {"scope": 1}}"#),
         ];
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        insta::assert_snapshot!(refusals.join("\n"), @r#"
         expected one of the fields channel, id, most, placements, properties, time, traceparent; found `placement`; did you mean `placements`?
         expected one of the fields agent, answer, cases, channel, data, decision, escalation, id, needs, note, operator, outcome, priority, queue, said, skill, state, step, time, topic, traceparent; found `agnet`; did you mean `agent`?
         expected one of the fields limit; found `limt`; did you mean `limit`?
@@ -120,8 +120,8 @@ mod tests {
         expected the request as JSON, found: unknown field `scope`, expected one of `value`, `where`, `ttl`, `wake`, `ended`, `decide` at line 1 column 31
         "#);
         let fields = serde_json::from_str(r#"{"state": "noted", "note": "x", "sayd": "y"}"#);
-        let told = read_fields::<ActRequest>(fields.unwrap()).unwrap_err();
-        assert!(told.ends_with("; found `sayd`; did you mean `said`?"), "{told}");
+        let refusal = read_fields::<ActRequest>(fields.unwrap()).unwrap_err();
+        assert!(refusal.ends_with("; found `sayd`; did you mean `said`?"), "{refusal}");
         for nothing in ["", "null", " null\n", "{}"] {
             assert!(read_optional::<NoFields>(nothing.as_bytes()).is_ok(), "{nothing}");
         }

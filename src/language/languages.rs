@@ -210,27 +210,27 @@ impl Languages {
 
 /// A sentence with its placeholders filled. Inserted values are not scanned for placeholders.
 fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
-    let mut said = String::with_capacity(sentence.len() + 64);
+    let mut text = String::with_capacity(sentence.len() + 64);
     let mut rest = sentence;
     while let Some((before, after)) = rest.split_once('{') {
-        said.push_str(before);
+        text.push_str(before);
         let hole = after.split_once('}').and_then(|(name, after)| {
             let value = values.iter().find(|(known, _)| *known == name)?;
             Some((value.1, after))
         });
         rest = match hole {
             Some((value, after)) => {
-                said.push_str(value);
+                text.push_str(value);
                 after
             }
             None => {
-                said.push('{');
+                text.push('{');
                 after
             }
         };
     }
-    said.push_str(rest);
-    said
+    text.push_str(rest);
+    text
 }
 
 /// A text as a training sample for the linear model.

@@ -359,12 +359,12 @@ impl Threads {
             };
             // The rest names the device or contains an address; it is not a sentence.
             let Some(rest) = line.strip_prefix(begin) else { return false };
-            let said = rest.split('<').next().unwrap_or("").trim_end_matches([']', ')', '.', '_']);
+            let words = rest.split('<').next().unwrap_or("").trim_end_matches([']', ')', '.', '_']);
             !rest.starts_with(char::is_alphanumeric)
-                && said.split_whitespace().count() <= FOOTER_WORDS
-                && !said.contains([',', ';', '!', '?'])
-                && !said.contains(". ")
-                && (!names_device || self.names_device(said))
+                && words.split_whitespace().count() <= FOOTER_WORDS
+                && !words.contains([',', ';', '!', '?'])
+                && !words.contains(". ")
+                && (!names_device || self.names_device(words))
         })
     }
 

@@ -128,8 +128,8 @@ mod tests {
         let arms = Arm::all(&[CARD, ArmParts { treatment: "hard", ..CARD }, loan, help]);
         // Channel and tone are the same everywhere, and the issue `service` has no other action.
         assert_eq!(arms.iter().map(|arm| arm.shared.len()).collect::<Vec<_>>(), [2, 2, 2, 1]);
-        let told = arms.iter().map(|arm| arm.treatment.is_some()).collect::<Vec<_>>();
-        assert_eq!(told, [true, true, false, false]);
+        let has_treatment = arms.iter().map(|arm| arm.treatment.is_some()).collect::<Vec<_>>();
+        assert_eq!(has_treatment, [true, true, false, false]);
         assert_eq!(arms[0].action(), arms[1].action());
         assert_eq!(Arm::all(&[CARD])[0].shared.len(), 0);
     }
