@@ -85,10 +85,10 @@ impl Analyser {
         };
         // Each future owns its data, so that no borrow lives across an await.
         let mut questions = Vec::new();
-        for (at, told) in messages.iter().enumerate() {
+        for (at, message) in messages.iter().enumerate() {
             // Quoted text of an older thread is not the customer's.
-            let text = Languages::embedded().own_words(&told.text).into_owned();
-            let question = Question { text: &text, language: told.language.as_deref() };
+            let text = Languages::embedded().own_words(&message.text).into_owned();
+            let question = Question { text: &text, language: message.language.as_deref() };
             let Ok(payload) = serde_json::to_vec(&question) else { continue };
             let (client, subject, patience) =
                 (self.client.clone(), self.subject.clone(), self.patience);
@@ -108,7 +108,7 @@ impl Analyser {
             };
             health.silence = 0;
             match (Analysis::parse(&answer), messages.get_mut(at)) {
-                (Ok(analysis), Some(told)) => told.analysis = Some(Box::new(analysis)),
+                (Ok(analysis), Some(message)) => message.analysis = Some(Box::new(analysis)),
                 (Err(why), _) => {
                     if !std::mem::replace(&mut health.has_complained, true) {
                         tracing::warn!(

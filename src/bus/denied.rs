@@ -48,11 +48,11 @@ impl fmt::Display for PermissionDenied {
 
 /// Waits until the broker denies an operation of this kind; for ever if it never does.
 pub(super) async fn until(
-    mut told: watch::Receiver<Option<PermissionDenied>>,
+    mut denials: watch::Receiver<Option<PermissionDenied>>,
     is_it: impl Fn(&PermissionDenied) -> bool,
 ) -> PermissionDenied {
     let is_it = |denied: &Option<PermissionDenied>| denied.as_ref().is_some_and(&is_it);
-    let denied = told.wait_for(is_it).await.ok().and_then(|denied| denied.clone());
+    let denied = denials.wait_for(is_it).await.ok().and_then(|denied| denied.clone());
     match denied {
         Some(denied) => denied,
         // The connection is closed, so nothing can be denied on it any more.

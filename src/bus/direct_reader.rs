@@ -21,7 +21,7 @@ pub(super) struct DirectReader {
     /// The connection on which we read: on another one, the stream may be another.
     epoch: u64,
     /// The sequence up to which the consumer was told that everything is durable, and when.
-    told: (u64, Instant),
+    reported: (u64, Instant),
 }
 
 impl DirectReader {
@@ -30,7 +30,7 @@ impl DirectReader {
         // The next message is the reason for reading directly.
         pages.expect_unreadable();
         let now = Instant::now();
-        DirectReader { pages, last_bad: now, epoch: bus.link.borrow().epoch, told: (0, now) }
+        DirectReader { pages, last_bad: now, epoch: bus.link.borrow().epoch, reported: (0, now) }
     }
 
     /// Whether the consumer should deliver again.
@@ -49,15 +49,15 @@ impl DirectReader {
     }
 
     async fn tell(&mut self, bus: &Bus, floor: u64) {
-        let (told, at) = self.told;
-        if floor == told || at.elapsed() < TELL {
+        let (reported, at) = self.reported;
+        if floor == reported || at.elapsed() < TELL {
             return;
         }
         let stream = bus.jetstream.get_stream_no_info(bus.subjects.events_stream()).await;
         let Ok(stream) = stream else { return };
         // Only the display of tools depends on it: we know our position.
         if stream.reset_consumer(CONSUMER, Some(floor + 1)).await.is_ok() {
-            self.told = (floor, Instant::now());
+            self.reported = (floor, Instant::now());
         }
     }
 }

@@ -289,19 +289,19 @@ impl Error {
     pub(super) fn is_nobody_there(&self) -> bool {
         use async_nats::ConnectErrorKind::{Dns, Io, TimedOut};
         let Error::Connect { source, .. } = self else { return false };
-        let said = source.downcast_ref::<async_nats::ConnectError>();
-        said.is_some_and(|said| matches!(said.kind(), Dns | Io | TimedOut))
+        let error = source.downcast_ref::<async_nats::ConnectError>();
+        error.is_some_and(|error| matches!(error.kind(), Dns | Io | TimedOut))
     }
 
     /// Whether a request had no reply at all.
     pub(super) fn is_no_answer(&self) -> bool {
         use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
         let Error::Request { source, .. } = self else { return false };
-        if let Some(said) = source.downcast_ref::<GetStreamError>() {
-            return matches!(said.kind(), GetStreamErrorKind::Request);
+        if let Some(error) = source.downcast_ref::<GetStreamError>() {
+            return matches!(error.kind(), GetStreamErrorKind::Request);
         }
-        let said = source.downcast_ref::<CreateStreamError>();
-        said.is_some_and(|said| matches!(said.kind(), CreateStreamErrorKind::TimedOut))
+        let error = source.downcast_ref::<CreateStreamError>();
+        error.is_some_and(|error| matches!(error.kind(), CreateStreamErrorKind::TimedOut))
     }
 
     /// Whether trying again later may help.

@@ -72,8 +72,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lease_expires_by_itself_and_a_lost_one_stays_lost() {
         let lease = Lease::new();
-        let told = lease.watch();
-        let is_held = || told.borrow().is_held();
+        let state = lease.watch();
+        let is_held = || state.borrow().is_held();
         assert!(is_held(), "nobody claimed it");
         lease.claim();
         assert!(!is_held());

@@ -258,8 +258,8 @@ impl PagedReader {
                 Some(status) if matches!(status.as_u16(), 204 | 404) => return Ok(found),
                 status => {
                     let status = status.map_or(0, |status| status.as_u16());
-                    let said = answer.description.unwrap_or_default();
-                    return Err(failed(&format!("the broker answers {status} {said}")));
+                    let description = answer.description.unwrap_or_default();
+                    return Err(failed(&format!("the broker answers {status} {description}")));
                 }
             }
         }
@@ -297,8 +297,8 @@ impl HeldMessage {
     }
 }
 
-fn failed(said: &str) -> Error {
-    Error::request(WHAT)(std::io::Error::other(said.to_owned()))
+fn failed(description: &str) -> Error {
+    Error::request(WHAT)(std::io::Error::other(description.to_owned()))
 }
 
 /// Removes the headers that the broker added. The publisher may have written headers of the same names:

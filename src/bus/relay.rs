@@ -154,12 +154,12 @@ impl Relay {
 
     /// Waits until everything submitted before is confirmed or withdrawn, also through broker outages.
     pub async fn passed(&self) {
-        let told = self.queues.each_ref().map(|queue| {
+        let receivers = self.queues.each_ref().map(|queue| {
             let (done, is_done) = oneshot::channel();
             let _ = queue.submit.send(RelayCommand::Tell(done));
             is_done
         });
-        for is_done in told {
+        for is_done in receivers {
             // A task that has ended publishes nothing more.
             let _ = is_done.await;
         }

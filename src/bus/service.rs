@@ -180,7 +180,7 @@ impl ApiService {
             answers,
             presence: Arc::new(Presence::new(windows.clone())),
             windows: windows.into(),
-            said: Arc::default(),
+            warned: Arc::default(),
             handler,
         };
         let (stop, stopped) = watch::channel(false);
@@ -224,7 +224,7 @@ struct Offer<H> {
     presence: Arc<Presence>,
     windows: Arc<[Arc<ListenedEndpoint>]>,
     /// When the log last reported a closed connection.
-    said: Arc<Mutex<Option<Instant>>>,
+    warned: Arc<Mutex<Option<Instant>>>,
     handler: H,
 }
 
@@ -274,9 +274,9 @@ where
 
     /// Logs that a connection was closed, unless that was logged recently or the broker is unreachable.
     fn complain(&self, listener: ApiListener) {
-        let mut said = self.said.lock();
-        if self.bus.is_up() && said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
-            *said = Some(Instant::now());
+        let mut warned = self.warned.lock();
+        if self.bus.is_up() && warned.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            *warned = Some(Instant::now());
             tracing::warn!(
                 connection = listener.connections().0,
                 "a connection for API requests was closed (malformed headers do that); reconnecting"
@@ -454,12 +454,12 @@ impl Presence {
     async fn tell(self: Arc<Presence>, mut asked: Subscriber, subjects: Arc<Subjects>, to: Client) {
         while let Some(message) = asked.next().await {
             let Some(reply) = subjects.reply_of(&message) else { continue };
-            let said = self.said(message.subject.split('.').nth(1).unwrap_or_default());
-            answer(&to, reply, Ok(Bytes::from(said.to_string()))).await;
+            let description = self.describe(message.subject.split('.').nth(1).unwrap_or_default());
+            answer(&to, reply, Ok(Bytes::from(description.to_string()))).await;
         }
     }
 
-    fn said(&self, verb: &str) -> Value {
+    fn describe(&self, verb: &str) -> Value {
         let (kind, more) = match verb {
             "INFO" => {
                 let endpoints: Vec<Value> = self.windows.iter().map(|one| one.info()).collect();
@@ -472,7 +472,7 @@ impl Presence {
             }
             _ => ("ping", json!({})),
         };
-        let mut said = json!({
+        let mut description = json!({
             "type": format!("io.nats.micro.v1.{kind}_response"),
             "name": NAME,
             "id": self.id,
@@ -480,10 +480,10 @@ impl Presence {
             // The events and their dead letters, by the schema names of `twinctl schema`.
             "metadata": { "event-schema": "event", "dead-letter-schema": "dead.headers" },
         });
-        if let (Value::Object(said), Value::Object(more)) = (&mut said, more) {
-            said.extend(more);
+        if let (Value::Object(fields), Value::Object(more)) = (&mut description, more) {
+            fields.extend(more);
         }
-        said
+        description
     }
 }
 

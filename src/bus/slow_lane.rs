@@ -44,13 +44,13 @@ pub(super) struct SlowReader {
 impl SlowReader {
     /// Starts to read from this sequence on, as far as [`may_read`](SlowReader::may_read) allows.
     pub(super) fn start(bus: &Bus, from: u64, missed: MissedEvents) -> SlowReader {
-        let (bounds, told) = watch::channel((0, Arc::new(SlowLane::default())));
+        let (bounds, receiver) = watch::channel((0, Arc::new(SlowLane::default())));
         let (send, pages) = mpsc::channel(PAGES_AHEAD);
         let task = Task {
             bus: bus.clone(),
             stream: PagedReader::of_events(bus, "jumeau-slow-lane", from),
             missed,
-            bounds: told,
+            bounds: receiver,
             pages: send,
         };
         tokio::spawn(task.run());

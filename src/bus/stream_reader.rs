@@ -91,7 +91,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not return them.
-    pub async fn said(
+    pub async fn read_actions(
         &self,
         customer: Option<&Customer>,
         mut each: impl FnMut(Action),

@@ -73,7 +73,7 @@ impl StreamMonitor {
                     mended.take(bus.repair_streams(&settings, partitions).await);
                 }
                 match look(&bus, &mut missed).await {
-                    Ok(kept) => *sink.lock() = mended.told(kept),
+                    Ok(kept) => *sink.lock() = mended.with_repairs(kept),
                     // While the broker is unreachable, the last result stays valid.
                     Err(error) => {
                         tracing::debug!(
@@ -181,7 +181,7 @@ impl StreamRepairs {
     }
 
     /// Adds repairs and faults to the statistics of the streams.
-    fn told(&self, mut kept: Vec<StreamStats>) -> Vec<StreamStats> {
+    fn with_repairs(&self, mut kept: Vec<StreamStats>) -> Vec<StreamStats> {
         for one in &mut kept {
             if let Some((times, trouble)) = self.0.get(&one.stream) {
                 (one.made_again, one.trouble) = (*times, trouble.clone());

@@ -122,7 +122,7 @@ async fn each_matching_customer_decides_once_in_a_campaign_across_a_kill() {
         let told = said.entry(action.customer.as_str().to_owned()).or_default();
         told.push((action.action.to_string(), action.channel.to_string()));
     };
-    rig.bus.said(None, each).await.unwrap();
+    rig.bus.read_actions(None, each).await.unwrap();
     assert_eq!(said.len(), 150);
     let once = [("offer_plan".to_owned(), "email".to_owned())];
     assert!(said.values().all(|told| told[..] == once), "{said:?}");
@@ -191,7 +191,7 @@ async fn a_copy_of_a_campaign_begins_nothing_whether_it_still_lives_or_is_over()
     let each = |action: jumeau::twin::Action| {
         *said.entry(action.customer.as_str().to_owned()).or_default() += 1;
     };
-    rig.bus.said(None, each).await.unwrap();
+    rig.bus.read_actions(None, each).await.unwrap();
     assert_eq!(said.len(), CUSTOMERS);
     assert!(said.values().all(|times| *times == 1), "the cooldown is a day: {said:?}");
 }

@@ -295,7 +295,7 @@ async fn an_operator_sees_events_and_asks_under_their_own_name_only() {
     let ann = Customer::new("ann").unwrap();
     let past = bus.past(Some(&ann), |delivery| seen.insert(delivery.sequence));
     in_time(past).await.unwrap();
-    in_time(bus.said(Some(&ann), |_| {})).await.unwrap();
+    in_time(bus.read_actions(Some(&ann), |_| {})).await.unwrap();
     assert_eq!(seen, BTreeSet::from([1, 2]));
 
     // What comes, of whatever channel, as `twinctl tail` shows it.

@@ -98,7 +98,7 @@ async fn actions(
     past: &Past,
 ) -> Result<Vec<ReplayedAction>, bus::Error> {
     let mut was = Vec::new();
-    bus.said(Some(customer), |action| was.push(said(&action))).await?;
+    bus.read_actions(Some(customer), |action| was.push(said(&action))).await?;
     for (at, asked) in past.asked() {
         was.extend(asked.answered.iter().map(|answered| ReplayedAction {
             at,
