@@ -75,9 +75,9 @@ impl LearnerThread {
     ) -> std::io::Result<LearnerThread> {
         let (commands, received) = channel();
         let figures = Arc::new(LearnerStats::default());
-        let told = figures.clone();
+        let stats = figures.clone();
         let go_on = move || {
-            told.tell(&lessons);
+            stats.tell(&lessons);
             loop {
                 let waiting = match received.recv_timeout(LESSON_EVERY) {
                     Ok(LearnerCommand::Learn(waiting)) => Some(waiting),
@@ -87,7 +87,7 @@ impl LearnerThread {
                 loop {
                     match lessons.learn(&*store) {
                         Ok(Some(snapshot)) => {
-                            told.tell(&lessons);
+                            stats.tell(&lessons);
                             publish(snapshot);
                         }
                         Ok(None) => break,

@@ -82,7 +82,7 @@ impl Handler<GetLessons> for PartitionActor {
 #[rtype(result = "Result<CampaignEstimate, String>")]
 pub struct TryCampaign {
     /// The campaign.
-    pub told: Broadcast,
+    pub broadcast: Broadcast,
     /// Only twins after this one.
     pub after: Option<Customer>,
     /// The maximum number of twins.
@@ -101,7 +101,7 @@ pub struct CampaignEstimate {
     /// Of these, twins that match.
     pub concerned: u64,
     /// The actions that would be taken.
-    pub said: Vec<Arc<Action>>,
+    pub actions: Vec<Arc<Action>>,
     /// The stages that dropped the last candidate, one per twin without an action.
     pub silent: Vec<Stage>,
     /// Actions of the campaign that the policy does not have.
@@ -114,11 +114,11 @@ impl Handler<TryCampaign> for PartitionActor {
     type Result = ResponseFuture<Result<CampaignEstimate, String>>;
 
     fn handle(&mut self, asked: TryCampaign, _: &mut Context<Self>) -> Self::Result {
-        let TryCampaign { told, after, limit, sample, at } = asked;
+        let TryCampaign { broadcast, after, limit, sample, at } = asked;
         let (store, partition, surroundings) = self.to_look_at();
         let read = move || {
             let refused = |rejection: Rejection| rejection.detail;
-            let tryout = CampaignTrial::new(&told, at.unwrap_or(Time::MIN), surroundings)
+            let tryout = CampaignTrial::new(&broadcast, at.unwrap_or(Time::MIN), surroundings)
                 .map_err(refused)?;
             let found = store.customers(partition, None, after.as_ref(), limit);
             let customers = found.map_err(|error| error.to_string())?;
@@ -133,9 +133,9 @@ impl Handler<TryCampaign> for PartitionActor {
                     continue;
                 }
                 tried.concerned += 1;
-                if tried.said.len() + tried.silent.len() < sample {
+                if tried.actions.len() + tried.silent.len() < sample {
                     match tryout.on(&mut twin, at) {
-                        CampaignPreview::Something(action) => tried.said.push(action),
+                        CampaignPreview::Something(action) => tried.actions.push(action),
                         CampaignPreview::Nothing(stage) => tried.silent.push(stage),
                     }
                 }

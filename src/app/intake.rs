@@ -69,14 +69,14 @@ struct PartitionInboxes {
     /// Whether the stream held nothing more at the last read.
     is_last: bool,
     /// What each partition has been told about that.
-    told: Vec<bool>,
+    reported: Vec<bool>,
 }
 
 impl PartitionInboxes {
     fn new(partitions: Partitions) -> PartitionInboxes {
-        let told = vec![false; partitions.all().len()];
+        let reported = vec![false; partitions.all().len()];
         let room = Arc::new(Semaphore::new(limits::IN_FLIGHT_EVENTS));
-        PartitionInboxes { partitions, room, is_last: false, told }
+        PartitionInboxes { partitions, room, is_last: false, reported }
     }
 
     /// Sends each partition its part, once permits are free.
@@ -86,14 +86,14 @@ impl PartitionInboxes {
         for part in parts {
             let Some(address) = addresses.get(usize::from(part.partition)) else { continue };
             let permit = acquire(&self.room, part.deliveries.len()).await;
-            self.told[usize::from(part.partition)] = is_last;
+            self.reported[usize::from(part.partition)] = is_last;
             let token = Some(PullReceipt { acknowledgement: part.receipt, permit });
             let pulled = Pulled { deliveries: part.deliveries, token, is_last };
             address.do_send(EventsPulled { pulled });
         }
         // Partitions without a part are notified only of changes.
-        for (address, told) in addresses.iter().zip(&mut self.told) {
-            if std::mem::replace(told, is_last) != is_last {
+        for (address, reported) in addresses.iter().zip(&mut self.reported) {
+            if std::mem::replace(reported, is_last) != is_last {
                 let pulled = Pulled { deliveries: Vec::new(), token: None, is_last };
                 address.do_send(EventsPulled { pulled });
             }

@@ -127,14 +127,14 @@ fn fresh(folder: &Path) -> anyhow::Result<&Path> {
 
 /// Checks that the folder was used with the same accounts: streams of one account are not in another.
 fn alike(folder: &Path, secure: bool) -> anyhow::Result<()> {
-    let (streams, told) = match secure {
+    let (streams, option) = match secure {
         true => (OPEN_STREAMS, "without --secure"),
         false => (SECURE_STREAMS, "with --secure"),
     };
     anyhow::ensure!(
         !folder.join("nats/jetstream").join(streams).exists(),
-        "expected a folder that is used {}, found {}, which was created {told}; its streams and \
-         store belong together: run it {told}, or name another folder with --folder",
+        "expected a folder that is used {}, found {}, which was created {option}; its streams and \
+         store belong together: run it {option}, or name another folder with --folder",
         if secure { "with --secure" } else { "without --secure" },
         folder.display()
     );

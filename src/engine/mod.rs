@@ -214,7 +214,7 @@ impl Stop {
         Ok(Stop { interrupt, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn told(&mut self) {
+    async fn requested(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -232,7 +232,7 @@ async fn run_until_stopped(
     let mut stop = Stop::listen()?;
     let running = tokio::select! {
         running = start(settings, source) => running?,
-        () = stop.told() => {
+        () = stop.requested() => {
             tracing::info!("stopping before the service was ready");
             return Ok(true);
         }
@@ -245,7 +245,7 @@ async fn run_until_stopped(
 async fn until_stopped(mut running: Running, mut stop: Stop) -> anyhow::Result<bool> {
     let stopped = tokio::select! {
         why = running.service.failed() => Err(anyhow::anyhow!(why)),
-        () = stop.told() => Ok(()),
+        () = stop.requested() => Ok(()),
     };
     match stopped {
         Ok(()) => {

@@ -73,14 +73,14 @@ impl CampaignTrial {
     /// # Errors
     /// If it is not the start of a broadcast, or too many are active already.
     pub fn new(
-        told: &Broadcast,
+        broadcast: &Broadcast,
         at: Time,
         mut surroundings: Surroundings,
     ) -> Result<CampaignTrial, Rejection> {
         let refused = || Rejection::new(Reason::BadData, "expected a campaign, found its end");
-        let shared = LiveBroadcast::new(told, at)?.ok_or_else(refused)?;
+        let shared = LiveBroadcast::new(broadcast, at)?.ok_or_else(refused)?;
         surroundings.broadcasts.begin(shared)?;
-        let shared = surroundings.broadcasts.get(&told.scope).cloned().ok_or_else(refused)?;
+        let shared = surroundings.broadcasts.get(&broadcast.scope).cloned().ok_or_else(refused)?;
         Ok(CampaignTrial { shared, surroundings })
     }
 

@@ -243,7 +243,7 @@ impl TwinCell {
                 Err(BatchFailure::TooLarge(OversizedTwin { inputs, position, error }))
             }
             Err(panic) => {
-                let message = said(&*panic);
+                let message = panic_message(&*panic);
                 Err(BatchFailure::Panic(HandlerPanic { inputs, position, message }))
             }
         };
@@ -391,7 +391,7 @@ fn changed(inputs: &[IndexedInput], reactions: &[(u32, Reaction)]) -> bool {
     })
 }
 
-fn said(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic without words").to_owned()

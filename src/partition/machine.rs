@@ -587,8 +587,8 @@ impl<H: Host> Machine<H> {
         let mode = self.mode;
         let Some(work) = &mut self.work else { return };
         let Some(moment) = work.deliveries.front().map(|(now, _)| *now) else { return };
-        if let Some((now, told, delivery)) = work.next_broadcast() {
-            self.take_in_broadcast(now, delivery.sequence, &told, &delivery.original);
+        if let Some((now, broadcast, delivery)) = work.next_broadcast() {
+            self.take_in_broadcast(now, delivery.sequence, &broadcast, &delivery.original);
             return;
         }
         let mut round = Round::default();
@@ -630,10 +630,12 @@ impl<T> Work<T> {
 
     /// Takes the next event if it is a broadcast.
     fn next_broadcast(&mut self) -> Option<(Time, Arc<Broadcast>, Delivery)> {
-        let Content::Broadcast(told) = &self.deliveries.front()?.1.content else { return None };
-        let told = Arc::clone(told);
+        let Content::Broadcast(broadcast) = &self.deliveries.front()?.1.content else {
+            return None;
+        };
+        let broadcast = Arc::clone(broadcast);
         let (now, delivery) = self.deliveries.pop_front()?;
-        Some((now, told, delivery))
+        Some((now, broadcast, delivery))
     }
 }
 
@@ -642,7 +644,7 @@ fn now_of(delivery: &mut Delivery, mode: TimeMode) -> Time {
     let stored = delivery.stored;
     match (mode, &delivery.content) {
         (TimeMode::Stream, _) => stored,
-        (TimeMode::Event, Content::Broadcast(told)) => told.time.unwrap_or(stored),
+        (TimeMode::Event, Content::Broadcast(broadcast)) => broadcast.time.unwrap_or(stored),
         (TimeMode::Event, Content::Erasure(_)) => Time::MIN,
         (TimeMode::Event, _) => delivery.read().ok().and_then(|event| event.time).unwrap_or(stored),
     }

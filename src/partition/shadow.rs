@@ -26,23 +26,23 @@ pub(super) fn would_say(
     let mut copy = twin.clone();
     // A fault in a shadow policy must not affect the real twin.
     let reaction = catch_unwind(AssertUnwindSafe(|| react(&mut copy, input, world)));
-    reaction.map_or_else(|_| vec!["a panic".to_owned()], |reaction| said(&reaction))
+    reaction.map_or_else(|_| vec!["a panic".to_owned()], |reaction| outputs(&reaction))
 }
 
 /// The decisions of a reaction, as they are named in differences.
-fn said(reaction: &Reaction) -> Vec<String> {
-    let said = reaction.effects.iter().filter_map(|effect| match effect {
+fn outputs(reaction: &Reaction) -> Vec<String> {
+    let outputs = reaction.effects.iter().filter_map(|effect| match effect {
         Effect::Act(action) => Some(format!("{} in {}", action.action, action.channel)),
-        Effect::Escalate(told) => Some(format!("{}/{}", told.queue, told.topic)),
+        Effect::Escalate(message) => Some(format!("{}/{}", message.queue, message.topic)),
         _ => None,
     });
-    said.collect()
+    outputs.collect()
 }
 
 impl ShadowComparison {
     /// Compares a reaction with that under the other policy.
     pub(super) fn count(&mut self, reaction: &Reaction, other: &[String]) {
-        let own = said(reaction);
+        let own = outputs(reaction);
         if own.is_empty() && other.is_empty() {
             return;
         }

@@ -310,10 +310,10 @@ impl Tombstones {
 /// Whether an erased customer returns with this input, by a statement of their own: a late event or a
 /// copy of an early one does not count, whatever the clock of its channel shows.
 pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
-    let Cause::Event(Event { kind: EventKind::Identify(told), time, .. }) = &input.cause else {
+    let Cause::Event(Event { kind: EventKind::Identify(data), time, .. }) = &input.cause else {
         return false;
     };
-    told.anew && time.is_some() && input.since() > tombstone.at
+    data.anew && time.is_some() && input.since() > tombstone.at
 }
 
 /// Why an input belongs to the time before an erasure of a customer who has returned.

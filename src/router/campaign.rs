@@ -17,13 +17,13 @@ impl Router {
         let TryCampaignRequest { scope, fact, partition, after, sample } = asked;
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
         let payload = serde_json::json!({ "type": Broadcast::TYPE, "data": fact }).to_string();
-        let told = Broadcast::parse(&encode(&scope), &[], payload.as_bytes(), 0);
-        let told = told.map_err(|rejection| bad(rejection.detail))?;
+        let broadcast = Broadcast::parse(&encode(&scope), &[], payload.as_bytes(), 0);
+        let broadcast = broadcast.map_err(|rejection| bad(rejection.detail))?;
         let at = (self.mode == TimeMode::Stream).then(now);
         let all = self.partitions.all().len();
         let none = || bad(format!("expected a partition below {all}, found {partition}"));
         let address = self.partitions.get(partition).ok_or_else(none)?;
-        let wanted = TryCampaign { told, after, limit: limits::CAMPAIGN_PAGE, sample, at };
+        let wanted = TryCampaign { broadcast, after, limit: limits::CAMPAIGN_PAGE, sample, at };
         let tried = address.send(wanted).await.map_err(gone)?.map_err(bad)?;
         Ok(campaign_reply(tried, u16::try_from(all).unwrap_or(u16::MAX)))
     }
@@ -38,8 +38,8 @@ fn campaign_reply(tried: CampaignEstimate, partitions: u16) -> TryCampaignReply 
         partitions,
         ..TryCampaignReply::default()
     };
-    reply.campaign.said = tried.said.len() as u64;
-    for action in tried.said {
+    reply.campaign.said = tried.actions.len() as u64;
+    for action in tried.actions {
         let what = format!("{} in {}", action.action, action.channel).into();
         *reply.said.entry(what).or_default() += 1;
     }

@@ -52,9 +52,9 @@ impl Router {
             ));
         };
         let is_plain = request.payload.is_empty();
-        let mut told = if is_plain { Map::new() } else { fields(&request.payload)? };
-        told.insert("channel".to_owned(), channel.as_str().into());
-        let asked: DecideRequest = read_fields(told).map_err(bad)?;
+        let mut body = if is_plain { Map::new() } else { fields(&request.payload)? };
+        body.insert("channel".to_owned(), channel.as_str().into());
+        let asked: DecideRequest = read_fields(body).map_err(bad)?;
         self.ask(twin.customer.clone(), channel, asked).await
     }
 

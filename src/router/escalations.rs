@@ -95,11 +95,11 @@ impl Router {
             _ => HandoffState::Resolved,
         };
         let mut customer = customer_of(request)?;
-        let mut told = fields(&request.payload)?;
-        told.insert("state".to_owned(), state.name().into());
+        let mut all = fields(&request.payload)?;
+        all.insert("state".to_owned(), state.name().into());
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
-        let told: ActRequest = read_fields(told).map_err(bad)?;
-        let ActRequest { channel, id, time, traceparent, mut handoff } = told;
+        let act: ActRequest = read_fields(all).map_err(bad)?;
+        let ActRequest { channel, id, time, traceparent, mut handoff } = act;
         let channel = Channel::new(channel.as_deref().unwrap_or(DESK)).map_err(bad)?;
         sign(&mut handoff, request);
         if let [queue, _] = request.tokens.as_slice() {
@@ -124,7 +124,7 @@ impl Router {
             address.do_send(AskTwin { event, reply });
             match answer.await.map_err(gone)? {
                 AskAnswer::Acted(done) => {
-                    let escalation = done.escalation.map(|told| *told);
+                    let escalation = done.escalation.map(|escalation| *escalation);
                     return Ok(ActReply { customer, at: done.at, escalation });
                 }
                 AskAnswer::Elsewhere(to) => customer = to,

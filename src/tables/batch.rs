@@ -266,9 +266,9 @@ impl Batch {
     }
 
     /// Puts an active broadcast and when it was processed, replacing the one of its scope.
-    pub fn put_broadcast(&mut self, partition: u16, told: &Broadcast, at: Time) {
-        let key = |key: &mut Vec<u8>| keys::broadcast(key, partition, &told.scope);
-        self.encode_small(Table::Broadcasts, key, &(told, at));
+    pub fn put_broadcast(&mut self, partition: u16, broadcast: &Broadcast, at: Time) {
+        let key = |key: &mut Vec<u8>| keys::broadcast(key, partition, &broadcast.scope);
+        self.encode_small(Table::Broadcasts, key, &(broadcast, at));
     }
 
     /// Deletes a broadcast that ended.

@@ -94,12 +94,12 @@ impl<H: Host> Machine<H> {
 
     /// A twin's `now` for a request: no earlier than the partition's clock.
     fn moment_of(&self, event: &Event, wall: Time) -> Time {
-        let told = match self.mode {
+        let time = match self.mode {
             TimeMode::Stream => wall,
             TimeMode::Event if self.clock == Time::MIN => event.time.unwrap_or(wall),
             TimeMode::Event => event.time.unwrap_or(self.clock),
         };
-        told.max(self.clock)
+        time.max(self.clock)
     }
 
     /// Handles the result of a request.
@@ -156,14 +156,14 @@ impl<H: Host> Machine<H> {
         if let Journalled::Ask(asked) = &mut asked {
             return self.decided(customer, asked, at, effects, notes);
         }
-        let told = effects.iter().rev().find_map(|effect| match effect {
-            Effect::Escalate(told) => Some(told.clone()),
+        let escalation = effects.iter().rev().find_map(|effect| match effect {
+            Effect::Escalate(message) => Some(message.clone()),
             _ => None,
         });
         self.perform(customer, effects);
         self.note(notes);
         self.journal(customer, at, &asked);
-        AskAnswer::Acted(Box::new(AgentActAnswer { at, escalation: told }))
+        AskAnswer::Acted(Box::new(AgentActAnswer { at, escalation }))
     }
 
     fn decided(

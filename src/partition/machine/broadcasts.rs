@@ -24,15 +24,15 @@ impl<H: Host> Machine<H> {
     /// Resumes the active broadcasts and the scans.
     pub(super) fn recover_broadcasts(
         &mut self,
-        told: Vec<(Broadcast, Time)>,
+        stored: Vec<(Broadcast, Time)>,
         scans: Vec<(ScanKey, Scan)>,
     ) {
-        for (told, at) in told {
-            let begun = LiveBroadcast::new(&told, at)
+        for (broadcast, at) in stored {
+            let begun = LiveBroadcast::new(&broadcast, at)
                 .and_then(|shared| shared.map_or(Ok(None), |one| self.broadcasts.begin(one)));
             if let Err(rejection) = begun {
                 // Another version of jumeau accepted it, whose expressions have more functions.
-                tracing::error!(scope = %told.scope, %rejection, "a broadcast is skipped");
+                tracing::error!(scope = %broadcast.scope, %rejection, "a broadcast is skipped");
             }
         }
         let mut scans = scans;
@@ -67,26 +67,26 @@ impl<H: Host> Machine<H> {
         &mut self,
         now: Time,
         sequence: u64,
-        told: &Broadcast,
+        broadcast: &Broadcast,
         original: &Original,
     ) {
         self.clock = self.clock.max(now);
         self.taken.advance(Lane::Main, sequence);
         self.end_those_over(now);
-        let id = LiveBroadcast::identity(told);
-        if self.over.has(id) || self.broadcasts.has(&told.scope, id) {
+        let id = LiveBroadcast::identity(broadcast);
+        if self.over.has(id) || self.broadcasts.has(&broadcast.scope, id) {
             // Counted once, although every partition received it.
             self.counters.duplicates += u64::from(self.partition == 0);
             return;
         }
-        match LiveBroadcast::new(told, now) {
+        match LiveBroadcast::new(broadcast, now) {
             Ok(Some(shared)) => {
-                if let Err(rejection) = self.begin_broadcast(told, shared) {
+                if let Err(rejection) = self.begin_broadcast(broadcast, shared) {
                     self.write_dead_letter_once(sequence, original, &rejection);
                 }
             }
             Ok(None) => {
-                if let Some(ended) = self.broadcasts.end(&told.scope) {
+                if let Some(ended) = self.broadcasts.end(&broadcast.scope) {
                     self.forget_broadcast(&ended);
                 }
                 // A copy of this end must not end a later start.
@@ -100,7 +100,7 @@ impl<H: Host> Machine<H> {
 
     fn begin_broadcast(
         &mut self,
-        told: &Broadcast,
+        broadcast: &Broadcast,
         shared: LiveBroadcast,
     ) -> Result<(), Rejection> {
         let (since, wakes) = (shared.since, shared.wake);
@@ -108,10 +108,10 @@ impl<H: Host> Machine<H> {
         if let Some(replaced) = self.broadcasts.begin(shared)? {
             self.forget_broadcast(&replaced);
         }
-        self.batch.put_broadcast(self.partition, told, since);
+        self.batch.put_broadcast(self.partition, broadcast, since);
         self.counters.broadcasts += 1;
         if wakes {
-            self.begin_scan(ScanKey::Wake(told.scope.clone()), scan);
+            self.begin_scan(ScanKey::Wake(broadcast.scope.clone()), scan);
         }
         Ok(())
     }

@@ -237,9 +237,9 @@ impl<H: Host> Machine<H> {
             return;
         }
         let may_be = |one: &IndexedInput| self.tombstones.may_be_of_before(&one.input);
-        let told = round.batches.iter().filter(|(_, inputs)| inputs.iter().any(may_be));
-        let told: Vec<Customer> = told.map(|(customer, _)| customer.clone()).collect();
-        told.iter().for_each(|customer| self.drop_what_was_before_of(round, customer));
+        let erased = round.batches.iter().filter(|(_, inputs)| inputs.iter().any(may_be));
+        let erased: Vec<Customer> = erased.map(|(customer, _)| customer.clone()).collect();
+        erased.iter().for_each(|customer| self.drop_what_was_before_of(round, customer));
     }
 
     /// Drops the inputs of one customer that were stated, or forwarded to them, before they were erased,

@@ -174,10 +174,10 @@ impl<H: Host> Machine<H> {
         let mut reactions: Vec<Option<Reaction>> = Vec::new();
         reactions.resize_with(round.items.len(), || None);
         for (customer, reacted) in round.reacted.drain(..) {
-            let BatchReactions { reactions: said, change, index, waiting, erased, beside } =
+            let BatchReactions { reactions: numbered, change, index, waiting, erased, beside } =
                 reacted;
             self.counters.beside(beside);
-            for (order, reaction) in said {
+            for (order, reaction) in numbered {
                 reactions[order as usize] = Some(reaction);
             }
             self.keep_index(&customer, &index);
