@@ -42,20 +42,20 @@ fn checked(
     languages: &Arc<Languages>,
 ) -> anyhow::Result<bool> {
     let policy = source.policy(languages)?;
-    let told = source.told(&policy)?;
+    let stories = source.stories_with_text(&policy)?;
     let mut remarks = policy.remarks.to_vec();
-    remarks.extend(story::slips(&told, &policy));
+    remarks.extend(story::slips(&stories, &policy));
     let is_good = remarks.is_empty() || !arguments.strict;
     if arguments.json {
         let remarks: Vec<Value> = remarks.iter().map(place).collect();
         tell(&json!({
             "is_sound": true,
-            "policy": summary(settings, source, &policy, told.len()),
+            "policy": summary(settings, source, &policy, stories.len()),
             "mistakes": [],
             "remarks": remarks,
         }))?;
     } else {
-        console::checked(settings, source, &policy, told.len());
+        console::checked(settings, source, &policy, stories.len());
         console::remarks(&remarks);
     }
     Ok(is_good)
@@ -100,7 +100,7 @@ pub(crate) fn test(arguments: &Test) -> anyhow::Result<bool> {
 fn on_core(arguments: &Test, policy: &Policy, stories: &[Story]) -> anyhow::Result<bool> {
     let mut passed = 0;
     let mut coverage = Coverage::default();
-    let mut told = Vec::new();
+    let mut results = Vec::new();
     let all_began = Instant::now();
     for story in stories {
         let began = Instant::now();
@@ -111,14 +111,14 @@ fn on_core(arguments: &Test, policy: &Policy, stories: &[Story]) -> anyhow::Resu
         let report = StoryReport { story, played: Some(&played), findings: &findings, took };
         passed += usize::from(report.is_passed());
         if arguments.json {
-            told.push(of_story(story, report.is_passed(), &findings, Some(took)));
+            results.push(of_story(story, report.is_passed(), &findings, Some(took)));
         } else {
             console::report(&report);
         }
     }
     let unreached = coverage.unreached(policy);
     if arguments.json {
-        tell(&json!({ "passed": passed, "stories": told, "unreached": unreached }))?;
+        tell(&json!({ "passed": passed, "stories": results, "unreached": unreached }))?;
     } else {
         console::verdict(passed, stories.len(), all_began.elapsed());
         not_reached(&unreached, arguments.verbose);
@@ -148,11 +148,11 @@ async fn live(
     let is_met =
         |outcome: &live_stories::StoryResult<'_>| outcome.findings.iter().all(Finding::is_met);
     let passed = outcomes.iter().filter(|outcome| is_met(outcome)).count();
-    let told: Vec<Value> = outcomes
+    let results: Vec<Value> = outcomes
         .iter()
         .map(|outcome| of_story(outcome.story, is_met(outcome), &outcome.findings, None))
         .collect();
-    tell(&json!({ "passed": passed, "stories": told }))?;
+    tell(&json!({ "passed": passed, "stories": results }))?;
     Ok(passed == outcomes.len())
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn applause(outcomes: &[StoryResult<'_>], took: Duration) -> bool {
 }
 
 fn event(at: Time, step: &StoryStep) {
-    let said = match step.told("scene", at - step.at, &[]) {
+    let text = match step.content("scene", at - step.at, &[]) {
         Err(_) => step.kind().to_owned(),
         Ok(StepContent::Event(event)) => {
             let mut text = format!("{} ", event.kind.event_type());
@@ -67,28 +67,28 @@ fn event(at: Time, step: &StoryStep) {
             let _ = event.kind.summarize(&mut text);
             text
         }
-        Ok(StepContent::Broadcast(told)) => broadcast(&told),
+        Ok(StepContent::Broadcast(fact)) => broadcast(&fact),
     };
     let (channel, whom) = match &step.subject {
         StepSubject::Event { customer, channel, .. } => (channel.as_str(), customer.as_str()),
         StepSubject::Broadcast(scope) => (Broadcast::TYPE, &**scope),
     };
-    let (at, said) = (moment(at), one_line(&said));
-    println!("{DIM}{at}{DIM:#}  {channel:<8} {STRONG}{whom:<10}{STRONG:#} {said}");
+    let (at, text) = (moment(at), one_line(&text));
+    println!("{DIM}{at}{DIM:#}  {channel:<8} {STRONG}{whom:<10}{STRONG:#} {text}");
 }
 
-fn broadcast(told: &Broadcast) -> String {
-    let Some(value) = &told.fact.value else { return "is over".to_owned() };
-    let condition = told.fact.condition.as_deref().unwrap_or("everybody");
-    let wakes = if told.fact.wake { ", wakes them" } else { "" };
+fn broadcast(published: &Broadcast) -> String {
+    let Some(value) = &published.fact.value else { return "is over".to_owned() };
+    let condition = published.fact.condition.as_deref().unwrap_or("everybody");
+    let wakes = if published.fact.wake { ", wakes them" } else { "" };
     format!("{value} for {condition}{wakes}")
 }
 
 fn reaction(seen: &SeenOutput) {
     match &seen.what {
         OutputKind::Action(action) => acted(action),
-        OutputKind::Recall(told) => taken_back(told),
-        OutputKind::Escalation(told) => handed_over(told),
+        OutputKind::Recall(recall) => taken_back(recall),
+        OutputKind::Escalation(escalation) => handed_over(escalation),
     }
 }
 
@@ -114,29 +114,29 @@ fn acted(action: &Action) {
     }
 }
 
-fn taken_back(told: &Recall) {
+fn taken_back(recall: &Recall) {
     println!(
         "{DIM}{}{DIM:#}  {ACT}↶ {}{ACT:#} for {STRONG}{}{STRONG:#} in {} is recalled",
-        moment(told.at),
-        told.action,
-        told.customer,
-        told.channel
+        moment(recall.at),
+        recall.action,
+        recall.customer,
+        recall.channel
     );
-    println!("                     {DIM}because {}{DIM:#}", one_line(&told.because.to_string()));
+    println!("                     {DIM}because {}{DIM:#}", one_line(&recall.because.to_string()));
 }
 
-fn handed_over(told: &Escalation) {
-    let Escalation { customer, queue, topic, priority, state, because, .. } = told;
+fn handed_over(escalation: &Escalation) {
+    let Escalation { customer, queue, topic, priority, state, because, .. } = escalation;
     println!(
         "{DIM}{}{DIM:#}  {HAND_OVER}▲ {queue}/{topic}{HAND_OVER:#} for {STRONG}{customer}{STRONG:#}: \
          {}, priority {priority}",
-        moment(told.at),
+        moment(escalation.at),
         state.name()
     );
     if !because.is_empty() {
         println!("                     {DIM}because {}{DIM:#}", one_line(because));
     }
-    let transcript = told.brief.iter().flat_map(|brief| &brief.transcript);
+    let transcript = escalation.brief.iter().flat_map(|brief| &brief.transcript);
     for line in transcript {
         println!(
             "                     {DIM}{:>8}: {}{DIM:#}",

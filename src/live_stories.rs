@@ -128,12 +128,12 @@ pub fn read(payload: &[u8]) -> anyhow::Result<SeenOutput> {
             SeenOutput { at: action.at, what: OutputKind::Action(action) }
         }
         "jumeau.escalation" => {
-            let told: Box<Escalation> = serde_json::from_str(envelope.data.get())?;
-            SeenOutput { at: told.at, what: OutputKind::Escalation(told) }
+            let escalation: Box<Escalation> = serde_json::from_str(envelope.data.get())?;
+            SeenOutput { at: escalation.at, what: OutputKind::Escalation(escalation) }
         }
         "jumeau.recall" => {
-            let told: Box<Recall> = serde_json::from_str(envelope.data.get())?;
-            SeenOutput { at: told.at, what: OutputKind::Recall(told) }
+            let recall: Box<Recall> = serde_json::from_str(envelope.data.get())?;
+            SeenOutput { at: recall.at, what: OutputKind::Recall(recall) }
         }
         other => {
             bail!("expected jumeau.action, jumeau.recall or jumeau.escalation, found {other}")

@@ -167,16 +167,16 @@ pub fn exit(wrong: &clap::Error) -> ! {
         warn(error(sentence, u8::try_from(code).unwrap_or(1)));
         std::process::exit(code)
     }
-    let told = if steers(&words) || arguments.iter().any(is_strange) {
+    let text = if steers(&words) || arguments.iter().any(is_strange) {
         Cow::Borrowed(&*words)
     } else {
         ours(&styled)
     };
     if wrong.use_stderr() {
-        ask(told);
+        ask(text);
         std::process::exit(code)
     }
-    show(told);
+    show(text);
     match unwritten() {
         Some(why) => {
             warn(why);

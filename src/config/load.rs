@@ -333,7 +333,7 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
 }
 
 fn sentence(kind: &Kind) -> String {
-    secretless(&told(kind))
+    secretless(&describe(kind))
 }
 
 /// A message without the password of an address that was written in the wrong place.
@@ -341,7 +341,7 @@ fn secretless(sentence: &str) -> String {
     if sentence.contains("://") { masked(sentence) } else { sentence.to_owned() }
 }
 
-fn told(kind: &Kind) -> String {
+fn describe(kind: &Kind) -> String {
     match kind {
         Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
             let expected = match expected.as_str() {
@@ -386,15 +386,15 @@ mod tests {
     #[test]
     fn no_mistake_shows_a_password() {
         let url = "nats://max:hush-hush@127.0.0.1";
-        let told = [
+        let mistakes = [
             refusal("", &[("JUMEAU_NATS", url)], &[]),
             refusal("", &[], &[&format!("log.format={url}")]),
             refusal(&format!("[nats]\nurl = \"{url}\n"), &[], &[]),
             refusal(&format!("[service]\npartitions = \"{url}\"\n"), &[], &[]),
             Argument::set(url).unwrap_err(),
         ];
-        for told in told {
-            assert!(!told.contains("hush-hush"), "{told}");
+        for mistake in mistakes {
+            assert!(!mistake.contains("hush-hush"), "{mistake}");
         }
     }
 
@@ -404,9 +404,9 @@ mod tests {
         let path = folder.path().join("jumeau.toml");
         std::fs::write(&path, b"[service]\npolicy = 'cr\xE8me'\n").unwrap();
         let layers = Layers { file: Some(path.clone()), ..Layers::default() };
-        let told = layers.load().unwrap_err().to_string();
+        let mistakes = layers.load().unwrap_err().to_string();
         let what = "expected text in UTF-8, found the byte 0xE8; save the file as UTF-8";
-        assert_eq!(told, format!("{}:2: {what}", path.display()));
+        assert_eq!(mistakes, format!("{}:2: {what}", path.display()));
     }
 
     #[test]

@@ -477,9 +477,9 @@ mod tests {
     fn the_user_of_an_address_is_found_beside_any_password() {
         let password = "s:c@r/t%41 ,é";
         let urls = with_login("nats://a:b@one:4222, tls://two,three", "an@n", password);
-        let told = login(&urls).unwrap();
+        let found = login(&urls).unwrap();
         let wanted = Login::Password { user: "an@n".into(), password: password.into() };
-        assert!(told == wanted, "{urls}");
+        assert!(found == wanted, "{urls}");
         assert_eq!(masked(&urls).matches(":***@").count(), 3, "{urls}");
         assert!(urls.contains("nats://an%40n:") && urls.contains("@one:4222,tls://"), "{urls}");
         assert!(login("nats://one,tls://two").is_none());

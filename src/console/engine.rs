@@ -43,8 +43,8 @@ impl Console {
             policy.version,
             many(settings.service.partitions.into(), "partition")
         );
-        let told = many(stories.len(), "story");
-        println!("{told}, each event published on NATS as a channel would:");
+        let count = many(stories.len(), "story");
+        println!("{count}, each event published on NATS as a channel would:");
         for story in stories {
             println!("  {DIM}·{DIM:#} {}", story.name);
         }

@@ -88,14 +88,14 @@ impl PolicySource {
     /// # Errors
     /// All mistakes in the first file that has any.
     pub fn stories(&self, policy: &Policy) -> anyhow::Result<Vec<Story>> {
-        Ok(self.told(policy)?.into_iter().map(|(story, _)| story).collect())
+        Ok(self.stories_with_text(policy)?.into_iter().map(|(story, _)| story).collect())
     }
 
     /// The same, each with its file.
     ///
     /// # Errors
     /// As [`stories`](PolicySource::stories).
-    pub fn told(&self, policy: &Policy) -> anyhow::Result<Vec<(Story, String)>> {
+    pub fn stories_with_text(&self, policy: &Policy) -> anyhow::Result<Vec<(Story, String)>> {
         let mut files = match self {
             PolicySource::Embedded(name) => texts(name, SCENARIOS),
             PolicySource::Folder(_) => read_folder(&self.scenarios())?,

@@ -142,52 +142,52 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
         let current = read_files(folder.path()).unwrap().version();
-        let (tell, told) = mpsc::channel();
+        let (tell, loaded) = mpsc::channel();
         let languages = Languages::embedded();
         let tell = move |result| tell.send(result).unwrap();
         let watch = watch(folder.path(), current, languages, tell);
-        (folder, watch.unwrap(), told)
+        (folder, watch.unwrap(), loaded)
     }
 
     #[test]
     fn a_changed_folder_is_loaded_again() {
-        let (folder, _watch, told) = watched();
+        let (folder, _watch, loaded) = watched();
         fs::write(folder.path().join("a.toml"), policy("second")).unwrap();
-        let new = told.recv_timeout(PATIENCE).unwrap().unwrap();
+        let new = loaded.recv_timeout(PATIENCE).unwrap().unwrap();
         assert_eq!(&*new.name, "second");
         assert_eq!(new.version, read_files(folder.path()).unwrap().version());
     }
 
     #[test]
     fn a_broken_policy_is_reported_with_its_mistakes_and_a_repaired_one_is_loaded() {
-        let (folder, _watch, told) = watched();
+        let (folder, _watch, loaded) = watched();
         fs::write(folder.path().join("a.toml"), "[polcy]").unwrap();
-        let mistakes = told.recv_timeout(PATIENCE).unwrap().unwrap_err();
+        let mistakes = loaded.recv_timeout(PATIENCE).unwrap().unwrap_err();
         assert!(mistakes.to_string().contains("did you mean `policy`?"), "{mistakes}");
         fs::write(folder.path().join("a.toml"), policy("third")).unwrap();
-        assert_eq!(&*told.recv_timeout(PATIENCE).unwrap().unwrap().name, "third");
+        assert_eq!(&*loaded.recv_timeout(PATIENCE).unwrap().unwrap().name, "third");
     }
 
     #[test]
     fn an_editor_may_replace_the_file_instead_of_writing_it() {
-        let (folder, _watch, told) = watched();
+        let (folder, _watch, loaded) = watched();
         for name in ["second", "third"] {
             let draft = folder.path().join(".a.toml.draft");
             fs::write(&draft, policy(name)).unwrap();
             fs::rename(&draft, folder.path().join("a.toml")).unwrap();
-            assert_eq!(&*told.recv_timeout(PATIENCE).unwrap().unwrap().name, name);
+            assert_eq!(&*loaded.recv_timeout(PATIENCE).unwrap().unwrap().name, name);
         }
     }
 
     #[test]
     fn a_folder_touched_without_changes_is_not_loaded_again() {
-        let (folder, watch, told) = watched();
+        let (folder, watch, loaded) = watched();
         fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
         fs::write(folder.path().join("notes.txt"), "no policy").unwrap();
         fs::write(folder.path().join("b.toml"), "").unwrap();
         // The empty file is a different content; the one before it was not.
-        assert_eq!(&*told.recv_timeout(PATIENCE).unwrap().unwrap().name, "first");
+        assert_eq!(&*loaded.recv_timeout(PATIENCE).unwrap().unwrap().name, "first");
         drop(watch);
-        assert!(told.recv().is_err(), "nothing more was told");
+        assert!(loaded.recv().is_err(), "nothing more was told");
     }
 }

@@ -88,9 +88,9 @@ pub async fn rights(bus: &Bus) -> Result<Rights, Error> {
         desks: Vec<Box<str>>,
         merging: Vec<Box<str>>,
     }
-    let told: StatsReply = ask(bus, verb::STATS, &[], None::<&()>).await?;
-    let desks = AgentChannels::new(told.desks.iter().map(|name| &**name));
-    Ok(Rights::new(desks, told.merging.iter().map(|name| &**name)))
+    let stats: StatsReply = ask(bus, verb::STATS, &[], None::<&()>).await?;
+    let desks = AgentChannels::new(stats.desks.iter().map(|name| &**name));
+    Ok(Rights::new(desks, stats.merging.iter().map(|name| &**name)))
 }
 
 /// Reads the policy files of a running service.

@@ -50,8 +50,8 @@ impl CustomerSample {
     pub fn take(&mut self, mut delivery: Delivery) {
         self.seen += 1;
         let (sequence, stored) = (delivery.sequence, delivery.stored);
-        if let Content::Broadcast(told) = &delivery.content {
-            self.broadcasts.push((sequence, stored, told.clone()));
+        if let Content::Broadcast(broadcast) = &delivery.content {
+            self.broadcasts.push((sequence, stored, broadcast.clone()));
             return;
         }
         // An event that was unusable then is unusable now.
@@ -126,8 +126,8 @@ impl CustomerSample {
     pub fn finish(self) -> Vec<(Customer, Past)> {
         let CustomerSample { customers, broadcasts, .. } = self;
         let with_broadcasts = |((_, customer), mut past): (Key, Past)| {
-            for (sequence, stored, told) in &broadcasts {
-                past.broadcast(*sequence, *stored, told.clone());
+            for (sequence, stored, broadcast) in &broadcasts {
+                past.broadcast(*sequence, *stored, broadcast.clone());
             }
             (customer, past)
         };

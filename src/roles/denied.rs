@@ -135,7 +135,7 @@ mod tests {
             super::denied(&subjects, name, &PermissionDenied { attempt, subject: subject.into() })
         };
         let lea = Some("agent-lea");
-        let said = [
+        let sentences = [
             of(lea, DeniedOperation::Publish, "jumeau.as.agent-lea.show.ann"),
             of(lea, DeniedOperation::Publish, "jumeau.as.agent-lea.escalations.claim.billing.ann"),
             of(lea, DeniedOperation::Publish, "jumeau.as.operator-anna.show.ann"),
@@ -153,7 +153,7 @@ mod tests {
             of(lea, DeniedOperation::Publish, "$JS.API.INFO"),
             of(lea, DeniedOperation::Publish, "other.thing"),
         ];
-        insta::assert_snapshot!(said.join("\n"), @r#"
+        insta::assert_snapshot!(sentences.join("\n"), @r#"
         the broker does not permit `agent-lea` to publish on `jumeau.as.agent-lea.show.ann`: operators may
         the broker does not permit `agent-lea` to publish on `jumeau.as.agent-lea.escalations.claim.billing.ann`: agents may, in their queues (--queue or JUMEAU_QUEUES), and operators
         the broker does not permit `agent-lea` to publish on `jumeau.as.operator-anna.show.ann`: only the holder of the key of `operator-anna` may use that name
