@@ -1,4 +1,5 @@
-//! Within a room, files use those below them: how many are in one circle, and how many imports run up.
+//! Within a room, files use only files below them: limits how many files form one cycle of imports, and how
+//! many imports run from a lower layer to a higher one.
 //!
 //! `cargo test --no-default-features --test imports -- --nocapture` prints the figures of each room.
 
@@ -10,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sources::{Module, SourceFile};
 
-/// Files of one room that use each other in a circle, at most; 1: none do.
-const CIRCLE_MAX: [(&str, usize); 3] = [("actors", 5), ("language", 2), ("twin", 3)];
-/// Of a room that is not named there.
-const CIRCLE_MAX_ELSEWHERE: usize = 1;
+/// The most files of one room that may import each other in a cycle; 1: none may.
+const CYCLE_MAX: [(&str, usize); 3] = [("actors", 5), ("language", 2), ("twin", 3)];
+/// The same, for every room that is not named there.
+const CYCLE_MAX_ELSEWHERE: usize = 1;
 
-/// Rooms with floors, from the lowest to the highest: the parts (files and folders) of each, and how many
-/// imports may run from a floor to a higher one. What is on no floor is above all of them.
-const FLOORS: [(&str, &[&[&str]], usize); 1] = [(
+/// Rooms with layers, from the lowest to the highest: the parts (files and folders) of each, and how many
+/// imports may run from a layer to a higher one. A part in no layer is above all layers.
+const LAYERS: [(&str, &[&[&str]], usize); 1] = [(
     "twin",
     &[
         &["input", "note"],
@@ -30,7 +31,7 @@ const FLOORS: [(&str, &[&[&str]], usize); 1] = [(
     0,
 )];
 
-/// Parts of a room that do not use each other: the stages that an input passes.
+/// Parts of a room that do not use each other: the stages of a reaction.
 const APART: [(&str, &[&str]); 1] = [("twin", &["perceive", "understand", "decide", "act"])];
 
 /// The files of a room, by their modules, and which others of it each of them uses.
@@ -49,23 +50,23 @@ impl Room {
             let others: BTreeSet<Module> = found.filter(|other| other != *module).collect();
             uses.insert((*module).clone(), others);
         }
-        // What a folder's own file hands on is in the files below it; who imports from there is resolved to
-        // those, and so its own declarations count for nothing.
+        // A folder's own file re-exports what the files below it declare; imports from it are resolved to
+        // those files, so its declarations do not count as imports.
         for (module, found) in &mut uses {
             found.retain(|other| !(other.starts_with(module) && other.len() > module.len()));
         }
         Room { uses }
     }
 
-    /// The largest set of files each of which leads to each other.
-    fn largest_circle(&self) -> Vec<&Module> {
+    /// The largest set of files of which each reaches every other by imports.
+    fn largest_cycle(&self) -> Vec<&Module> {
         let reached: BTreeMap<&Module, BTreeSet<&Module>> =
             self.uses.keys().map(|from| (from, self.reached(from))).collect();
-        let circle = |from: &Module| -> Vec<&Module> {
+        let cycle = |from: &Module| -> Vec<&Module> {
             let back = |other: &&&Module| reached.get(*other).is_some_and(|far| far.contains(from));
             reached[from].iter().filter(back).copied().collect()
         };
-        self.uses.keys().map(circle).max_by_key(Vec::len).unwrap_or_default()
+        self.uses.keys().map(cycle).max_by_key(Vec::len).unwrap_or_default()
     }
 
     fn reached<'a>(&'a self, from: &'a Module) -> BTreeSet<&'a Module> {
@@ -85,17 +86,17 @@ impl Room {
         self.uses.values().map(BTreeSet::len).sum()
     }
 
-    /// Imports from a lower floor to a higher one.
-    fn running_up(&self, floors: &[&[&str]]) -> Vec<String> {
-        let floor = |module: &Module| {
+    /// Imports from a lower layer to a higher one.
+    fn imports_upwards(&self, layers: &[&[&str]]) -> Vec<String> {
+        let layer = |module: &Module| {
             let part = module.get(1).map(String::as_str);
-            let own = |floor: &&[&str]| part.is_some_and(|part| floor.contains(&part));
-            floors.iter().position(own).unwrap_or(floors.len())
+            let own = |parts: &&[&str]| part.is_some_and(|part| parts.contains(&part));
+            layers.iter().position(own).unwrap_or(layers.len())
         };
         let mut found = Vec::new();
         for (module, others) in &self.uses {
             for other in others {
-                if floor(other) > floor(module) {
+                if layer(other) > layer(module) {
                     found.push(format!("{} uses {}", module.join("::"), other.join("::")));
                 }
             }
@@ -104,7 +105,7 @@ impl Room {
     }
 }
 
-/// The file of this room that a path leads to, through what folders hand on.
+/// The file of this room that a path leads to, through the re-exports of folders.
 fn resolve(
     path: &Module,
     imports: &BTreeMap<&Module, Vec<Module>>,
@@ -132,27 +133,27 @@ fn rooms() -> BTreeMap<String, Room> {
     for file in sources::of_the_crate().into_iter().filter(|file| !file.is_tests()) {
         files.entry(file.module().swap_remove(0)).or_default().push(file);
     }
-    // A room is a folder; what is one file has no circles.
+    // A room that is one file has no cycles.
     files.retain(|_, files| files.len() > 1);
     files.into_iter().map(|(name, files)| (name, Room::of(&files))).collect()
 }
 
 #[test]
-fn no_circle_of_files_grows() {
+fn no_cycle_of_files_grows() {
     let mut found = Vec::new();
     for (name, room) in rooms() {
-        let circle = room.largest_circle();
-        let most = CIRCLE_MAX.iter().find(|(room, _)| *room == name);
-        let most = most.map_or(CIRCLE_MAX_ELSEWHERE, |(_, most)| *most);
-        let files: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
+        let cycle = room.largest_cycle();
+        let most = CYCLE_MAX.iter().find(|(room, _)| *room == name);
+        let most = most.map_or(CYCLE_MAX_ELSEWHERE, |(_, most)| *most);
+        let files: Vec<String> = cycle.iter().map(|module| module.join("::")).collect();
         println!(
-            "{name}: {} files, {} imports, {} in the largest circle: {}",
+            "{name}: {} files, {} imports, {} in the largest cycle: {}",
             room.uses.len(),
             room.imports(),
             files.len(),
             files.join(", ")
         );
-        if circle.len() > most {
+        if cycle.len() > most {
             found.push(format!("{name}: expected at most {most}, found {}", files.join(", ")));
         }
     }
@@ -160,10 +161,10 @@ fn no_circle_of_files_grows() {
 }
 
 #[test]
-fn few_imports_run_from_a_floor_to_a_higher_one() {
+fn few_imports_run_from_a_layer_to_a_higher_one() {
     let rooms = rooms();
-    for (name, floors, most) in FLOORS {
-        let found = rooms[name].running_up(floors);
+    for (name, layers, most) in LAYERS {
+        let found = rooms[name].imports_upwards(layers);
         println!("{name}: {} imports run up", found.len());
         assert!(found.len() <= most, "expected at most {most} in {name}, found {found:#?}");
     }
