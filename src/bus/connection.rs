@@ -426,7 +426,7 @@ const HEADERS_BYTES: usize = 4 * 1024;
 
 /// Refuses a broker whose maximum message is smaller than the memory of a twin.
 pub(super) fn check_payload(found: usize) -> Result<(), Error> {
-    let expected = limits::PASSED_BYTES + HEADERS_BYTES;
+    let expected = limits::FORWARDED_BYTES + HEADERS_BYTES;
     if found >= expected { Ok(()) } else { Err(Error::Payload { expected, found }) }
 }
 
@@ -468,7 +468,7 @@ mod tests {
     #[test]
     fn brokers_with_a_message_limit_below_a_memory_are_refused() {
         assert!(check_payload(1024 * 1024).is_ok(), "as it comes");
-        let refusal = check_payload(limits::PASSED_BYTES).unwrap_err();
+        let refusal = check_payload(limits::FORWARDED_BYTES).unwrap_err();
         insta::assert_snapshot!(refusal, @"expected a broker that accepts messages of 135168 bytes, found a limit of 131072; raise `max_payload` in its configuration (a twin's memory travels in one message)");
     }
 }

@@ -30,10 +30,10 @@ macro_rules! limits {
 limits! {
     /// payload of one event; a larger one becomes a dead letter `too-large`
     EVENT_BYTES: 64 * 1024;
-    /// payload of one message from twin to twin; a larger memory is cut to fit
-    PASSED_BYTES: 128 * 1024;
-    /// hops of one message from identifier to identifier; at the limit the identifier that holds it is unlinked and processes it
-    PASSES: 64;
+    /// payload of one message that forwards an event or a memory from twin to twin, so that it fits a message of the broker; a larger memory is cut to fit
+    FORWARDED_BYTES: 128 * 1024;
+    /// times that one message is forwarded from identifier to identifier, so that it always arrives; at the limit the identifier that holds it is unlinked and processes it
+    FORWARDING_HOPS: 64;
     /// changes of the link of one identifier within a minute; a further link is refused
     LINKS_A_MINUTE: 100;
     /// identifiers linked to one customer; a further link is refused and the identifier keeps its memory
@@ -94,8 +94,8 @@ limits! {
     CASES: 16;
     /// needs of one twin; the weakest leaves first
     NEEDS: 16;
-    /// windows, counters and activities of one policy, and so of one twin
-    POLICY_TALLIES: 64;
+    /// aggregates (windows, counters and activities) of one policy, and so of one twin, because each event may update all of them; more are a mistake
+    POLICY_AGGREGATES: 64;
     /// entries of one time window of one twin; beyond it the two closest entries merge and keep the later expiry; a window of distinct values drops its oldest
     WINDOW_ENTRIES: 64;
     /// problems remembered for dissatisfaction; the oldest leave first

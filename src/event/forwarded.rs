@@ -171,7 +171,7 @@ pub(super) fn read(
     };
     let Some(data) = data else { return Err(bad("no data")) };
     let found: Data<'_> = json::read(data).map_err(|misread| bad(&misread.to_string()))?;
-    if found.via.is_empty() || found.via.len() > limits::PASSES {
+    if found.via.is_empty() || found.via.len() > limits::FORWARDING_HOPS {
         return Err(bad(&format!("{} identifiers in the route", found.via.len())));
     }
     if found.links.len() != found.via.len() {

@@ -31,7 +31,7 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
     let customer = Customer::from_token(raw.customer)
         .map_err(|detail| Rejection::new(Reason::BadCustomer, detail))?;
     let is_internal = raw.channel == INTERNAL;
-    let bytes_max = if is_internal { limits::PASSED_BYTES } else { limits::EVENT_BYTES };
+    let bytes_max = if is_internal { limits::FORWARDED_BYTES } else { limits::EVENT_BYTES };
     let text = envelope::payload(raw.payload, bytes_max)?;
     let opened = envelope::open(raw.channel, raw.headers, &text, raw.sequence)?;
     if let Some(named) = &opened.subject

@@ -109,12 +109,12 @@ usual = "3d"
             "activities.orders.alive + activities.orders.expected_90d",
         )
         .unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
-        let orders = policy.tallies.activity("orders").unwrap();
+        let orders = policy.aggregates.activity("orders").unwrap();
         assert_eq!(orders.population, Population { r: 0.5, alpha: 1.5, a: 0.8, b: 2.0 });
         assert_eq!(orders.apart, Duration::from_secs(20 * 3_600));
-        let visits = policy.tallies.activity("visits").unwrap();
+        let visits = policy.aggregates.activity("visits").unwrap();
         assert_eq!(visits.population, Population::usual(3.0));
-        assert!(visits.value.is_none() && policy.tallies.activity("page").is_none());
+        assert!(visits.value.is_none() && policy.aggregates.activity("page").is_none());
     }
 
     #[test]

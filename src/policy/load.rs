@@ -181,7 +181,7 @@ impl Sections {
             ("rules", self.rules.len(), limits::POLICY_RULES),
             ("actions", self.actions.len(), limits::POLICY_ACTIONS),
             ("treatments", treatments, limits::POLICY_TREATMENTS),
-            ("windows, counters and activities", self.aggregates.len(), limits::POLICY_TALLIES),
+            ("windows, counters and activities", self.aggregates.len(), limits::POLICY_AGGREGATES),
             ("experiments", self.experiments.len(), limits::POLICY_EXPERIMENTS),
         ] {
             if count > most {
@@ -218,7 +218,7 @@ impl Sections {
             actions: self.actions.into(),
             index: Index::of(self.rules.iter().map(|rule| rule.on.as_slice())),
             rules: self.rules.into_iter().map(|patterned| patterned.rule).collect(),
-            tallies: Aggregates::new(self.aggregates),
+            aggregates: Aggregates::new(self.aggregates),
             experiments: Arc::new(Experiments::new(self.experiments)),
             arms: BTreeMap::new(),
             dissatisfaction: self.dissatisfaction,

@@ -48,7 +48,7 @@ pub struct Policy {
     /// The rules that an input triggers.
     pub(super) index: Index,
     /// The aggregates over a twin's events.
-    pub tallies: Aggregates,
+    pub aggregates: Aggregates,
     /// The experiments on shares of the customers.
     pub experiments: Arc<Experiments>,
     /// The policies of experiment arms, by the names of their folders. They have the same experiments and

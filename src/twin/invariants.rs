@@ -51,9 +51,9 @@ fn lists_within_their_limits(twin: &Twin, found: &mut Vec<String>) {
         within("readings", sentiment.evidence.len(), limits::SENTIMENT_EVIDENCE);
     }
     within("problems", twin.problems.len(), limits::PROBLEMS);
-    within("windows", twin.tallies.windows.len(), limits::POLICY_TALLIES);
-    within("counters", twin.tallies.counters.len(), limits::POLICY_TALLIES);
-    within("activities", twin.tallies.activities.len(), limits::POLICY_TALLIES);
+    within("windows", twin.tallies.windows.len(), limits::POLICY_AGGREGATES);
+    within("counters", twin.tallies.counters.len(), limits::POLICY_AGGREGATES);
+    within("activities", twin.tallies.activities.len(), limits::POLICY_AGGREGATES);
     for window in &twin.tallies.windows {
         let what = format!("entries of window {}", window.name);
         within(&what, window.entries.len(), limits::WINDOW_ENTRIES);

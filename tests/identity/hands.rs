@@ -269,7 +269,7 @@ fn events_in_a_cycle_of_links_are_counted_and_the_cycle_is_broken() {
 #[test]
 fn an_event_forwarded_too_often_is_counted_where_it_is() {
     let mut town = Town::new();
-    let last = limits::PASSES + 5;
+    let last = limits::FORWARDING_HOPS + 5;
     let chain: Vec<String> = (0..=last).map(|number| format!("i{number:03}")).collect();
     // From the front, so that each is linked before the memory of another comes.
     for pair in chain.windows(2) {

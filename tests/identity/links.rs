@@ -180,8 +180,8 @@ fn a_memory_too_large_for_a_message_loses_its_oldest_past_first() {
     }
     town.event("cookie", "consent", json!({ "purpose": "marketing", "granted": false }));
     let left = town.publish("cookie", "link", json!({ "to": "ann" }));
-    assert!(left.notes.iter().any(|note| format!("{note:?}").contains("PASSED_BYTES")));
-    assert!(town.on_its_way[0].payload.len() <= limits::PASSED_BYTES);
+    assert!(left.notes.iter().any(|note| format!("{note:?}").contains("FORWARDED_BYTES")));
+    assert!(town.on_its_way[0].payload.len() <= limits::FORWARDED_BYTES);
     town.arrive();
     let ann = town.twin("ann");
     // Only its own entry is left of the timeline, then the forms longest untouched are gone.

@@ -4,7 +4,7 @@
 //! Invariants, for any links in any order and any concurrency:
 //! * **A memory is in one twin or in one message.** The commit that removes it from a twin writes the
 //!   message; each message is processed by one twin or becomes one other message.
-//! * **Every message arrives.** A message is forwarded at most [`limits::PASSES`] times; then the
+//! * **Every message arrives.** A message is forwarded at most [`limits::FORWARDING_HOPS`] times; then the
 //!   identifier that holds it is unlinked and processes it.
 //! * **Cycles are broken.** A message lists the links it came by. If a link repeats, there is a cycle:
 //!   its bytewise smallest identifier is unlinked and processes the message. Every twin that detects the
@@ -142,7 +142,7 @@ fn handle_linked(
         }
         return Ok(met);
     } else {
-        notes.limit("PASSES");
+        notes.limit("FORWARDING_HOPS");
     }
     let carried = passed.and_then(|passed| passed.carried.as_ref());
     if carried.is_some_and(|carried| !carried.is_memory()) {
@@ -221,14 +221,16 @@ fn pass_on(
         passed.via.remove(at);
         passed.links.remove(at);
     }
-    if passed.hops as usize >= limits::PASSES || passed.via.len() >= limits::PASSES {
+    if passed.hops as usize >= limits::FORWARDING_HOPS
+        || passed.via.len() >= limits::FORWARDING_HOPS
+    {
         return Ok(None);
     }
     passed.hops += 1;
     passed.via.push(twin.customer.clone());
     passed.links.push(twin.epoch);
     let message = message(event, &passed, event.fingerprint, &to, input.at)?;
-    if message.payload.len() > limits::PASSED_BYTES {
+    if message.payload.len() > limits::FORWARDED_BYTES {
         return Ok(None);
     }
     effects.push(Effect::Forward(Box::new(message)));

@@ -74,7 +74,7 @@ pub(in crate::twin) fn change_hands(
     effects.push(send(twin, &silent, &first, lost, input.at)?);
     twin.epoch += 1;
     let nothing = Memory { born: input.at, seen: input.at, ..Memory::default() };
-    let nothing = nothing.clone().fit(limits::PASSED_BYTES, notes);
+    let nothing = nothing.clone().fit(limits::FORWARDED_BYTES, notes);
     let (epoch, memory) = (twin.epoch, nothing.into());
     let won = CarriedMemory { sense: TransferKind::Joins, epoch, stated_at, memory };
     effects.push(send(twin, event, &to, won, input.at)?);

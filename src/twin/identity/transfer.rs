@@ -129,7 +129,7 @@ pub(super) fn leave(
     }
     twin.moves.count(&twin.customer, input.at)?;
     record(twin, input, policy, notes);
-    let memory = twin.memory().fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
+    let memory = twin.memory().fit(limits::FORWARDED_BYTES - ENVELOPE_BYTES, notes);
     let epoch = twin.epoch + 1;
     let carried = CarriedMemory {
         sense: TransferKind::Joins,
@@ -352,7 +352,7 @@ pub(super) fn part(
         holder.brought.part(&gone);
         holder.entries.retain(|entry| !gone.entries.contains(entry));
     });
-    let json = back.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
+    let json = back.fit(limits::FORWARDED_BYTES - ENVELOPE_BYTES, notes);
     let (epoch, stated_at, memory) = (gone.epoch, input.stated_at, json.into());
     twin.recent.remember(parting(&gone.customer, epoch), input.stored, notes);
     let home = CarriedMemory { sense: TransferKind::Returns, epoch, stated_at, memory };
@@ -396,7 +396,7 @@ pub(super) fn return_home(
     {
         // It was linked to that customer once more after that, and that customer was not notified.
         notes.late("from");
-        let memory = other.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes).into();
+        let memory = other.fit(limits::FORWARDED_BYTES - ENVELOPE_BYTES, notes).into();
         let epoch = twin.epoch + 1;
         let again = CarriedMemory { sense: TransferKind::Joins, epoch, stated_at, memory };
         let link = EventKind::Link(LinkData { to: to.as_str().into(), merge: false });

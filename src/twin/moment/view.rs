@@ -143,8 +143,8 @@ impl View<'_> {
     }
 
     fn window(&self, name: &str) -> Found<'_> {
-        let tallies = &self.context.policy.tallies;
-        match (tallies.window(name), self.twin.tallies.window(name)) {
+        let aggregates = &self.context.policy.aggregates;
+        match (aggregates.window(name), self.twin.tallies.window(name)) {
             (None, _) => Found::Missing,
             (Some(keep), Some(known)) if known.keep == keep => {
                 known.read(self.context.lived(self.twin))
@@ -154,7 +154,7 @@ impl View<'_> {
     }
 
     fn activity(&self, name: &str, metric: Option<&str>) -> Found<'_> {
-        let rule = self.context.policy.tallies.activity(name);
+        let rule = self.context.policy.aggregates.activity(name);
         let metric = metric.and_then(ActivityMetric::of);
         match (rule, metric, self.twin.tallies.activity(name)) {
             (Some(rule), Some(metric), Some(known)) => {

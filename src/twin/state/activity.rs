@@ -241,7 +241,7 @@ then = [
         let twin = ordered(&policy, &[(0.0, 9.0), (10.0, 9.0), (10.5, 9.0), (30.0, 9.0)], 40.0);
         let known = ["times", "silent", "usual"].map(|name| fact(&twin, name));
         assert_eq!(known, [Some(3.0), Some(10.0), Some(15.0)], "half a day later is the same one");
-        let expected = policy.tallies.activity("orders").unwrap().population.alive(&Rhythm {
+        let expected = policy.aggregates.activity("orders").unwrap().population.alive(&Rhythm {
             repeats: 2,
             recency: 30.0,
             age: 40.0,

@@ -30,7 +30,7 @@ impl Twin {
     /// The forecast at a time for each activity that the policy counts.
     pub fn forecasts(&self, policy: &Policy, now: Time) -> Vec<Forecast> {
         let forecast = |known: &Activity| {
-            let rule = policy.tallies.activity(&known.name)?;
+            let rule = policy.aggregates.activity(&known.name)?;
             let rhythm = known.rhythm(now);
             Some(Forecast {
                 name: known.name.clone(),

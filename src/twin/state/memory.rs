@@ -86,9 +86,9 @@ macro_rules! each_list {
         $do!(contacts, CONTACTS);
         $do!(escalations, ESCALATIONS);
         $do!(timers, TIMERS);
-        $do!(tallies.windows, POLICY_TALLIES);
-        $do!(tallies.counters, POLICY_TALLIES);
-        $do!(tallies.activities, POLICY_TALLIES);
+        $do!(tallies.windows, POLICY_AGGREGATES);
+        $do!(tallies.counters, POLICY_AGGREGATES);
+        $do!(tallies.activities, POLICY_AGGREGATES);
         $do!(problems, PROBLEMS);
         $do!(met, MEETINGS);
         $do!(trials, POLICY_EXPERIMENTS);
@@ -254,7 +254,7 @@ impl Memory {
             else {
                 return json;
             };
-            notes.limit("PASSED_BYTES");
+            notes.limit("FORWARDED_BYTES");
             if self.shed(beyond) == 0 {
                 // The part that is always kept is far below the limit.
                 return json;

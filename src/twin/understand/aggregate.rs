@@ -13,7 +13,7 @@ use crate::twin::state::{Activity, AggregateState, Counted, Counter, Derived, Tw
 /// Counts an input in every aggregate of the policy that it matches, before the rules run; removes
 /// aggregates that the policy no longer defines.
 pub(in crate::twin) fn count(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut Notes) {
-    let counted = &context.policy.tallies;
+    let counted = &context.policy.aggregates;
     if counted.is_empty() {
         if !twin.tallies.is_empty() {
             twin.tallies = AggregateState::default();
@@ -40,7 +40,7 @@ fn is_of_input(aggregate: &Aggregate, context: &ReactionContext<'_>) -> bool {
     context.met.is_empty()
         || context
             .policy
-            .tallies
+            .aggregates
             .on(trigger, detail, context.topics())
             .any(|known| std::ptr::eq(known, aggregate))
 }

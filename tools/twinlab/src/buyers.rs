@@ -43,7 +43,7 @@ pub(crate) fn buyers(
     page: Option<&Path>,
 ) -> anyhow::Result<String> {
     let policy = load(&read_files(policy)?)?;
-    let Some(orders) = policy.tallies.activity(ORDERS) else {
+    let Some(orders) = policy.aggregates.activity(ORDERS) else {
         bail!("expected a policy that counts an activity `{ORDERS}`, found none");
     };
     let mut buyers = read(purchases)?;
