@@ -44,7 +44,7 @@ fn checked(
     let policy = source.policy(languages)?;
     let stories = source.stories_with_text(&policy)?;
     let mut remarks = policy.remarks.to_vec();
-    remarks.extend(story::slips(&stories, &policy));
+    remarks.extend(story::probable_typos(&stories, &policy));
     let is_good = remarks.is_empty() || !arguments.strict;
     if arguments.json {
         let remarks: Vec<Value> = remarks.iter().map(place).collect();
@@ -143,7 +143,7 @@ async fn live(
     };
     let outcomes = live_stories::play(&bus, policy, stories, scene).await?;
     if !is_json {
-        return Ok(console::applause(&outcomes, began.elapsed()));
+        return Ok(console::print_results(&outcomes, began.elapsed()));
     }
     let is_met =
         |outcome: &live_stories::StoryResult<'_>| outcome.findings.iter().all(Finding::is_met);

@@ -42,7 +42,7 @@ pub(crate) fn scene(scene: &LiveStep<'_>) {
 }
 
 /// Prints the results of the stories; returns whether all passed.
-pub(crate) fn applause(outcomes: &[StoryResult<'_>], took: Duration) -> bool {
+pub(crate) fn print_results(outcomes: &[StoryResult<'_>], took: Duration) -> bool {
     println!();
     for StoryResult { story, findings } in outcomes {
         mark(findings.iter().all(Finding::is_met), &story.name);

@@ -196,7 +196,7 @@ enum Models {
 }
 
 fn main() -> ExitCode {
-    terminal::tell_panics();
+    terminal::escape_panics();
     files::keep_files_private();
     let command = arguments().command;
     let (is_json, answers) = (command.is_json(), command.answers());

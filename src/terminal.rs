@@ -160,14 +160,14 @@ pub fn exit(wrong: &clap::Error) -> ! {
     let words = without_colours(&styled);
     let code = wrong.exit_code();
     let arguments: Vec<_> = std::env::args_os().collect();
-    let is_strange = |argument: &std::ffi::OsString| steers(&argument.to_string_lossy());
+    let is_strange = |argument: &std::ffi::OsString| controls_terminal(&argument.to_string_lossy());
     let mut options = arguments.iter().take_while(|argument| *argument != "--");
     if code != 0 && options.any(|argument| argument == "--json") {
         let sentence = words.trim_end().trim_start_matches("error: ");
         warn(error(sentence, u8::try_from(code).unwrap_or(1)));
         std::process::exit(code)
     }
-    let text = if steers(&words) || arguments.iter().any(is_strange) {
+    let text = if controls_terminal(&words) || arguments.iter().any(is_strange) {
         Cow::Borrowed(&*words)
     } else {
         ours(&styled)
@@ -210,7 +210,7 @@ fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
 }
 
 /// Makes the message of a panic of this process harmless from now on: it may contain text from outside.
-pub fn tell_panics() {
+pub fn escape_panics() {
     std::panic::set_hook(Box::new(|panic| {
         warn(line(&panic.to_string()));
         let trace = Backtrace::capture();
@@ -221,7 +221,7 @@ pub fn tell_panics() {
 }
 
 /// Whether a text contains characters that control a terminal.
-pub fn steers(text: &str) -> bool {
+pub fn controls_terminal(text: &str) -> bool {
     self::text(text) != text
 }
 

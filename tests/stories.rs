@@ -10,7 +10,8 @@ use std::time::Duration;
 use jumeau::policy::{Files, Policy, load};
 use jumeau::policy_source::read_files;
 use jumeau::story::{
-    Coverage, Finding, Played, Story, StoryReport, UnreachedKind, check, parse, play, slips,
+    Coverage, Finding, Played, Story, StoryReport, UnreachedKind, check, parse, play,
+    probable_typos,
 };
 
 fn folder(policy: &str) -> PathBuf {
@@ -162,9 +163,9 @@ fn the_example_policies_get_no_advice() {
     for name in jumeau::policy_source::PolicySource::embedded() {
         let shelf = jumeau::policy_source::PolicySource::find(name).unwrap();
         let policy = shelf.policy(&languages).unwrap();
-        let slips = slips(&shelf.told(&policy).unwrap(), &policy);
+        let typos = probable_typos(&shelf.stories_with_text(&policy).unwrap(), &policy);
         let remarks: Vec<String> =
-            policy.remarks.iter().chain(&slips).map(ToString::to_string).collect();
+            policy.remarks.iter().chain(&typos).map(ToString::to_string).collect();
         assert!(remarks.is_empty(), "{name}:\n{}", remarks.join("\n"));
     }
 }
@@ -269,7 +270,7 @@ fn unreached_parts_are_named_and_typos_are_found_on_both_sides() {
     assert_eq!(alone, ["offer_gift · email"]);
     assert_eq!(&*unreached.rules.unreached[0].place, "shop.toml:11");
 
-    let found = slips(&[(story, GIFTS.to_owned())], &policy);
+    let found = probable_typos(&[(story, GIFTS.to_owned())], &policy);
     let found: Vec<String> = found
         .iter()
         .map(|slip| slip.to_string().lines().next().unwrap_or_default().to_owned())

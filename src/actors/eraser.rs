@@ -62,14 +62,15 @@ impl EraserTask {
 
     async fn go_on(&mut self) -> Result<(), tables::Error> {
         for partition in 0..self.partitions {
-            let (late, left) = self.blocking(move |store| left(store, partition, now())).await?;
-            self.let_late_go(partition, late).await?;
+            let (late, left) =
+                self.blocking(move |store| unfinished_work(store, partition, now())).await?;
+            self.delete_late_events(partition, late).await?;
             for (id, erasing) in left {
                 self.finish(partition, id, erasing).await?;
             }
         }
         while let Some((partition, cleared)) = self.queue.recv().await {
-            self.let_late_go(partition, cleared.late).await?;
+            self.delete_late_events(partition, cleared.late).await?;
             for (id, mark) in cleared.erased {
                 let found = self.blocking(move |store| store.erasing(partition)).await?;
                 let is_meant =
@@ -83,7 +84,11 @@ impl EraserTask {
     }
 
     /// Deletes late events from the stream.
-    async fn let_late_go(&self, partition: u16, sequences: Vec<u64>) -> Result<(), tables::Error> {
+    async fn delete_late_events(
+        &self,
+        partition: u16,
+        sequences: Vec<u64>,
+    ) -> Result<(), tables::Error> {
         if sequences.is_empty() {
             return Ok(());
         }
@@ -277,7 +282,7 @@ fn removed(trail: &MessageTrail) -> Removed {
 /// Unfinished work: late events and erasures. Finished and expired ones are dropped.
 type Leftovers = (Vec<u64>, Vec<(ErasureId, ErasureProgress)>);
 
-fn left(store: &Store, partition: u16, now: Time) -> Result<Leftovers, tables::Error> {
+fn unfinished_work(store: &Store, partition: u16, now: Time) -> Result<Leftovers, tables::Error> {
     let is_done = |erasing: &ErasureProgress| matches!(erasing.stage, ErasureStage::Done(_));
     let (done, left): (Vec<_>, Vec<_>) =
         store.erasing(partition)?.into_iter().partition(|(_, erasing)| is_done(erasing));

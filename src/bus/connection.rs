@@ -106,7 +106,7 @@ impl Bus {
     }
 
     /// Waits until the broker denies a subscription.
-    pub async fn deafened(&self) -> PermissionDenied {
+    pub async fn subscription_denied(&self) -> PermissionDenied {
         denied::until(self.denied.clone(), |denied| denied.attempt == DeniedOperation::Hear).await
     }
 
@@ -217,7 +217,7 @@ impl Bus {
     }
 
     /// The same bus on a connection of its own, for reading untrusted messages.
-    pub(super) async fn beside(&self, name: &str) -> Result<Bus, Error> {
+    pub(super) async fn on_own_connection(&self, name: &str) -> Result<Bus, Error> {
         let (client, jetstream, link) = self.dial(name).await?;
         Ok(Bus { client, jetstream, link, ..self.clone() })
     }

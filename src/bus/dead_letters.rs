@@ -107,7 +107,7 @@ impl Bus {
     /// [`Error::NoDeadLetter`], [`Error::NoRetry`] if a part of the event is missing, [`Error::Request`]
     /// if the broker does not answer.
     pub async fn retry_dead_letter(&self, sequence: u64) -> Result<u64, Error> {
-        self.retry_mended(sequence, None).await
+        self.retry_corrected(sequence, None).await
     }
 
     /// As [`retry_dead_letter`](Bus::retry_dead_letter), with another payload in place of the event's, if
@@ -116,7 +116,11 @@ impl Bus {
     ///
     /// # Errors
     /// As [`retry_dead_letter`](Bus::retry_dead_letter), and [`Error::Unusable`].
-    pub async fn retry_mended(&self, sequence: u64, mended: Option<Bytes>) -> Result<u64, Error> {
+    pub async fn retry_corrected(
+        &self,
+        sequence: u64,
+        mended: Option<Bytes>,
+    ) -> Result<u64, Error> {
         let mut letter = self.dead_letter(sequence).await?;
         let (is_cut, is_mended) = (letter.truncated.is_some(), mended.is_some());
         if is_cut && !is_mended {

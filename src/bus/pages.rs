@@ -208,7 +208,7 @@ impl PagedReader {
         let bus = match (self.name, &mut self.own) {
             (None, _) => &self.bus,
             (Some(_), Some(own)) => own,
-            (Some(name), none) => none.insert(self.bus.beside(name).await?),
+            (Some(name), none) => none.insert(self.bus.on_own_connection(name).await?),
         };
         let page = AskPage {
             seq: self.next,

@@ -140,7 +140,7 @@ async fn look(bus: &Bus, missed: &mut ConsumerLosses) -> Result<Vec<StreamStats>
             trouble: None,
         });
     }
-    missed.forget_those_who_are_gone(&all);
+    missed.forget_gone_consumers(&all);
     Ok(all)
 }
 
@@ -216,7 +216,7 @@ impl ConsumerLosses {
         *missed
     }
 
-    fn forget_those_who_are_gone(&mut self, all: &[StreamStats]) {
+    fn forget_gone_consumers(&mut self, all: &[StreamStats]) {
         self.0.retain(|(stream, reader), _| {
             let is_there = |kept: &&StreamStats| {
                 kept.stream == *stream && kept.readers.iter().any(|one| one.name == *reader)
@@ -247,10 +247,8 @@ mod tests {
     fn a_recreated_consumer_counts_no_missed_messages() {
         let mut missed = ConsumerLosses::default();
         missed.count("S", "crm", 0, 11);
-        missed.forget_those_who_are_gone(&[StreamStats {
-            stream: "S".into(),
-            ..StreamStats::default()
-        }]);
+        missed
+            .forget_gone_consumers(&[StreamStats { stream: "S".into(), ..StreamStats::default() }]);
         assert_eq!(missed.count("S", "crm", 10, 11), 0);
     }
 }

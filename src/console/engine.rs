@@ -35,7 +35,7 @@ impl Console {
     }
 
     /// Prints that the stories begin.
-    pub(crate) fn curtain(&self, settings: &Settings, policy: &Policy, stories: &[Story]) {
+    pub(crate) fn print_begin(&self, settings: &Settings, policy: &Policy, stories: &[Story]) {
         println!(
             "{STRONG}jumeau{STRONG:#} is up on {}, policy {} {DIM}({}){DIM:#}, {}",
             self.url,
@@ -52,7 +52,7 @@ impl Console {
     }
 
     /// Prints the next commands to try.
-    pub(crate) fn what_next(&self, stories: &[Story]) {
+    pub(crate) fn print_next_commands(&self, stories: &[Story]) {
         let mut steps = stories.iter().flat_map(|story| &story.steps);
         let customer = steps.find_map(|step| step.customer());
         self.hints(customer.map_or("alice", |customer| customer.as_str()));

@@ -176,13 +176,13 @@ async fn perform(
     let policy = source.policy(&languages(settings)?)?;
     let stories = source.stories(&policy)?;
     let running = start(settings, source).await?;
-    console.curtain(settings, &policy, &stories);
+    console.print_begin(settings, &policy, &stories);
     let began = Instant::now();
     let bus = running.service.bus().clone();
     let outcomes =
         live_stories::play(&bus, &policy, &stories, |scene| console::scene(&scene)).await;
     let passed = match outcomes {
-        Ok(outcomes) => console::applause(&outcomes, began.elapsed()),
+        Ok(outcomes) => console::print_results(&outcomes, began.elapsed()),
         Err(error) => {
             running.service.stop().await;
             return Err(error);
@@ -192,6 +192,6 @@ async fn perform(
         running.service.drain().await?;
         return Ok(passed);
     }
-    console.what_next(&stories);
+    console.print_next_commands(&stories);
     until_stopped(running, Stop::listen()?).await.map(|stopped| stopped && passed)
 }

@@ -52,7 +52,7 @@ impl AskData {
     }
 
     /// The maximum number of actions in total.
-    pub fn wanted(&self) -> usize {
+    pub fn most_actions(&self) -> usize {
         let most = usize::from(self.most) * self.places().count().max(1);
         most.min(limits::OFFERS)
     }
@@ -93,11 +93,11 @@ mod tests {
     #[test]
     fn a_request_without_placements_asks_for_one_anywhere() {
         let ask = read("{}").unwrap();
-        assert_eq!((ask.places().count(), ask.wanted()), (0, 1));
+        assert_eq!((ask.places().count(), ask.most_actions()), (0, 1));
         let ask = read(r#"{"placements": ["hero", "side"], "most": 3, "context": {"a": 1}}"#);
         let ask = ask.unwrap();
         assert_eq!(ask.places().collect::<Vec<_>>(), ["hero", "side"]);
-        assert_eq!((ask.wanted(), ask.properties.get("a")), (6, Some(&Value::Int(1))));
+        assert_eq!((ask.most_actions(), ask.properties.get("a")), (6, Some(&Value::Int(1))));
     }
 
     #[test]

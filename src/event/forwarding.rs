@@ -65,7 +65,7 @@ pub enum TransferKind {
 
 /// The hash that represents the identifier's new owner in [`TransferKind::Leaves`]: it is not a name, but
 /// somebody who has a name can compare it.
-pub fn stand_in(customer: &str) -> u64 {
+pub fn owner_hash(customer: &str) -> u64 {
     XxHash3_64::oneshot(customer.as_bytes())
 }
 

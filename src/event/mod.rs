@@ -54,7 +54,7 @@ pub use erasure::{Erasure, ErasureId};
 pub use fingerprint::fingerprint;
 pub use form::EnvelopeForm;
 pub use forwarded::ForwardedEvent;
-pub use forwarding::{CarriedMemory, Forwarding, INTERNAL, TransferKind, stand_in};
+pub use forwarding::{CarriedMemory, Forwarding, INTERNAL, TransferKind, owner_hash};
 pub use handoff::{HandoffData, HandoffState};
 pub use headers::{Header, Headers};
 pub use kind::{

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Customer, EventType, Header, envelope, json, stand_in};
+use super::{Customer, EventType, Header, envelope, json, owner_hash};
 
 /// The customers mentioned by a message besides its addressee: forwarding identifiers, owners of the
 /// carried memory, and the target of a `link` or `unlink`. Parsed like an event that is processed, so the
@@ -17,7 +17,7 @@ pub fn named_in(headers: &[Header<'_>], payload: &[u8]) -> Vec<Customer> {
 pub fn is_left_to(customer: &Customer, headers: &[Header<'_>], payload: &[u8]) -> bool {
     let is_theirs = |kind: &str, data: &Json| {
         let leaves = kind.parse::<EventType>().is_err() && data["sense"] == "leaves";
-        leaves && data["memory"].as_u64() == Some(stand_in(customer.as_str()))
+        leaves && data["memory"].as_u64() == Some(owner_hash(customer.as_str()))
     };
     read(headers, payload, is_theirs).unwrap_or(false)
 }
@@ -85,9 +85,9 @@ mod tests {
             );
             is_left_to(&ann, &[], message.as_bytes())
         };
-        assert!(left("leaves", stand_in("ann")));
-        assert!(!left("leaves", stand_in("bob")));
-        assert!(!left("joins", stand_in("ann")));
+        assert!(left("leaves", owner_hash("ann")));
+        assert!(!left("leaves", owner_hash("bob")));
+        assert!(!left("joins", owner_hash("ann")));
     }
 
     #[test]

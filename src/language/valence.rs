@@ -87,9 +87,9 @@ pub(super) fn lexical(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> Weighte
     let mut parts: WeightedSpans =
         units.all.iter().map(|unit| weigh(unit, &units, analysed)).collect();
     idle_negators(&mut parts, &units, analysed);
-    turn_at_contrasts(&mut parts, &units, analysed);
+    reweigh_at_contrasts(&mut parts, &units, analysed);
     emphasize(&mut parts, analysed);
-    take_from_courtesies(&mut parts, analysed);
+    weaken_courtesies(&mut parts, analysed);
     for part in parts.iter_mut().filter(|part| part.weight < 0.0) {
         part.weight *= BAD;
     }
@@ -289,7 +289,7 @@ fn has_partner(at: usize, analysed: &AnalysedText<'_>) -> bool {
 }
 
 /// Weakens the part of a sentence before a `but`, and strengthens the part after it.
-fn turn_at_contrasts(parts: &mut WeightedSpans, units: &Units, analysed: &AnalysedText<'_>) {
+fn reweigh_at_contrasts(parts: &mut WeightedSpans, units: &Units, analysed: &AnalysedText<'_>) {
     for at in 0..analysed.tokens.list.len() {
         let Some(contrast) = analysed.meanings[at].and_then(|meaning| meaning.contrast) else {
             continue;
@@ -327,7 +327,7 @@ fn emphasize(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
 }
 
 /// Weakens thanks in a message with a request, where they are politeness.
-fn take_from_courtesies(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
+fn weaken_courtesies(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
     let asks = analysed.meanings.iter().any(|meaning| meaning.is_some_and(|word| word.request))
         || analysed
             .tokens

@@ -272,7 +272,7 @@ fn react_to_all(
     for (at, ordered) in inputs.iter().enumerate() {
         *position = at;
         let other = shadow.map(|policy| {
-            shadow::would_say(twin, &ordered.input, &World { policy, ..*world }, react)
+            shadow::shadow_reaction(twin, &ordered.input, &World { policy, ..*world }, react)
         });
         let reaction = react(twin, &ordered.input, world);
         if let Some(other) = other {

@@ -143,7 +143,7 @@ macro_rules! combine {
 
 impl Counters {
     /// Adds the comparison with the shadow policy.
-    pub(super) fn beside(&mut self, beside: ShadowComparison) {
+    pub(super) fn add_shadow(&mut self, beside: ShadowComparison) {
         if beside == ShadowComparison::default() {
             return;
         }

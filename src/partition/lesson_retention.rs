@@ -95,7 +95,7 @@ impl LessonHistory {
         if stretch.is_none_or(|stretch| stretch >= weight.max(self.keep.stretch_bytes)) {
             self.make_milestone(store, model)?;
         }
-        self.let_go(store)
+        self.delete_oldest(store)
     }
 
     /// Writes the full weights. The milestone counts once all of it is durable.
@@ -121,7 +121,7 @@ impl LessonHistory {
     }
 
     /// Deletes the oldest history, up to the first milestone after which the rest is within the limit.
-    fn let_go(&mut self, store: &impl Commit) -> Result<(), Error> {
+    fn delete_oldest(&mut self, store: &impl Commit) -> Result<(), Error> {
         let is_much = |milestone: &Milestone| {
             self.kept.written_bytes - milestone.written_bytes > self.keep.bytes_max
         };

@@ -415,7 +415,7 @@ impl<H: Host> Machine<H> {
             if self.is_open() && self.in_flight.is_empty() {
                 self.commit(host);
             }
-            self.refuse_what_is_too_much(host);
+            self.refuse_excess_asks(host);
             // Requests are answered although the outbox is full: they cause few outputs.
             return self.has_room && self.begin_asks_in_turn(wall, host);
         }

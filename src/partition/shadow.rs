@@ -17,7 +17,7 @@ pub(super) struct ShadowComparison {
 const FURTHER: &str = "other differences";
 
 /// The reaction under the policy of another world: decided on a copy, never published.
-pub(super) fn would_say(
+pub(super) fn shadow_reaction(
     twin: &Twin,
     input: &Input,
     world: &World<'_>,

@@ -309,7 +309,7 @@ impl Tombstones {
 
 /// Whether an erased customer returns with this input, by a statement of their own: a late event or a
 /// copy of an early one does not count, whatever the clock of its channel shows.
-pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
+pub(super) fn returns_after_erasure(input: &Input, tombstone: &Tombstone) -> bool {
     let Cause::Event(Event { kind: EventKind::Identify(data), time, .. }) = &input.cause else {
         return false;
     };

@@ -233,7 +233,7 @@ fn treatments(
 }
 
 /// The models' arms of all treatments: what distinguishes them, and what they have in common.
-pub(super) fn tell_apart(actions: &mut [ActionDefinition]) {
+pub(super) fn set_arms(actions: &mut [ActionDefinition]) {
     let parts: Vec<ArmParts<'_>> = actions
         .iter()
         .flat_map(|action| action.treatments.iter().map(|treatment| parts(action, treatment)))

@@ -25,7 +25,7 @@ impl Audience {
     /// The first mistake, as for any expression; also if it reads something that is not always available,
     /// such as the current event, or nests list macros too deeply.
     pub fn compile(source: &str) -> Result<Audience, CompileError> {
-        let expression = Expression::compile(source)?.coming_from_outside()?;
+        let expression = Expression::compile(source)?.received_from_bus()?;
         for path in expression.paths() {
             if !ROOTS.contains(&path.root) {
                 let offset = source.find(&path.to_string()).unwrap_or_default();

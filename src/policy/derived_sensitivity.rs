@@ -103,7 +103,7 @@ fn absent(table: &TomlTable<'_>, key: &'static str) -> Option<NullAnalysis> {
 }
 
 fn conditions(table: &TomlTable<'_>) -> Vec<Path> {
-    absent(table, "when").map_or(Vec::new(), |when| when.does_not_hold_without())
+    absent(table, "when").map_or(Vec::new(), |when| when.required_paths())
 }
 
 /// The signals that trigger something, if nothing else does.

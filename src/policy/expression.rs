@@ -151,7 +151,7 @@ impl Expression {
     ///
     /// # Errors
     /// If macros are nested beyond the limit.
-    pub(super) fn coming_from_outside(mut self) -> Result<Expression, CompileError> {
+    pub(super) fn received_from_bus(mut self) -> Result<Expression, CompileError> {
         let most = limits::CONDITION_MACROS;
         let Some(metered) = &mut self.metered else { return Ok(self) };
         metered.payer = BudgetOwner::Outside;

@@ -198,7 +198,7 @@ impl Sections {
         speech: Speech,
         reader: &mut PolicyReader,
     ) -> Policy {
-        actions::tell_apart(&mut self.actions);
+        actions::set_arms(&mut self.actions);
         let Lookup { serving, shown, shown_somewhere, by_name } =
             Lookup::of(&self.actions, self.needs.len());
         let needs = (0..).zip(&self.needs);

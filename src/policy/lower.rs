@@ -621,7 +621,7 @@ fn known_function(call: &CallExpr, offset: usize) -> Result<(), CompileError> {
             None => format!("write `value.{name}(…)`"),
             Some(_) => format!("write `{name}(…)`"),
         }
-    } else if let Some(write) = syntax::elsewhere(name) {
+    } else if let Some(write) = syntax::suggestion_for(name) {
         write.to_owned()
     } else {
         let all = known.iter().chain(other).chain(functions::MACROS).copied();

@@ -43,7 +43,7 @@ impl NullAnalysis {
     }
 
     /// The paths without which it certainly does not hold.
-    pub(super) fn does_not_hold_without(&self) -> Vec<Path> {
+    pub(super) fn required_paths(&self) -> Vec<Path> {
         self.paths(|missing| self.never(&self.0.ast, missing))
     }
 
@@ -202,8 +202,7 @@ mod tests {
 
     #[test]
     fn a_condition_names_the_values_without_which_it_cannot_hold() {
-        let tell =
-            |source: &str| paths(&NullAnalysis::compile(source).unwrap().does_not_hold_without());
+        let tell = |source: &str| paths(&NullAnalysis::compile(source).unwrap().required_paths());
         for (source, expected) in [
             ("context.a == 'x'", "context.a"),
             ("context.a != 'x'", ""),
@@ -278,7 +277,7 @@ mod tests {
                     (path, if gone.starts_with(path) { instead } else { value })
                 }))
             };
-            for path in absent.does_not_hold_without() {
+            for path in absent.required_paths() {
                 prop_assert!(!expression.test(&without(&path)).holds(), "{source} without {path}");
             }
             for path in absent.is_nothing_without() {

@@ -121,7 +121,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
                      read what those of `{name}` may"
                 ));
             }
-            if reader.names.comes_round(name) {
+            if reader.names.returns_to_itself(name) {
                 item.wrong(format!(
                     "expected a queue after this one, found a cycle back to `{name}`; leave `next` \
                      out at the last queue"

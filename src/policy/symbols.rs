@@ -248,7 +248,7 @@ impl Symbols {
     }
 
     /// Whether an escalation that nobody resolves returns to the same queue.
-    pub(super) fn comes_round(&self, name: &str) -> bool {
+    pub(super) fn returns_to_itself(&self, name: &str) -> bool {
         let next = |of: &str| {
             let (_, queue) = self.queues.iter().find(|(known, _)| known == of)?;
             queue.next.as_deref()

@@ -9,14 +9,14 @@ pub(super) fn mistake(source: &str, parser: CompileError) -> CompileError {
         Err(slip) => slip,
         Ok(tokens) => brackets(&tokens)
             .or_else(|| calls(source, &tokens))
-            .or_else(|| slips(&tokens))
+            .or_else(|| foreign_operators(&tokens))
             .or_else(|| order(source, &tokens))
             .unwrap_or_else(|| plain(source, parser)),
     }
 }
 
 /// A function that is known from elsewhere, and what to write instead.
-pub(super) fn elsewhere(function: &str) -> Option<&'static str> {
+pub(super) fn suggestion_for(function: &str) -> Option<&'static str> {
     Some(match function.to_ascii_lowercase().as_str() {
         "not" => "write `!` before a condition that must be false",
         "and" => "write `a && b`",
@@ -288,7 +288,7 @@ fn has(source: &str, at: usize, given: &[SyntaxToken<'_>]) -> Option<CompileErro
 }
 
 /// Operators of other languages, and words that mean one.
-fn slips(tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
+fn foreign_operators(tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
     tokens.iter().enumerate().find_map(|(position, token)| {
         let before = position.checked_sub(1).and_then(|before| tokens.get(before));
         let next = tokens.get(position + 1).map_or("", |next| next.text).to_ascii_lowercase();

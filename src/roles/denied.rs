@@ -8,7 +8,10 @@ use crate::event::INTERNAL;
 pub fn denied(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -> String {
     let who =
         name.map_or_else(|| "a request without a name".to_owned(), |name| format!("`{name}`"));
-    format!("the broker does not permit {who} to {denied}: {}", who_may(subjects, name, denied))
+    format!(
+        "the broker does not permit {who} to {denied}: {}",
+        permitted_roles(subjects, name, denied)
+    )
 }
 
 /// The most likely reason why a client could not connect.
@@ -55,7 +58,7 @@ impl Lacks {
 }
 
 /// The roles of `config/nats` that may use a subject.
-fn who_may(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -> String {
+fn permitted_roles(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -> String {
     let subject = &*denied.subject;
     let tokens: Vec<&str> = subjects.tokens(subject).map(Iterator::collect).unwrap_or_default();
     match (denied.attempt, &tokens[..]) {

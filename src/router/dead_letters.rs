@@ -36,7 +36,7 @@ impl Router {
                 return Err(ApiError::new(code::BAD_REQUEST, sentence));
             };
             let payload = Bytes::from(payload);
-            self.bus.retry_mended(sequence, Some(payload)).await.map_err(from_bus)?;
+            self.bus.retry_corrected(sequence, Some(payload)).await.map_err(from_bus)?;
             return Ok(DeadRetryReply { retried: vec![sequence], ..DeadRetryReply::default() });
         }
         if asked.all {

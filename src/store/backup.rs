@@ -119,7 +119,7 @@ impl Store {
 
     /// Deletes unreadable rows, and rows that refer to them: a customer who was erased after a backup is
     /// not in what is restored from it.
-    fn let_unreadable_go(&self) -> Result<(), Error> {
+    fn delete_unreadable_rows(&self) -> Result<(), Error> {
         let unreadable = self.unreadable()?;
         if unreadable.is_empty() {
             return Ok(());
@@ -241,7 +241,7 @@ pub fn restore(backup: &Path, settings: &settings::StoreSettings) -> Result<Stor
     // The service that was running when the backup was made may still run.
     restored.set_owner(0)?;
     if is_sealed {
-        restored.let_unreadable_go()?;
+        restored.delete_unreadable_rows()?;
     }
     drop(restored);
     settle(&draft, to).map_err(failed)?;

@@ -97,7 +97,7 @@ impl KeyChange<'_> {
             .encrypt(&XNonce::from(nonce), Payload { msg: value, aad: &aad })
             .map_err(|_| Error::Write { detail: "a row that cannot be sealed".into() })?;
         into.push(MAGIC);
-        let which = which(&name, made);
+        let which = key_id(&name, made);
         into.extend_from_slice(&which);
         into.extend_from_slice(&checksum(&which));
         into.extend_from_slice(&nonce);
@@ -169,7 +169,7 @@ impl Row<'_> {
 const WHICH_BYTES: usize = size_of::<KeyName>() + size_of::<u64>();
 
 /// The identification of the key that sealed a row.
-fn which(name: &KeyName, made: u64) -> [u8; WHICH_BYTES] {
+fn key_id(name: &KeyName, made: u64) -> [u8; WHICH_BYTES] {
     let mut which = [0; WHICH_BYTES];
     which[..size_of::<KeyName>()].copy_from_slice(name);
     which[size_of::<KeyName>()..].copy_from_slice(&made.to_le_bytes());

@@ -112,7 +112,11 @@ impl Checking<'_> {
             None if met > 0 => return None,
             Some(times) if met > 0 => {
                 let met = u32::try_from(met).unwrap_or(u32::MAX);
-                return Some(format!("it came {} instead of {}", so_often(met), so_often(times)));
+                return Some(format!(
+                    "it came {} instead of {}",
+                    times_text(met),
+                    times_text(times)
+                ));
             }
             _ => {}
         }
@@ -295,7 +299,7 @@ fn describe(outcome: &ExpectedOutput) -> String {
         add(format_args!(" in the language {language}"));
     }
     if let Some(times) = outcome.times {
-        add(format_args!(", {}", so_often(times)));
+        add(format_args!(", {}", times_text(times)));
     }
     if let Some(from) = outcome.from {
         add(format_args!(", from {}", offset(from)));
@@ -325,7 +329,7 @@ pub(super) fn offset(span: std::time::Duration) -> String {
     largest.join(" ")
 }
 
-fn so_often(times: u32) -> String {
+fn times_text(times: u32) -> String {
     match times {
         0 => "not at all".to_owned(),
         1 => "once".to_owned(),

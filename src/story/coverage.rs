@@ -124,7 +124,7 @@ impl Unreached {
 
 /// Probable typos: events of stories that nothing in the policy reacts to, with a name near one that
 /// something reacts to; and the reverse.
-pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
+pub fn probable_typos(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
     let policies = || std::iter::once(policy).chain(policy.arms.values());
     let heard: BTreeSet<(&str, &str)> = policies()
         .flat_map(|policy| &policy.heard)

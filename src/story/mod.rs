@@ -14,7 +14,7 @@ mod script;
 mod seen;
 
 pub use check::{Finding, check};
-pub use coverage::{Coverage, Reachable, Unreached, UnreachedKind, slips};
+pub use coverage::{Coverage, Reachable, Unreached, UnreachedKind, probable_typos};
 pub use parse::parse;
 pub use play::{Played, Turn, TurnCause, play};
 pub use report::StoryReport;

@@ -123,7 +123,7 @@ fn finish(
     let (input, policy) = (context.input, context.policy);
     if context.is_guarded {
         twin.settle_guards();
-        context.tell_withheld(notes);
+        context.note_withheld(notes);
     }
     if (is_decided && policy.contact.quiet.is_some() || is_about_zone(input))
         && let Err(zone) = place::zone(twin)

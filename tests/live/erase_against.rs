@@ -4,7 +4,7 @@
 use async_nats::HeaderMap;
 use futures::StreamExt;
 use jumeau::contract::partition_of;
-use jumeau::event::{Customer, Erasure, stand_in};
+use jumeau::event::{Customer, Erasure, owner_hash};
 use serde_json::json;
 
 use super::erase_elsewhere::{erased, holding};
@@ -56,7 +56,7 @@ async fn a_refused_link_and_a_tablet_that_changed_hands_reveal_no_erased_custome
         rig.event("app", "tablet", "link", json!({ "to": who })).await;
         rig.settled().await;
     }
-    let hash = stand_in("verawolkenstein").to_string();
+    let hash = owner_hash("verawolkenstein").to_string();
     let traces = ["verawolkenstein", &hash];
     assert!(!holding(&rig, &[&hash]).await.is_empty(), "the test looks where the hash is");
 

@@ -46,7 +46,7 @@ impl<H: Host> Machine<H> {
         match reaction.verdict {
             InputResult::Refused(_) if self.is_late(original) => {
                 self.counters.erased += 1;
-                self.let_late_go(sequence);
+                self.delete_late_events(sequence);
             }
             InputResult::Refused(rejection) => {
                 self.write_dead_letter(sequence, original, &rejection)
@@ -55,7 +55,7 @@ impl<H: Host> Machine<H> {
             InputResult::Duplicate => self.counters.duplicates += 1,
             InputResult::Applied if is_late_link(&reaction.notes) && self.is_late(original) => {
                 self.counters.events += 1;
-                self.let_late_go(sequence);
+                self.delete_late_events(sequence);
             }
             InputResult::Applied | InputResult::Stale | InputResult::Untouched => {
                 self.counters.events += 1

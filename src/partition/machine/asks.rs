@@ -53,7 +53,7 @@ impl<H: Host> Machine<H> {
     }
 
     /// Answers the waiting requests that must not wait for the broker with "busy".
-    pub(super) fn refuse_what_is_too_much(&mut self, host: &mut H) {
+    pub(super) fn refuse_excess_asks(&mut self, host: &mut H) {
         if !self.is_outbox_full() {
             return;
         }

@@ -58,7 +58,7 @@ impl<H: Host> Machine<H> {
                 self.scans.begin(key, scan, 0, rate);
             }
         }
-        self.look_when_over();
+        self.set_next_expiry();
     }
 
     /// Handles a broadcast from the stream. Every partition does, with the same result; the first
@@ -72,7 +72,7 @@ impl<H: Host> Machine<H> {
     ) {
         self.clock = self.clock.max(now);
         self.taken.advance(Lane::Main, sequence);
-        self.end_those_over(now);
+        self.end_expired_broadcasts(now);
         let id = LiveBroadcast::identity(broadcast);
         if self.over.has(id) || self.broadcasts.has(&broadcast.scope, id) {
             // Counted once, although every partition received it.
@@ -95,7 +95,7 @@ impl<H: Host> Machine<H> {
             }
             Err(rejection) => self.write_dead_letter_once(sequence, original, &rejection),
         }
-        self.look_when_over();
+        self.set_next_expiry();
     }
 
     fn begin_broadcast(
@@ -104,7 +104,7 @@ impl<H: Host> Machine<H> {
         shared: LiveBroadcast,
     ) -> Result<(), Rejection> {
         let (since, wakes) = (shared.since, shared.wake);
-        let scan = Scan { along: self.way_to(&shared), ..new_scan(shared.id) };
+        let scan = Scan { along: self.index_rows_for(&shared), ..new_scan(shared.id) };
         if let Some(replaced) = self.broadcasts.begin(shared)? {
             self.forget_broadcast(&replaced);
         }
@@ -131,7 +131,7 @@ impl<H: Host> Machine<H> {
 
     /// The index rows that contain every twin that a broadcast matches; none if there is no such index,
     /// or not yet.
-    fn way_to(&self, shared: &LiveBroadcast) -> Vec<IndexKey> {
+    fn index_rows_for(&self, shared: &LiveBroadcast) -> Vec<IndexKey> {
         let Some(condition) = &shared.condition else { return Vec::new() };
         let ways = condition.lookups().into_iter().filter_map(|(path, values)| {
             let known = self.scans.get(&ScanKey::Index(path.to_string().into()))?;
@@ -183,14 +183,14 @@ impl<H: Host> Machine<H> {
     }
 
     /// Ends the broadcasts that have expired.
-    pub(super) fn end_those_over(&mut self, now: Time) {
+    pub(super) fn end_expired_broadcasts(&mut self, now: Time) {
         for ended in self.broadcasts.expire(now) {
             self.forget_broadcast(&ended);
         }
-        self.look_when_over();
+        self.set_next_expiry();
     }
 
-    fn look_when_over(&mut self) {
+    fn set_next_expiry(&mut self) {
         // On event time, the clock may be ahead of events that are still to come.
         let next = match self.mode {
             TimeMode::Stream => self.broadcasts.iter().map(|shared| shared.until + OVER).min(),
@@ -266,7 +266,7 @@ impl<H: Host> Machine<H> {
     /// The next step of the scans; requests the next twins when it is time.
     pub(super) fn step(&mut self, wall: Time, host: &mut H) -> ScanStep {
         if self.clock >= self.over_at {
-            self.end_those_over(self.clock - OVER);
+            self.end_expired_broadcasts(self.clock - OVER);
         }
         if self.scans.is_idle() {
             return ScanStep::Nothing;

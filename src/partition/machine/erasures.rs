@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::super::cell::IndexedInput;
 use super::super::host::Host;
 use super::super::round::{Round, RoundItem};
-use super::super::tombstones::{ErasedPast, begins_anew, is_of_before};
+use super::super::tombstones::{ErasedPast, is_of_before, returns_after_erasure};
 use super::{Machine, Phase};
 use crate::config::settings::TimeMode;
 use crate::event::{Customer, Erasure, Forwarding, Header, Lane, Original, Time, named_in};
@@ -43,7 +43,7 @@ impl<H: Host> Machine<H> {
             // A duplicate, or one that arrived again by another identifier. A customer who has returned
             // since is not erased.
             self.taken.advance(Lane::Main, sequence);
-            self.let_late_go(sequence);
+            self.delete_late_events(sequence);
             return true;
         }
         if self.is_open() {
@@ -138,7 +138,7 @@ impl<H: Host> Machine<H> {
     pub(super) fn end_erasing(&mut self) {
         if let Some(wanted) = self.erasing.take() {
             self.taken.advance(Lane::Main, wanted.sequence);
-            self.let_late_go(wanted.sequence);
+            self.delete_late_events(wanted.sequence);
             let WaitingErasure { at, sequence, erasure, .. } = *wanted;
             if erasure.link.is_some() || erasure.of.is_some() {
                 // The identifier has another owner by now. The request for the receipt must not wait for
@@ -205,7 +205,7 @@ impl<H: Host> Machine<H> {
         }
         let Some(inputs) = round.batches.get_mut(customer) else { return false };
         let is_anew = |input: &Input| match &tombstone {
-            Some(tombstone) => begins_anew(input, tombstone),
+            Some(tombstone) => returns_after_erasure(input, tombstone),
             None => matches!(input.cause, Cause::Event(_)),
         };
         let first = inputs.iter().position(|ordered| is_anew(&ordered.input));
@@ -222,7 +222,7 @@ impl<H: Host> Machine<H> {
             return true;
         }
         round.lifted.extend(self.tombstones.lift(customer));
-        self.drop_what_was_before_of(round, customer);
+        self.drop_inputs_before_erasure_of(round, customer);
         // There is nothing to load, though the store may not know that yet.
         let address = host.activate(Box::new(Twin::new(customer.clone(), self.clock)));
         self.cache.enter(customer.clone(), address, self.next_ticket);
@@ -232,19 +232,19 @@ impl<H: Host> Machine<H> {
 
     /// Drops the inputs of a round that belong to the time before an erasure, also for customers who have
     /// returned since.
-    pub(super) fn drop_what_was_before(&mut self, round: &mut Round) {
+    pub(super) fn drop_inputs_before_erasure(&mut self, round: &mut Round) {
         if self.tombstones.len() == 0 {
             return;
         }
         let may_be = |one: &IndexedInput| self.tombstones.may_be_of_before(&one.input);
         let erased = round.batches.iter().filter(|(_, inputs)| inputs.iter().any(may_be));
         let erased: Vec<Customer> = erased.map(|(customer, _)| customer.clone()).collect();
-        erased.iter().for_each(|customer| self.drop_what_was_before_of(round, customer));
+        erased.iter().for_each(|customer| self.drop_inputs_before_erasure_of(round, customer));
     }
 
     /// Drops the inputs of one customer that were stated, or forwarded to them, before they were erased,
     /// also if they have returned since: these belong to that time, or are copies of such inputs.
-    fn drop_what_was_before_of(&mut self, round: &mut Round, customer: &Customer) {
+    fn drop_inputs_before_erasure_of(&mut self, round: &mut Round, customer: &Customer) {
         let known = self.tombstones.known(customer, self.clock);
         let Some(tombstone) = known.filter(|known| known.is_lifted).cloned() else { return };
         let Some(inputs) = round.batches.get_mut(customer) else { return };
@@ -291,7 +291,7 @@ impl<H: Host> Machine<H> {
     }
 
     /// Drops a message of an erased customer: it only has to be deleted from the stream.
-    pub(super) fn let_late_go(&mut self, sequence: u64) {
+    pub(super) fn delete_late_events(&mut self, sequence: u64) {
         self.batch.put_late(self.partition, sequence);
         self.cleared.late.push(sequence);
     }

@@ -56,7 +56,7 @@ impl<H: Host> Machine<H> {
 
     pub(super) fn begin_round(&mut self, mut round: Round, host: &mut H) {
         let mut passive = Vec::new();
-        self.drop_what_was_before(&mut round);
+        self.drop_inputs_before_erasure(&mut round);
         for customer in round.batches.keys() {
             if !self.cache.claim(customer, self.next_ticket) {
                 passive.push(customer.clone());
@@ -131,7 +131,7 @@ impl<H: Host> Machine<H> {
                     match (rejection, customer, reaction) {
                         (Some(_), ..) if self.is_late(&original) => {
                             self.counters.erased += 1;
-                            self.let_late_go(sequence);
+                            self.delete_late_events(sequence);
                         }
                         (Some(rejection), ..) => {
                             self.write_dead_letter(sequence, &original, &rejection)
@@ -145,7 +145,7 @@ impl<H: Host> Machine<H> {
                 RoundItem::Late { place: Some((lane, sequence)) } => {
                     self.taken.advance(lane, sequence);
                     self.counters.erased += 1;
-                    self.let_late_go(sequence);
+                    self.delete_late_events(sequence);
                 }
                 RoundItem::Late { place: None } => {}
                 RoundItem::Timer { key, late, at } => {
@@ -176,7 +176,7 @@ impl<H: Host> Machine<H> {
         for (customer, reacted) in round.reacted.drain(..) {
             let BatchReactions { reactions: numbered, change, index, waiting, erased, beside } =
                 reacted;
-            self.counters.beside(beside);
+            self.counters.add_shadow(beside);
             for (order, reaction) in numbered {
                 reactions[order as usize] = Some(reaction);
             }

@@ -8,7 +8,7 @@ use crate::twin::effect::{CandidateVerdict, Stage};
 impl<'a> Scoring<'a> {
     /// Drops the candidates that the customer's arms hold back.
     pub(super) fn hold_back(&self, scored: &mut [ScoredCandidate<'a>]) {
-        for (experiment, arm) in self.where_done(Does::Nothing) {
+        for (experiment, arm) in self.arms_that_do(Does::Nothing) {
             for candidate in scored.iter_mut().filter(|one| is_about(experiment, one)) {
                 candidate.stage = Stage::Arbitration;
                 candidate.verdict = CandidateVerdict::ControlGroup {
@@ -22,7 +22,7 @@ impl<'a> Scoring<'a> {
     /// Shuffles the remaining candidates among their positions, where the customer's arms call for a
     /// random suitable action. The candidates are in the order in which they would be chosen.
     pub(super) fn shuffle(&self, scored: &mut [ScoredCandidate<'a>]) {
-        for (experiment, _) in self.where_done(Does::Random) {
+        for (experiment, _) in self.arms_that_do(Does::Random) {
             let places: Vec<usize> =
                 (0..scored.len()).filter(|at| is_about(experiment, &scored[*at])).collect();
             // Fisher and Yates, in the form of Durstenfeld (Algorithm 235, CACM 7, 1964).
@@ -38,7 +38,10 @@ impl<'a> Scoring<'a> {
     }
 
     /// The customer's arms that do this, each with its experiment.
-    fn where_done(&self, does: Does) -> impl Iterator<Item = (&'a Experiment, &'a ExperimentArm)> {
+    fn arms_that_do(
+        &self,
+        does: Does,
+    ) -> impl Iterator<Item = (&'a Experiment, &'a ExperimentArm)> {
         self.arms.iter().copied().filter(move |(_, arm)| arm.does == does)
     }
 }

@@ -131,7 +131,7 @@ pub(super) fn decide<'a>(
     entered.retain(|(known, arm)| arm.policy.is_some() || is_about(known));
     let under = assignments(&entered);
     entered.retain(|(known, _)| is_about(known));
-    let (deferred, lost) = (scoring.deferred(&scored), scoring.lost(&scored));
+    let (deferred, lost) = (scoring.deferred(&scored), scoring.unsendable(&scored));
     let decision = scoring.record(scored, chosen, under, is_drawn);
     Some(Arbitration { decision: Box::new(decision), exposures, deferred, lost, entered })
 }
@@ -224,7 +224,7 @@ impl<'a> Scoring<'a> {
         // have the same order, and moving candidates is expensive.
         scored.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
         self.hold_back(&mut scored);
-        self.tell_chances(&mut scored);
+        self.record_chances(&mut scored);
         self.shuffle(&mut scored);
         scored
     }
@@ -371,7 +371,7 @@ impl<'a> Scoring<'a> {
     /// Records for the best candidates the probability that the draws would choose them, so that the
     /// result of other policies can be estimated from this one's decisions. For a little-known action it
     /// is the probability within its exploration share.
-    fn tell_chances(&self, scored: &mut [ScoredCandidate<'_>]) {
+    fn record_chances(&self, scored: &mut [ScoredCandidate<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
         if self.scorer.is_none() {
             return;
@@ -516,7 +516,7 @@ impl<'a> Scoring<'a> {
 
     /// The deferred candidate that can no longer be sent because it reads the event, reported so that
     /// this does not happen silently.
-    fn lost(&self, scored: &[ScoredCandidate<'_>]) -> Option<(SourceLocation, String)> {
+    fn unsendable(&self, scored: &[ScoredCandidate<'_>]) -> Option<(SourceLocation, String)> {
         DeferredDecision::of_input(self.context.input)?;
         if scored.iter().any(|candidate| candidate.verdict == CandidateVerdict::Chosen) {
             return None;

@@ -41,7 +41,7 @@ pub(in crate::twin) fn hand_over(
         return Ok(());
     }
     let position = target(twin, handoff)?;
-    may(twin, position, handoff)?;
+    check_permission(twin, position, handoff)?;
     let now = input.at;
     note(twin, position, handoff, channel, input, notes);
     if let (Some(decision), Some(outcome)) = (&handoff.decision, handoff.answer) {
@@ -137,7 +137,7 @@ fn target(twin: &Twin, handoff: &HandoffData) -> Result<usize, Rejection> {
 
 /// Checks that this agent may do this now. Claims are exclusive, and only the agent who has claimed it
 /// may continue; a named operator may do everything.
-fn may(twin: &Twin, position: usize, handoff: &HandoffData) -> Result<(), Rejection> {
+fn check_permission(twin: &Twin, position: usize, handoff: &HandoffData) -> Result<(), Rejection> {
     let known = &twin.escalations[position];
     let is_settled = !known.is_open();
     if is_settled {

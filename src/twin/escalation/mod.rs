@@ -36,7 +36,7 @@ fn keep(lines: &mut Vec<Remark>, line: Remark) {
 
 impl Twin {
     /// Makes room for one more escalation; `false` if all are still open.
-    fn escalation_room(&mut self) -> bool {
+    fn make_escalation_room(&mut self) -> bool {
         if self.escalations.len() < limits::ESCALATIONS {
             return true;
         }

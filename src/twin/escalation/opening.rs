@@ -95,7 +95,7 @@ pub(in crate::twin) fn escalate(
     if let Some(position) = twin.escalations.iter().position(same) {
         return strengthen(twin, position, opening, context, effects);
     }
-    if !twin.escalation_room() {
+    if !twin.make_escalation_room() {
         return notes.limit("ESCALATIONS");
     }
     twin.escalations.push(opened);

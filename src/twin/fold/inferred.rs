@@ -84,7 +84,7 @@ pub(in crate::twin) fn from_message(
 
 /// Notes the channels in which the customer wants to be contacted, and in which no action has a
 /// treatment.
-pub(in crate::twin) fn tell_unknown(
+pub(in crate::twin) fn note_unknown_channels(
     data: &event::PreferenceData,
     policy: &Policy,
     notes: &mut Notes,

@@ -62,12 +62,12 @@ pub(super) enum IdentityResult {
 /// Whether an event was processed here before.
 pub(super) fn is_copy(twin: &Twin, event: &Event) -> bool {
     let is_known = |identity| twin.timeline.knows(identity) || twin.recent.knows(identity);
-    is_known(event.fingerprint) || twin.recent.knows(seen_here(event))
+    is_known(event.fingerprint) || twin.recent.knows(seen_fingerprint(event))
 }
 
 /// Records, in an identifier that forwards an event, that the event was here. This does not mean that it
 /// was processed here: it may return through a cycle, and must not be dropped then.
-fn seen_here(event: &Event) -> u64 {
+fn seen_fingerprint(event: &Event) -> u64 {
     match &event.passed {
         Some(passed) => passed.message,
         None => fingerprint([b"seen", &event.fingerprint.to_le_bytes()]),
@@ -236,7 +236,7 @@ fn pass_on(
     effects.push(Effect::Forward(Box::new(message)));
     // The caller of a request is redirected and does not return here unless that was in vain.
     if input.is_remembered() {
-        twin.recent.remember(seen_here(event), input.stored, notes);
+        twin.recent.remember(seen_fingerprint(event), input.stored, notes);
     }
     Ok(Some(IdentityResult::Done(InputResult::PassedOn)))
 }

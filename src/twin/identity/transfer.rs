@@ -1,11 +1,11 @@
 //! Moves memories: a link sends a memory to another twin, an unlink sends it back.
 
 use super::ownership::{is_behind, note_late_statement};
-use super::{IdentityResult, parting, seen_here};
+use super::{IdentityResult, parting, seen_fingerprint};
 use crate::config::limits;
 use crate::event::{
     CarriedMemory, Customer, Event, EventKind, ForwardedEvent, Forwarding, LinkData, Reason,
-    Rejection, Time, TransferKind, cut, fingerprint, stand_in,
+    Rejection, Time, TransferKind, cut, fingerprint, owner_hash,
 };
 use crate::policy::Policy;
 use crate::twin::effect::{Effect, InputResult};
@@ -37,7 +37,7 @@ pub(in crate::twin) fn send(
     carried: CarriedMemory,
     at: Time,
 ) -> Result<Effect, Rejection> {
-    let fingerprint = moved(event.fingerprint, &twin.customer, &carried);
+    let fingerprint = move_fingerprint(event.fingerprint, &twin.customer, &carried);
     let passed = Forwarding {
         from: twin.customer.clone(),
         via: vec![twin.customer.clone()],
@@ -52,7 +52,7 @@ pub(in crate::twin) fn send(
 
 /// The fingerprint of a move. It differs from that of its event, of which there may be copies without a
 /// memory, and is different for each move.
-fn moved(event: u64, by: &Customer, carried: &CarriedMemory) -> u64 {
+fn move_fingerprint(event: u64, by: &Customer, carried: &CarriedMemory) -> u64 {
     fingerprint([
         &event.to_le_bytes(),
         &carried.epoch.to_le_bytes(),
@@ -63,7 +63,7 @@ fn moved(event: u64, by: &Customer, carried: &CarriedMemory) -> u64 {
 
 /// The hash of an identifier, used where it must not be named.
 pub(in crate::twin) fn hashed(customer: &str) -> Box<str> {
-    stand_in(customer).to_string().into()
+    owner_hash(customer).to_string().into()
 }
 
 /// Whether this is a known customer, and why.
@@ -385,7 +385,7 @@ pub(super) fn return_home(
     {
         let rest = CarriedMemory { sense: TransferKind::Rests, ..carried.clone() };
         effects.push(send(twin, event, &passed.from, rest, input.at)?);
-        twin.recent.remember(seen_here(event), input.stored, notes);
+        twin.recent.remember(seen_fingerprint(event), input.stored, notes);
         return Ok(IdentityResult::Done(InputResult::PassedOn));
     }
     let is_unlinked = matches!(event.kind, EventKind::Unlink(_));
@@ -404,7 +404,7 @@ pub(super) fn return_home(
         let stub = Twin { epoch, ..stub(twin) };
         effects.push(send(&stub, &event_again, &to, again, input.at)?);
         twin.epoch = epoch;
-        twin.recent.remember(seen_here(event), input.stored, notes);
+        twin.recent.remember(seen_fingerprint(event), input.stored, notes);
         return Ok(IdentityResult::Done(InputResult::PassedOn));
     }
     if is_unlinked {

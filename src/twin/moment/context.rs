@@ -91,7 +91,7 @@ impl<'a> ReactionContext<'a> {
 
     /// The twin's `now`: a late input does not move time back, and a broadcast advances it without
     /// counting as seeing the customer.
-    pub(in crate::twin) fn lived(&self, twin: &Twin) -> Time {
+    pub(in crate::twin) fn twin_now(&self, twin: &Twin) -> Time {
         twin.seen.max(self.input.at)
     }
 
@@ -148,7 +148,7 @@ impl<'a> ReactionContext<'a> {
     }
 
     /// Notes the withheld reads for operators.
-    pub(in crate::twin) fn tell_withheld(&self, notes: &mut Notes) {
+    pub(in crate::twin) fn note_withheld(&self, notes: &mut Notes) {
         for (place, why) in self.withheld.take() {
             notes.policy(&place, why);
         }

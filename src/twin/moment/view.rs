@@ -118,8 +118,8 @@ impl Scope for View<'_> {
             },
             Root::Windows => self.window(first),
             Root::Counters => {
-                let lived = self.context.lived(twin);
-                Found::Float(twin.tallies.counter(first).map_or(0.0, |known| known.read(lived)))
+                let now = self.context.twin_now(twin);
+                Found::Float(twin.tallies.counter(first).map_or(0.0, |known| known.read(now)))
             }
             Root::Activities => self.activity(first, names.next()),
             Root::Experiments => {
@@ -147,7 +147,7 @@ impl View<'_> {
         match (aggregates.window(name), self.twin.tallies.window(name)) {
             (None, _) => Found::Missing,
             (Some(keep), Some(known)) if known.keep == keep => {
-                known.read(self.context.lived(self.twin))
+                known.read(self.context.twin_now(self.twin))
             }
             (Some(keep), _) => Window::nothing(keep),
         }
@@ -158,7 +158,7 @@ impl View<'_> {
         let metric = metric.and_then(ActivityMetric::of);
         match (rule, metric, self.twin.tallies.activity(name)) {
             (Some(rule), Some(metric), Some(known)) => {
-                known.read(rule, metric, self.context.lived(self.twin))
+                known.read(rule, metric, self.context.twin_now(self.twin))
             }
             (Some(_), Some(ActivityMetric::Times), None) => Found::Int(0),
             _ => Found::Missing,

@@ -104,7 +104,7 @@ fn fold(
             }
         }
         EventKind::Preference(data) => {
-            inferred::tell_unknown(data, policy, notes);
+            inferred::note_unknown_channels(data, policy, notes);
             let rule = policy.preferences.get(&data.key);
             let since = input.since();
             twin.profile.keep_preference(data, rule, (input.stated_at, since), notes);

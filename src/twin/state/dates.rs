@@ -27,7 +27,7 @@ pub struct DatedValue {
 
 impl DatedValue {
     /// Keeps only the latest of the removed traits.
-    pub(in crate::twin) fn let_go_of_removed(traits: &mut Vec<DatedValue>, notes: &mut Notes) {
+    pub(in crate::twin) fn drop_oldest_removed(traits: &mut Vec<DatedValue>, notes: &mut Notes) {
         let is_removed = |dated: &&DatedValue| dated.value == Value::Null;
         let count = traits.iter().filter(is_removed).count();
         let mut beyond = count.saturating_sub(limits::TRAITS_REMOVED);
@@ -65,7 +65,7 @@ impl Dates {
     }
 
     /// Removes every entry with this statement time.
-    pub(in crate::twin) fn let_go_of(&mut self, at: Time) {
+    pub(in crate::twin) fn remove_stated_at(&mut self, at: Time) {
         self.0.retain(|(_, known)| *known != at);
     }
 
@@ -128,7 +128,7 @@ impl Dates {
     }
 
     /// Keeps only the latest of the values removed from a map. Returns whether others were dropped.
-    pub(in crate::twin) fn let_go_of_removed(&mut self, map: &Map, max: usize) -> bool {
+    pub(in crate::twin) fn drop_oldest_removed(&mut self, map: &Map, max: usize) -> bool {
         let removed =
             |(name, at): &(Box<str>, Time)| map.get(name).is_none().then(|| (*at, name.clone()));
         let mut all: Vec<(Time, Box<str>)> = self.0.iter().filter_map(removed).collect();

@@ -192,7 +192,7 @@ impl Interaction {
     fn settle(&mut self) {
         let base = self.base();
         self.stepped = self.stepped.filter(|stepped| *stepped != base);
-        self.older.let_go_of(base);
+        self.older.remove_stated_at(base);
     }
 
     pub(in crate::twin) fn fill(

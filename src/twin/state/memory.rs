@@ -108,7 +108,7 @@ impl Memory {
             };
         }
         each_list!(join_list);
-        DatedValue::let_go_of_removed(&mut self.traits, notes);
+        DatedValue::drop_oldest_removed(&mut self.traits, notes);
         join_list!(preferences, PREFERENCES);
         join_list!(timeline, TIMELINE_ENTRIES);
         match (&mut self.sentiment, other.sentiment) {

@@ -236,13 +236,13 @@ impl Preference {
     }
 
     /// The eviction order: inferred ones first, the longest unconfirmed first.
-    pub(in crate::twin) fn stays(&self) -> (bool, Time) {
+    pub(in crate::twin) fn eviction_order(&self) -> (bool, Time) {
         let blocked = self.forgotten.map_or(Time::MIN, |forgotten| forgotten.until);
         (self.declared.is_some(), self.last_confirmed().max(blocked))
     }
 
     /// Whether the customer declared it, or asked to forget it, after this time.
-    pub(super) fn was_said_after(&self, at: Time) -> bool {
+    pub(super) fn was_stated_after(&self, at: Time) -> bool {
         self.declared.as_ref().is_some_and(|declared| declared.at > at)
             || self.forgotten.is_some_and(|forgotten| forgotten.at > at)
     }
@@ -381,7 +381,7 @@ impl Mergeable for Preference {
     }
 
     fn rank(&self) -> impl Ord {
-        (self.stays(), &*self.key)
+        (self.eviction_order(), &*self.key)
     }
 }
 

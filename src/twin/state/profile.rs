@@ -41,7 +41,7 @@ impl Profile {
                     rule.map_or(PreferenceRule::RELEARN_AFTER, |rule| rule.relearn_after);
                 let (at, until) = (stated_at, since + relearn_after);
                 let known = self.preference_entry(&data.key, rule, notes);
-                if known.was_said_after(at) {
+                if known.was_stated_after(at) {
                     notes.late("forget");
                 }
                 // On a tie, the last one to arrive wins.
@@ -61,7 +61,7 @@ impl Profile {
         at: Time,
         notes: &mut Notes,
     ) {
-        if self.preference(key).is_some_and(|known| known.was_said_after(at)) {
+        if self.preference(key).is_some_and(|known| known.was_stated_after(at)) {
             return notes.late("value");
         }
         if let Some(value) = kept(value, notes) {
@@ -100,8 +100,8 @@ impl Profile {
             Some(position) => position,
             None => {
                 if self.preferences.len() == limits::PREFERENCES {
-                    let least =
-                        (0..self.preferences.len()).min_by_key(|at| self.preferences[*at].stays());
+                    let least = (0..self.preferences.len())
+                        .min_by_key(|at| self.preferences[*at].eviction_order());
                     least.map(|at| self.preferences.remove(at));
                     notes.limit("PREFERENCES");
                 }
@@ -159,7 +159,7 @@ impl Profile {
                 dates.set(name, stated_at);
             }
         }
-        if is_any_removed && dates.let_go_of_removed(&self.traits, limits::TRAITS_REMOVED) {
+        if is_any_removed && dates.drop_oldest_removed(&self.traits, limits::TRAITS_REMOVED) {
             notes.limit("TRAITS_REMOVED");
         }
     }

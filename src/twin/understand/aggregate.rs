@@ -69,7 +69,7 @@ fn count_one(
     let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(aggregate, context));
     let purposes = both(purposes, of_input);
     // A late input does not move time back.
-    let (at, now) = (context.input.came, context.lived(twin));
+    let (at, now) = (context.input.came, context.twin_now(twin));
     let name = &aggregate.name;
     match &aggregate.measure {
         AggregateKind::Window { over, keep, of } => {

@@ -134,7 +134,7 @@ async fn sit(
     mut desk: Desk,
 ) -> Result<(), String> {
     let mut news = service.news().await?;
-    let mut deafened = Box::pin(service.deafened());
+    let mut subscription_denied = Box::pin(service.subscription_denied());
     let mut keys = keys();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -168,7 +168,7 @@ async fn sit(
                 None => return Err("the connection to the broker is closed".to_owned()),
             },
             // Without the subscription, the desk would silently stop updating.
-            sentence = &mut deafened => return Err(sentence),
+            sentence = &mut subscription_denied => return Err(sentence),
             _ = tick.tick() => Vec::new(),
         };
         for wish in wishes {

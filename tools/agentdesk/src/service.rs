@@ -55,8 +55,8 @@ impl Service {
     }
 
     /// Waits until the broker denies the subscription to a queue, and returns an explanation.
-    pub(crate) async fn deafened(&self) -> String {
-        let denied = self.bus.deafened().await;
+    pub(crate) async fn subscription_denied(&self) -> String {
+        let denied = self.bus.subscription_denied().await;
         roles::denied(self.bus.subjects(), Some(&self.agent), &denied)
     }
 

@@ -42,7 +42,7 @@ use publish::publish;
 use service::Service;
 
 fn main() -> ExitCode {
-    terminal::tell_panics();
+    terminal::escape_panics();
     let arguments = parsed();
     let is_json = arguments.json;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
