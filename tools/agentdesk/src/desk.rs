@@ -307,7 +307,7 @@ impl Desk {
                 if matches!(act, Act::Offered { .. }) {
                     self.offers = None;
                 }
-                self.notice = Some(Notice::Good(said(act, &done)));
+                self.notice = Some(Notice::Good(confirmation(act, &done)));
                 vec![Ask::List]
             }
             (_, Ok(Answer::Offers(_) | Answer::Done(_))) => Vec::new(),
@@ -330,7 +330,7 @@ impl Desk {
 }
 
 /// The result of an act, as a sentence.
-fn said(act: &Act, done: &ActReply) -> String {
+fn confirmation(act: &Act, done: &ActReply) -> String {
     let customer = &done.customer;
     match act {
         Act::Claim => {

@@ -95,10 +95,10 @@ impl Service {
                 Ok(Answer::Offers(self.of(verb::ESCALATIONS_NEXT, target, &wanted).await?))
             }
             Ask::Act(target, act) => {
-                let (verb, mut told) = told(act);
-                told["escalation"] = target.escalation.as_ref().into();
-                told["agent"] = self.agent.as_str().into();
-                Ok(Answer::Done(self.of(verb, target, &told).await?))
+                let (verb, mut data) = request_of(act);
+                data["escalation"] = target.escalation.as_ref().into();
+                data["agent"] = self.agent.as_str().into();
+                Ok(Answer::Done(self.of(verb, target, &data).await?))
             }
         }
     }
@@ -160,7 +160,7 @@ impl Service {
 }
 
 /// The verb and the payload of an act.
-fn told(act: &Act) -> (&'static str, Value) {
+fn request_of(act: &Act) -> (&'static str, Value) {
     match act {
         Act::Claim => (verb::ESCALATIONS_CLAIM, json!({})),
         Act::Said(words) => (verb::ESCALATIONS_NOTE, json!({ "said": words })),

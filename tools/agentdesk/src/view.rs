@@ -41,7 +41,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, desk: &mut Desk) {
     let area = frame.area();
     let foot = foot(desk, usize::from(area.width));
     let rows = u16::try_from(foot.height()).unwrap_or(u16::MAX);
-    let [body, said, help] =
+    let [body, input, help] =
         Layout::vertical([Constraint::Min(3), Constraint::Length(rows), Constraint::Length(1)])
             .areas(area);
     let [left, right] = if area.width >= WIDE {
@@ -55,7 +55,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, desk: &mut Desk) {
     };
     list(frame, desk, left);
     story(frame, desk, right);
-    frame.render_widget(foot, said);
+    frame.render_widget(foot, input);
     frame.render_widget(keys(desk), help);
     disarm(frame);
 }
@@ -180,16 +180,16 @@ fn offers(offers: &[OfferedAction], width: usize) -> Vec<Line<'static>> {
 
 /// The input line, or the last result.
 fn foot(desk: &Desk, width: usize) -> Text<'static> {
-    let (said, style) = match (&desk.line, &desk.notice) {
+    let (text, style) = match (&desk.line, &desk.notice) {
         (Some(line), _) => (
             format!("{}: {} {}▏", line.about.customer, line.typing.asks(), line.words),
             Style::new().bold(),
         ),
-        (None, Some(Notice::Good(said))) => (said.clone(), Style::new().green()),
-        (None, Some(Notice::Bad(said))) => (said.clone(), Style::new().fg(Color::Red)),
+        (None, Some(Notice::Good(text))) => (text.clone(), Style::new().green()),
+        (None, Some(Notice::Bad(text))) => (text.clone(), Style::new().fg(Color::Red)),
         (None, None) => return Text::default(),
     };
-    let mut lines = wrapped(&said, width);
+    let mut lines = wrapped(&text, width);
     // Of an input line the end is shown, of a result the beginning.
     if desk.line.is_some() {
         lines.drain(..lines.len().saturating_sub(FOOT_ROWS));

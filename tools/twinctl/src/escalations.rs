@@ -421,10 +421,10 @@ async fn act(
     service: &Service,
     verb: &str,
     customer: &str,
-    told: Value,
+    data: Value,
     out: Out,
 ) -> Result<(), Failure> {
-    let reply = asked(service, verb, customer, told).await?;
+    let reply = asked(service, verb, customer, data).await?;
     out.tell(&reply, render::acted)
 }
 
@@ -432,12 +432,12 @@ async fn asked(
     service: &Service,
     verb: &str,
     customer: &str,
-    told: Value,
+    data: Value,
 ) -> Result<ActReply, Failure> {
-    let said = told.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-    let told: Map<String, Value> =
-        said.map(|(name, value)| (name.clone(), value.clone())).collect();
-    service.ask_of(verb, customer, Some(&told)).await
+    let fields = data.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let given: Map<String, Value> =
+        fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+    service.ask_of(verb, customer, Some(&given)).await
 }
 
 async fn watch(
@@ -454,14 +454,14 @@ async fn watch(
     if heard.is_empty() {
         heard.push(subjects.all_escalations());
     }
-    let mut told = SelectAll::new();
+    let mut messages = SelectAll::new();
     for subject in heard {
         let heard = service.client.subscribe(subject).await;
-        told.push(heard.map_err(|error| Failure::Unreachable(error.to_string()))?);
+        messages.push(heard.map_err(|error| Failure::Unreachable(error.to_string()))?);
     }
     let mut seen = 0;
     while count.is_none_or(|count| seen < count)
-        && let Some(message) = told.next().await
+        && let Some(message) = messages.next().await
     {
         let at = chrono::Local::now().format("%H:%M:%S%.3f").to_string();
         let heard =
@@ -486,7 +486,7 @@ mod tests {
             |queue| format!("`ann` has no open escalation of this id in the queue `{queue}`");
         let queues = ["care".to_owned(), "cards".to_owned()];
         let unknown = "customer `ann` is unknown".to_owned();
-        let said = [
+        let sentences = [
             not_found("ann", &None, &queues, vec![in_queue("care"), in_queue("cards")]),
             not_found(
                 "ann",
@@ -498,7 +498,7 @@ mod tests {
             not_found("ann", &None, &queues, vec![unknown.clone(), unknown]),
             not_found("ann", &None, &[], Vec::new()),
         ];
-        insta::assert_snapshot!(said.join("\n"), @r#"
+        insta::assert_snapshot!(sentences.join("\n"), @r#"
         expected an escalation of `ann` that is open in one of your queues, found none in `care`, `cards`; use --queue for another queue
         expected the escalation `e1` of `ann` that is open in one of your queues, found none in `care`, `cards`; use --queue for another queue
         `ann` has no open escalation of this id in the queue `care`

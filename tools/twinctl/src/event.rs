@@ -65,8 +65,9 @@ impl TypedBroadcast<'_> {
         let id = identifier(self.id)?;
         let time = self.time.unwrap_or(now);
         let payload = enveloped(Broadcast::TYPE, &id, time, data(self.data, self.pairs)?);
-        let told = Broadcast::parse(&encode(self.scope), &[], payload.as_bytes(), 0);
-        told.and_then(|told| LiveBroadcast::new(&told, now))
+        let broadcast = Broadcast::parse(&encode(self.scope), &[], payload.as_bytes(), 0);
+        broadcast
+            .and_then(|broadcast| LiveBroadcast::new(&broadcast, now))
             .map_err(|rejection| Failure::Usage(rejection.detail))?;
         Ok(Ready { subject: subjects.broadcast(self.scope), id, payload })
     }
@@ -87,8 +88,8 @@ pub(crate) fn campaign(
 ) -> Result<ReadyCampaign, Failure> {
     let id = fresh_id();
     let payload = enveloped(Broadcast::TYPE, &id, now, json!(fact));
-    let told = Broadcast::parse(&encode(name), &[], payload.as_bytes(), 0);
-    let shared = told.and_then(|told| LiveBroadcast::new(&told, now));
+    let broadcast = Broadcast::parse(&encode(name), &[], payload.as_bytes(), 0);
+    let shared = broadcast.and_then(|broadcast| LiveBroadcast::new(&broadcast, now));
     let shared = shared.map_err(|rejection| Failure::Usage(rejection.detail))?;
     let identity = shared.map_or_else(String::new, |shared| format!("{:016x}", shared.id));
     let ready = Ready { subject: subjects.broadcast(name), id, payload };

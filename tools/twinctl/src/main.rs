@@ -124,8 +124,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
                 from,
                 by: models.by(),
             };
-            replay::replay(&connection, &wanted, now(), |told| {
-                out.tell(told, |told| render::replay(told, width()))
+            replay::replay(&connection, &wanted, now(), |compared| {
+                out.tell(compared, |compared| render::replay(compared, width()))
             })
             .await
         }

@@ -27,13 +27,13 @@ impl Out {
     /// Prints a result: as JSON, or as the text built from it.
     pub(crate) fn tell<T: Serialize>(
         self,
-        told: &T,
+        result: &T,
         text: impl FnOnce(&T) -> String,
     ) -> Result<(), Failure> {
         if self.is_json {
-            terminal::say(json(told)?);
+            terminal::say(json(result)?);
         } else {
-            terminal::show(text(told));
+            terminal::show(text(result));
         }
         Ok(())
     }
@@ -41,14 +41,14 @@ impl Out {
     /// Prints one item of a sequence, as one line. `false` once nothing reads the output.
     pub(crate) fn goes_on<T: Serialize>(
         self,
-        told: &T,
+        item: &T,
         line: impl FnOnce(&T) -> String,
     ) -> Result<bool, Failure> {
         let line = if self.is_json {
-            let line = serde_json::to_string(told).map_err(unwritable)?;
+            let line = serde_json::to_string(item).map_err(unwritable)?;
             terminal::json(&line).into_owned()
         } else {
-            line(told)
+            line(item)
         };
         Ok(terminal::is_read(line))
     }
@@ -62,8 +62,8 @@ impl Out {
 }
 
 /// Indented JSON, with control characters escaped.
-pub(crate) fn json(told: &impl Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(told).map_err(unwritable)?;
+pub(crate) fn json(result: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(result).map_err(unwritable)?;
     Ok(terminal::json(&text).into_owned())
 }
 

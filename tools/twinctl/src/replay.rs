@@ -69,7 +69,7 @@ pub(crate) async fn replay(
         inputs: lived.inputs,
         from: wanted.from,
         was,
-        would: lived.actions.iter().map(|action| said(action)).collect(),
+        would: lived.actions.iter().map(|action| replayed(action)).collect(),
         notes: notes(by_now, compared, &lived),
     })
 }
@@ -80,8 +80,8 @@ async fn events(bus: &Bus, customer: &Customer, rights: &Rights) -> Result<Past,
     bus.past(Some(customer), |mut delivery| {
         let (sequence, stored) = (delivery.sequence, delivery.stored);
         delivery.admit(rights);
-        if let Content::Broadcast(told) = &delivery.content {
-            past.broadcast(sequence, stored, told.clone());
+        if let Content::Broadcast(broadcast) = &delivery.content {
+            past.broadcast(sequence, stored, broadcast.clone());
         } else if let Ok(event) = delivery.read() {
             past.event(sequence, stored, event.clone());
         }
@@ -98,7 +98,7 @@ async fn actions(
     past: &Past,
 ) -> Result<Vec<ReplayedAction>, bus::Error> {
     let mut was = Vec::new();
-    bus.read_actions(Some(customer), |action| was.push(said(&action))).await?;
+    bus.read_actions(Some(customer), |action| was.push(replayed(&action))).await?;
     for (at, asked) in past.asked() {
         was.extend(asked.answered.iter().map(|answered| ReplayedAction {
             at,
@@ -181,7 +181,7 @@ async fn compared(
     })
 }
 
-fn said(action: &jumeau::twin::Action) -> ReplayedAction {
+fn replayed(action: &jumeau::twin::Action) -> ReplayedAction {
     ReplayedAction {
         at: action.at,
         action: action.action.clone(),

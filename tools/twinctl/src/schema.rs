@@ -355,14 +355,14 @@ mod tests {
             for story in source.stories(&policy).unwrap() {
                 for seen in story::play(&story, &policy).seen {
                     let (name, output, count) = match &seen.what {
-                        OutputKind::Action(told) => {
-                            ("action", outgoing.action(told), &mut counts[0])
+                        OutputKind::Action(action) => {
+                            ("action", outgoing.action(action), &mut counts[0])
                         }
-                        OutputKind::Recall(told) => {
-                            ("recall", outgoing.recall(told), &mut counts[1])
+                        OutputKind::Recall(recall) => {
+                            ("recall", outgoing.recall(recall), &mut counts[1])
                         }
-                        OutputKind::Escalation(told) => {
-                            ("escalation", outgoing.escalation(told), &mut counts[2])
+                        OutputKind::Escalation(escalation) => {
+                            ("escalation", outgoing.escalation(escalation), &mut counts[2])
                         }
                     };
                     let message: Value = serde_json::from_slice(&output.payload).unwrap();
@@ -441,9 +441,9 @@ mod tests {
                 assert!(!text.contains(link), "{name}: {link} in {text}");
             }
         }
-        let told =
+        let description =
             plain("The answer to [`verb::WHAT_IF`](super::verb::WHAT_IF), of [`Foo`] and [1].");
-        assert_eq!(told, "The answer to `whatif`, of `Foo` and [1].");
+        assert_eq!(description, "The answer to `whatif`, of `Foo` and [1].");
     }
 
     #[test]

@@ -34,8 +34,8 @@ fn tell_denied(event: &Event) {
 
 /// Waits until the broker denies something, and explains what, and who may do it.
 pub(crate) async fn denied(wanted: &Connection) -> Failure {
-    let mut told = DENIED.subscribe();
-    let denied = match told.wait_for(Option::is_some).await {
+    let mut denials = DENIED.subscribe();
+    let denied = match denials.wait_for(Option::is_some).await {
         Ok(denied) => denied.clone(),
         Err(_) => None,
     };
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_connection_without_keys_is_reported_with_how_to_load_them() {
-        let said = [
+        let sentences = [
             "IO error: Connection refused (os error 111)",
             "IO error: invalid peer certificate: UnknownIssuer",
             "IO error: invalid peer certificate: certificate not valid for name \"127.0.0.1\"",
@@ -257,7 +257,7 @@ mod tests {
         .map(|error| {
             no_broker("tls://localhost:4222", &*Box::<dyn Error>::from(error)).to_string()
         });
-        insta::assert_snapshot!(said.join("\n"), @r#"
+        insta::assert_snapshot!(sentences.join("\n"), @r#"
         expected a broker at tls://localhost:4222, found: IO error: Connection refused (os error 111); start one with `jumeau dev`, or name another with --server or NATS_URL
         expected a broker at tls://localhost:4222, found: IO error: invalid peer certificate: UnknownIssuer; if the broker has roles, load your keys first (`. FOLDER/NAME.env`, written by `jumeau keys`), or name the certificate of the broker's authority with --ca or NATS_CA
         expected a broker at tls://localhost:4222, found: IO error: invalid peer certificate: certificate not valid for name "127.0.0.1"; if the broker has roles, load your keys first (`. FOLDER/NAME.env`, written by `jumeau keys`), or name the broker with --server as its certificate does

@@ -51,15 +51,15 @@ impl Stage {
         for _ in 0..LOOKS {
             let output = self.run(arguments).await;
             if wanted(&output) {
-                return said(&output);
+                return text_of(&output);
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        panic!("{arguments:?} never said what was wanted: {}", said(&self.run(arguments).await));
+        panic!("{arguments:?} never said what was wanted: {}", text_of(&self.run(arguments).await));
     }
 }
 
-fn said(output: &Output) -> String {
+fn text_of(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -77,26 +77,27 @@ async fn an_operator_publishes_an_event_and_sees_its_effects() {
         "--id",
         "e-1",
     ];
-    assert_eq!(said(&stage.run(&publish).await), "e-1 is stored as JUMEAU_EVENTS #1\n");
+    assert_eq!(text_of(&stage.run(&publish).await), "e-1 is stored as JUMEAU_EVENTS #1\n");
     // The stream keeps the copy, and the twin recognises it.
-    assert_eq!(said(&stage.run(&publish).await), "e-1 is stored as JUMEAU_EVENTS #2\n");
+    assert_eq!(text_of(&stage.run(&publish).await), "e-1 is stored as JUMEAU_EVENTS #2\n");
 
-    let shown = stage.until(&["show", "alice"], |output| said(output).contains("contacts")).await;
+    let shown =
+        stage.until(&["show", "alice"], |output| text_of(output).contains("contacts")).await;
     assert!(shown.contains("confirm_payment"), "{shown}");
     assert!(shown.contains("payment_check"), "{shown}");
-    let timeline = said(&stage.run(&["timeline", "alice"]).await);
+    let timeline = text_of(&stage.run(&["timeline", "alice"]).await);
     assert!(timeline.contains("the last 1 of 1 input"), "{timeline}");
-    let stats = said(&stage.run(&["stats", "--partitions"]).await);
+    let stats = text_of(&stage.run(&["stats", "--partitions"]).await);
     assert!(stats.contains("actions"), "{stats}");
 
     let nobody = stage.run(&["show", "nobody"]).await;
-    assert_eq!(nobody.status.code(), Some(1), "{}", said(&nobody));
+    assert_eq!(nobody.status.code(), Some(1), "{}", text_of(&nobody));
     let mistake = stage.run(&["publish", "alice", "track", "nme=x"]).await;
-    assert_eq!(mistake.status.code(), Some(2), "{}", said(&mistake));
+    assert_eq!(mistake.status.code(), Some(2), "{}", text_of(&mistake));
     let advance = stage.run(&["advance", "2030-01-01T00:00:00Z"]).await;
-    assert_eq!(advance.status.code(), Some(1), "{}", said(&advance));
+    assert_eq!(advance.status.code(), Some(1), "{}", text_of(&advance));
     let alone = stage.run(&["--prefix", "other", "stats"]).await;
-    assert_eq!(alone.status.code(), Some(3), "{}", said(&alone));
+    assert_eq!(alone.status.code(), Some(3), "{}", text_of(&alone));
 }
 
 #[tokio::test]
@@ -106,17 +107,17 @@ async fn an_operator_sees_a_dead_letter_and_tries_it_again() {
     client.publish("jumeau.events.web.alice", r#"{"type": "trakc"}"#.into()).await.unwrap();
     client.flush().await.unwrap();
 
-    let wanted = |output: &Output| said(output).contains("did you mean `track`?");
+    let wanted = |output: &Output| text_of(output).contains("did you mean `track`?");
     let list = stage.until(&["dead", "list", "--json"], wanted).await;
     assert!(list.contains("unknown-type"), "{list}");
-    let letter = said(&stage.run(&["dead", "show", "1"]).await);
+    let letter = text_of(&stage.run(&["dead", "show", "1"]).await);
     assert!(letter.contains(r#"{"type": "trakc"}"#), "{letter}");
     let retried = stage.run(&["dead", "retry", "--all"]).await;
-    assert_eq!(said(&retried), "published again: 1\n");
+    assert_eq!(text_of(&retried), "published again: 1\n");
     // It is no better than before, so it dies again, as another letter.
     stage.until(&["dead", "show", "2"], |output| output.status.success()).await;
     let gone = stage.run(&["dead", "show", "1"]).await;
-    assert_eq!(gone.status.code(), Some(1), "{}", said(&gone));
+    assert_eq!(gone.status.code(), Some(1), "{}", text_of(&gone));
 
     // Mended it goes where it was meant to go; what is not mended is not published.
     let folder = tempfile::tempdir().unwrap();
@@ -124,15 +125,15 @@ async fn an_operator_sees_a_dead_letter_and_tries_it_again() {
     let mended = ["dead", "retry", "2", "--data", file.to_str().unwrap(), "--json"];
     std::fs::write(&file, r#"{"type": "track", "data": {"nme": "Looked"}}"#).unwrap();
     let refused = stage.run(&mended).await;
-    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-    assert!(said(&refused).contains("missing field `name`"), "{}", said(&refused));
+    assert_eq!(refused.status.code(), Some(2), "{}", text_of(&refused));
+    assert!(text_of(&refused).contains("missing field `name`"), "{}", text_of(&refused));
     assert!(stage.run(&["dead", "show", "2"]).await.status.success(), "it is still there");
     std::fs::write(&file, r#"{"type": "track", "data": {"name": "Looked"}}"#).unwrap();
     let retried: serde_json::Value =
         serde_json::from_slice(&stage.run(&mended).await.stdout).unwrap();
     assert_eq!(retried, serde_json::json!({ "retried": [2], "failed": [] }));
-    stage.until(&["timeline", "alice"], |output| said(output).contains("Looked")).await;
-    let audit = said(&stage.run(&["audit", "--act", "dead.retry"]).await);
+    stage.until(&["timeline", "alice"], |output| text_of(output).contains("Looked")).await;
+    let audit = text_of(&stage.run(&["audit", "--act", "dead.retry"]).await);
     assert!(audit.contains(r#""sequences":[2]"#) && !audit.contains("Looked"), "{audit}");
 }
 
@@ -142,9 +143,9 @@ async fn an_operator_moves_the_clock_of_event_time() {
     let lost =
         ["publish", "bob", "track", "name=Card Reported Lost", "--time", "2026-03-02T09:00:00Z"];
     assert!(stage.run(&lost).await.status.success());
-    stage.until(&["show", "bob"], |output| said(output).contains("card_on_its_way")).await;
-    let advanced = said(&stage.run(&["advance", "2026-03-10T09:00:00Z"]).await);
+    stage.until(&["show", "bob"], |output| text_of(output).contains("card_on_its_way")).await;
+    let advanced = text_of(&stage.run(&["advance", "2026-03-10T09:00:00Z"]).await);
     assert_eq!(advanced, "it is 2026-03-10T09:00:00Z; 4 timers fired\n");
-    let shown = said(&stage.run(&["show", "bob"]).await);
+    let shown = text_of(&stage.run(&["show", "bob"]).await);
     assert!(shown.contains("escalations"), "{shown}");
 }

@@ -29,11 +29,11 @@ fn a_mistake_is_one_object_if_json_was_asked_for() {
             .unwrap();
         let (out, err) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let told: Value =
+        let mistake: Value =
             serde_json::from_str(&err).unwrap_or_else(|e| panic!("{line}: {e}: {err}"));
         assert_eq!(output.status.code(), Some(code), "{line}: {err}");
-        assert_eq!(told["code"], code, "{line}: {err}");
-        assert!(told["error"].as_str().unwrap().contains(sentence), "{line}: {err}");
+        assert_eq!(mistake["code"], code, "{line}: {err}");
+        assert!(mistake["error"].as_str().unwrap().contains(sentence), "{line}: {err}");
         assert_eq!(out, "", "{line}");
     }
 }
@@ -111,13 +111,13 @@ fn an_argument_cannot_control_the_terminal() {
         &["schema", evil],
     ] {
         let output = twinctl(arguments).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told:?}");
-        let others = told.replace("\u{1b}[0m", "").replace("\u{1b}[1m\u{1b}[31m", "");
-        assert!(!others.contains('\u{1b}'), "{arguments:?}: {told:?}");
-        assert!(told.contains("�[2J�]52;c;eA==�"), "{arguments:?}: {told:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr:?}");
+        let others = stderr.replace("\u{1b}[0m", "").replace("\u{1b}[1m\u{1b}[31m", "");
+        assert!(!others.contains('\u{1b}'), "{arguments:?}: {stderr:?}");
+        assert!(stderr.contains("�[2J�]52;c;eA==�"), "{arguments:?}: {stderr:?}");
     }
     // Our own colours stay.
-    let told = twinctl(&["nonsense"]).output().unwrap().stderr;
-    assert!(String::from_utf8_lossy(&told).contains("\u{1b}["), "{told:?}");
+    let stderr = twinctl(&["nonsense"]).output().unwrap().stderr;
+    assert!(String::from_utf8_lossy(&stderr).contains("\u{1b}["), "{stderr:?}");
 }

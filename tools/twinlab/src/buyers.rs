@@ -70,9 +70,9 @@ pub(crate) fn buyers(
     let month_by_formula =
         cases(&|_, rhythm| orders.population.chance(rhythm, f64::from(AHEAD)), AHEAD);
 
-    let mut told = String::new();
+    let mut report = String::new();
     writeln!(
-        told,
+        report,
         "{} customers, each with a twin of the policy {} that has seen them until 1997-10-01\n\n\
          who buys in the nine months after it: area under the ROC curve\n  \
          {:.4}  what the twin knows, weighed as was learned from all twins until then\n  \
@@ -82,19 +82,19 @@ pub(crate) fn buyers(
         calibration::area_under_curve(&by_learning),
         calibration::area_under_curve(&by_formula),
     )?;
-    writeln!(told, "who buys within {AHEAD} days of it, as was learned")?;
-    told += &calibration::table(&month);
-    writeln!(told, "\nand by activities.{ORDERS}.chance_{AHEAD}d")?;
-    told += &calibration::table(&month_by_formula);
+    writeln!(report, "who buys within {AHEAD} days of it, as was learned")?;
+    report += &calibration::table(&month);
+    writeln!(report, "\nand by activities.{ORDERS}.chance_{AHEAD}d")?;
+    report += &calibration::table(&month_by_formula);
     let rhythms: Vec<Rhythm> = known.iter().map(|(_, rhythm)| *rhythm).collect();
-    told += &likeliest(&rhythms, &orders.population);
+    report += &likeliest(&rhythms, &orders.population);
     if let Some(path) = page {
         let lines = [("as was learned", month), ("by the formula alone", month_by_formula)];
         let title = "Who of CDNOW's customers buys within 28 days of 1997-10-01";
         fs::write(path, page::calibration(title, &lines))
             .with_context(|| format!("cannot write the page {}", path.display()))?;
     }
-    Ok(told)
+    Ok(report)
 }
 
 /// What was learned from all customers about who buys.
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_twin_knows_only_the_past() {
+    fn a_twin_knows_only_purchases_before_the_day() {
         let policy = policy();
         let at = |purchases: &[Purchase], day| {
             let mut buyer = buyer(purchases);

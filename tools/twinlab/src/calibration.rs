@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_area_is_how_often_the_order_is_right() {
+    fn the_area_under_the_curve_is_the_share_of_correctly_ordered_pairs() {
         assert_eq!(area_under_curve(&[(0.1, false), (0.9, true)]), 1.0);
         assert_eq!(area_under_curve(&[(0.9, false), (0.1, true)]), 0.0);
         assert_eq!(area_under_curve(&[(0.5, false), (0.5, true)]), 0.5);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_of_a_group_is_wilsons() {
+    fn the_interval_of_a_group_is_the_wilson_interval() {
         let (low, high) = Group { cases: 100, expected: 0.0, happened: 0.1 }.interval();
         assert!((low - 0.0552).abs() < 1e-4 && (high - 0.1744).abs() < 1e-4, "{low} {high}");
         let (low, high) = Group { cases: 10, expected: 0.0, happened: 0.0 }.interval();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_puts_what_happened_beside_what_was_expected() {
+    fn a_table_shows_observed_beside_expected_shares() {
         let cases: Vec<Case> =
             (0..40).map(|case| (f64::from(case) / 40.0, case % 4 < case / 10)).collect();
         let table = table(&cases);

@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_the_history_is_a_purchase() {
+    fn a_line_of_the_history_parses_to_a_purchase() {
         let found = bought("00004", "19970118");
         assert_eq!(found.day, NaiveDate::from_ymd_opt(1997, 1, 18).unwrap());
         assert_eq!((found.discs, found.value), (2, 29.33));
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_reads_well() {
+    fn a_replay_summary_is_shown_as_text() {
         let purchases = [
             bought("00001", "19970101"),
             bought("00001", "19970111"),

@@ -120,7 +120,7 @@ pub(crate) fn decide(report: &decide::DecideReport) -> String {
 
 /// The result of one trouble.
 pub(crate) fn trouble(outcome: &Outcome) -> String {
-    let Outcome { trouble, done, noticed, told } = outcome;
+    let Outcome { trouble, done, noticed, remarks } = outcome;
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{}: {done}", trouble.name());
@@ -143,7 +143,7 @@ pub(crate) fn trouble(outcome: &Outcome) -> String {
         count(noticed.doubled),
         noticed.recovery_seconds
     );
-    for line in told {
+    for line in remarks {
         let _ = writeln!(text, "  {line}");
     }
     text.push('\n');
@@ -161,7 +161,7 @@ mod tests {
     use crate::trouble::{Noticed, Trouble};
 
     #[test]
-    fn a_report_reads_well() {
+    fn a_load_report_is_shown_as_text() {
         let figures = |sync, scale: f64, latency| SyncFigures {
             sync,
             bare: Run { events_per_second: 174_000.0 * scale, broker_cpu: 5.1, own_cpu: 4.9 },
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_of_trouble_is_reported_readably() {
+    fn a_trouble_report_is_shown_as_text() {
         let phase = |actions, p99_ms, max_ms| Phase { actions, p50_ms: 2.25, p99_ms, max_ms };
         let outcome = Outcome {
             trouble: Trouble::Broker,
@@ -227,7 +227,7 @@ mod tests {
                 ],
                 recovery_seconds: 0.72,
             },
-            told: vec!["broker gone 1 times, 60.1 s in all".into()],
+            remarks: vec!["broker gone 1 times, 60.1 s in all".into()],
         };
         let text = trouble(&outcome);
         let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();

@@ -177,8 +177,8 @@ impl Rig {
             }
             child = service.child;
             if let Some(status) = child.try_wait()? {
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
-                bail!("the service ended with {status}:\n{said}");
+                let log_text = std::fs::read_to_string(&log).unwrap_or_default();
+                bail!("the service ended with {status}:\n{log_text}");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -246,8 +246,8 @@ impl Service {
     /// Stops the service gracefully.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         let id = self.process.id.to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().await?;
-        if !told.success() {
+        let status = Command::new("kill").args(["-TERM", &id]).status().await?;
+        if !status.success() {
             bail!("cannot end the service");
         }
         tokio::time::timeout(STOP, self.child.wait())

@@ -213,8 +213,8 @@ impl Simulated {
         let takes = self.person.answers(choice, &visit, day);
         let (outcome, name) =
             if takes { ("clicked", "Watched") } else { ("dismissed", "Put Away") };
-        let told = json!({ "decision": action.decision, "outcome": outcome });
-        let reaction = tell("web", "outcome", told)?;
+        let data = json!({ "decision": action.decision, "outcome": outcome });
+        let reaction = tell("web", "outcome", data)?;
         for effect in &reaction.effects {
             if let Effect::Observe(observation) = effect {
                 observation.exposure.teach(learner, observation.reward == 1);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_simulation_and_another_another() {
+    fn equal_seeds_give_equal_simulations_and_different_seeds_different_ones() {
         let moments = simulate(&options(1)).unwrap();
         assert_eq!(moments.len(), 60 * 40);
         assert!(moments.iter().filter(|moment| moment.shown.is_some()).count() > 60 * 39);

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_event_is_one_that_the_service_takes_and_of_the_promised_size() {
+    fn every_event_is_valid_and_has_the_configured_size() {
         let traffic = Traffic { customers: 1_000, name: "c" };
         let subjects = Subjects::new("jumeau").unwrap();
         for number in 0..10_000 {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_concerns_every_customer_once() {
+    fn one_round_has_one_event_of_each_customer() {
         let traffic = Traffic { customers: 1_000, name: "c" };
         let mut seen: Vec<u64> = (0..1_000).map(|number| traffic.customer(number)).collect();
         seen.sort_unstable();

@@ -37,9 +37,10 @@ pub(crate) fn measure(set: &Set, languages: &Languages) -> anyhow::Result<String
             answers.iter().filter(|answer| which(answer) == class.label).count() as f64
         };
         let right =
-            answers.iter().filter(|(is, said)| is == said && *is == class.label).count() as f64;
-        let (is, said) = (of(|(is, _)| *is), of(|(_, said)| *said));
-        let precision = if said > 0.0 { right / said } else { 0.0 };
+            answers.iter().filter(|(is, predicted)| is == predicted && *is == class.label).count()
+                as f64;
+        let (is, predicted) = (of(|(is, _)| *is), of(|(_, predicted)| *predicted));
+        let precision = if predicted > 0.0 { right / predicted } else { 0.0 };
         let recall = if is > 0.0 { right / is } else { 0.0 };
         let f1 = if right > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 };
         sum += f1;

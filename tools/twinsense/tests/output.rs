@@ -9,7 +9,7 @@ fn twinsense(out: impl Into<Stdio>) -> std::process::Output {
 }
 
 #[test]
-fn a_reader_who_stops_reading_is_no_failure() {
+fn a_closed_pipe_is_no_failure() {
     let (reader, writer) = std::io::pipe().expect("there are pipes");
     drop(reader);
     let output = twinsense(writer);
@@ -20,7 +20,10 @@ fn a_reader_who_stops_reading_is_no_failure() {
 fn an_output_that_cannot_be_written_is_a_failure() {
     let full = std::fs::File::options().write(true).open("/dev/full").expect("there is one");
     let output = twinsense(full);
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && told.contains("cannot write to standard output"), "{told}");
-    assert!(!told.contains("panicked"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && stderr.contains("cannot write to standard output"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("panicked"), "{stderr}");
 }

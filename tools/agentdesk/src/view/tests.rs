@@ -89,10 +89,10 @@ fn offers(texts: &[&str]) -> Result<Answer, String> {
         })
     };
     let offers: Vec<Value> = texts.iter().map(offer).collect();
-    let told = json!({
+    let decided = json!({
         "customer": "ada", "at": NOW, "policy": "p", "version": "v", "offers": offers,
     });
-    Ok(Answer::Offers(serde_json::from_value::<DecideReply>(told).unwrap()))
+    Ok(Answer::Offers(serde_json::from_value::<DecideReply>(decided).unwrap()))
 }
 
 fn done(customer: &str) -> Result<Answer, String> {
@@ -293,7 +293,7 @@ fn typed_text_belongs_to_the_escalation_it_was_begun_for() {
 }
 
 #[test]
-fn a_note_has_words_and_escape_forgets_them() {
+fn an_empty_note_is_not_sent_and_escape_discards_a_note() {
     let mut desk = desk();
     press(&mut desk, KeyCode::Char('w'));
     assert!(press(&mut desk, KeyCode::Enter).is_empty(), "no words are no note");
@@ -344,7 +344,7 @@ fn an_outcome_is_reported_for_the_first_offer_only() {
 }
 
 #[test]
-fn the_one_at_hand_stays_at_hand_and_an_answer_about_another_is_not_shown() {
+fn the_selected_escalation_stays_selected_and_a_reply_about_another_is_not_shown() {
     let mut desk = desk();
     let asks = press(&mut desk, KeyCode::Down);
     assert_eq!(desk.selected().unwrap().customer.as_str(), "bob");
@@ -362,7 +362,7 @@ fn the_one_at_hand_stays_at_hand_and_an_answer_about_another_is_not_shown() {
 }
 
 #[test]
-fn the_story_is_paged_and_never_beyond_its_end() {
+fn the_text_of_an_escalation_scrolls_by_pages_up_to_its_end() {
     let mut desk = desk();
     let top = screen(&mut desk);
     for _ in 0..9 {

@@ -41,8 +41,8 @@ fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
         rows.push(vec![Cell::new("too long"), Cell::new(why)]);
     }
     if let Some(campaign) = &one.campaign {
-        let (told, silent) = (campaign.said, campaign.decided() - campaign.said);
-        let came_to = format!("{} got an action, {} none", count(told), count(silent));
+        let (acted, silent) = (campaign.said, campaign.decided() - campaign.said);
+        let came_to = format!("{} got an action, {} none", count(acted), count(silent));
         rows.push(vec![Cell::new("campaign"), Cell::new(came_to)]);
     }
     sheet.rows(rows);

@@ -10,13 +10,13 @@ use super::style::{ACTION, FAINT, Styled, TITLE};
 /// The progress in one line.
 pub(crate) fn campaign_line(one: &Progress) -> String {
     let decided = one.campaign.as_ref().map_or(0, CampaignCounts::decided);
-    let said = one.campaign.as_ref().map_or(0, |campaign| campaign.said);
+    let acted = one.campaign.as_ref().map_or(0, |campaign| campaign.said);
     format!(
         "{} visited, {}; {} decided, {} got an action",
         count(one.looked_at),
         rate(one.per_second),
         count(decided),
-        count(said),
+        count(acted),
     )
 }
 

@@ -74,9 +74,11 @@ pub(crate) fn acted(answer: &ActReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     match &answer.escalation {
         None => sheet.line("unchanged: it is already open"),
-        Some(told) => {
-            let by = told.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
-            let (id, queue, topic, state) = (&told.id, &told.queue, &told.topic, told.state.name());
+        Some(escalation) => {
+            let by =
+                escalation.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
+            let (id, queue, topic, state) =
+                (&escalation.id, &escalation.queue, &escalation.topic, escalation.state.name());
             sheet.line(format_args!("{id}  {queue}/{topic}  {state}{by}"));
         }
     }

@@ -9,9 +9,9 @@ use super::style::{FAINT, Styled, TITLE};
 /// The items removed of a customer, by place.
 pub(crate) fn receipt(receipt: &ErasureReceipt) -> String {
     let mut sheet = Sheet::new(100);
-    let told = &receipt.told;
-    sheet.line(format_args!("{} {}", Styled(TITLE, "erased"), Styled(FAINT, &told.erasure)));
-    for one in &told.identifiers {
+    let statement = &receipt.told;
+    sheet.line(format_args!("{} {}", Styled(TITLE, "erased"), Styled(FAINT, &statement.erasure)));
+    for one in &statement.identifiers {
         sheet.line(format_args!("{} at {}", Styled(TITLE, &one.mark), one.erased));
         for thing in &one.removed {
             let number = count(thing.count);
@@ -39,7 +39,7 @@ mod tests {
             count,
             at,
         };
-        let told = ReceiptStatement {
+        let statement = ReceiptStatement {
             format: 1,
             erasure: "00000000000000000000000000000007".into(),
             done: at,
@@ -51,9 +51,11 @@ mod tests {
                 files_rewritten: at,
             }],
         };
-        let signed = ErasureReceipt { told: told.clone(), key: "U".into(), signature: "".into() };
+        let signed =
+            ErasureReceipt { told: statement.clone(), key: "U".into(), signature: "".into() };
         crate::render::hostile::withstands(&signed, receipt);
-        let text = receipt(&ErasureReceipt { told, key: "U".into(), signature: "".into() });
+        let text =
+            receipt(&ErasureReceipt { told: statement, key: "U".into(), signature: "".into() });
         insta::assert_snapshot!(super::super::plain(&text), @r"
         erased 00000000000000000000000000000007
         08080808080808080808080808080808 at 2026-11-22T09:30:00Z

@@ -52,11 +52,11 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
         replay.policy
     ));
     let mut moments: BTreeMap<Time, (Vec<&ReplayedAction>, Vec<&ReplayedAction>)> = BTreeMap::new();
-    for said in &replay.was {
-        moments.entry(said.at).or_default().0.push(said);
+    for action in &replay.was {
+        moments.entry(action.at).or_default().0.push(action);
     }
-    for said in &replay.would {
-        moments.entry(said.at).or_default().1.push(said);
+    for action in &replay.would {
+        moments.entry(action.at).or_default().1.push(action);
     }
     let mut table = Vec::new();
     let (mut same, mut gone, mut new) = (0, 0, 0);
@@ -66,16 +66,16 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
         }
         // Equal actions are matched first, wherever they stand.
         let mut rows: Vec<(Option<&ReplayedAction>, Option<&ReplayedAction>)> = Vec::new();
-        was.retain(|said| match would.iter().position(|other| other == said) {
+        was.retain(|action| match would.iter().position(|other| other == action) {
             Some(position) => {
-                rows.push((Some(*said), Some(would.remove(position))));
+                rows.push((Some(*action), Some(would.remove(position))));
                 false
             }
             None => true,
         });
         let mut others = would.into_iter();
-        rows.extend(was.into_iter().map(|said| (Some(said), others.next())));
-        rows.extend(others.map(|said| (None, Some(said))));
+        rows.extend(was.into_iter().map(|action| (Some(action), others.next())));
+        rows.extend(others.map(|action| (None, Some(action))));
         for (was, would) in rows {
             let sign = match (was, would) {
                 (Some(was), Some(would)) if was == would => {
@@ -88,7 +88,7 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
                     Cell::new("≠").fg(Color::Yellow)
                 }
             };
-            let [was, would] = [was, would].map(|said| said.map_or_else(nothing, words));
+            let [was, would] = [was, would].map(|action| action.map_or_else(nothing, words));
             table.push(vec![Cell::new(moment(at)), sign, was, would]);
         }
     }
@@ -115,8 +115,9 @@ fn nothing() -> Cell {
     Cell::new("nothing").add_attribute(Attribute::Dim)
 }
 
-fn words(said: &ReplayedAction) -> Cell {
-    Cell::new(format!("{} · {} in {}", said.action, said.treatment, said.channel)).fg(Color::Green)
+fn words(action: &ReplayedAction) -> Cell {
+    Cell::new(format!("{} · {} in {}", action.action, action.treatment, action.channel))
+        .fg(Color::Green)
 }
 
 #[cfg(test)]
@@ -126,23 +127,28 @@ mod tests {
 
     #[test]
     fn two_replays_are_shown_side_by_side() {
-        let said = |minute: u8, action: &str| ReplayedAction {
+        let action = |minute: u8, action: &str| ReplayedAction {
             at: Time::parse(&format!("2026-11-22T09:{minute}:00Z")).unwrap(),
             action: action.into(),
             treatment: "plain".into(),
             channel: "web".into(),
         };
         let ann = Customer::new("ann").unwrap();
-        let told = Replay {
+        let compared = Replay {
             customer: &ann,
             policy: "shop affda6d0eda1d4f0".into(),
             inputs: 1_234,
             from: Some(Time::parse("2026-11-22T09:20:00Z").unwrap()),
-            was: vec![said(10, "early"), said(30, "shoes"), said(30, "hats"), said(40, "belts")],
-            would: vec![said(30, "hats"), said(30, "gloves"), said(50, "socks")],
+            was: vec![
+                action(10, "early"),
+                action(30, "shoes"),
+                action(30, "hats"),
+                action(40, "belts"),
+            ],
+            would: vec![action(30, "hats"), action(30, "gloves"), action(50, "socks")],
             notes: vec!["the stream begins at 2026-11-15".into()],
         };
-        insta::assert_snapshot!(plain(&replay(&told, 120)), @r"
+        insta::assert_snapshot!(plain(&replay(&compared, 120)), @r"
         ann  1,234 inputs under policy shop affda6d0eda1d4f0
 
                                  was said              would be said

@@ -61,17 +61,17 @@ impl HeardMessage {
             ["broadcast", _] => Some(message.broadcast()),
             ["actions", channel, action, whose] => {
                 let bare = || (action.to_owned(), String::new());
-                let said = data(payload).map_or_else(bare, |action| of_action(&action));
-                Some(message.heard(MessageKind::Action, channel, whose, said))
+                let content = data(payload).map_or_else(bare, |action| of_action(&action));
+                Some(message.heard(MessageKind::Action, channel, whose, content))
             }
             ["escalations", queue, whose] => {
-                let said = data(payload).map(|escalation| of_escalation(&escalation));
-                let said = said.unwrap_or_default();
-                Some(message.heard(MessageKind::Escalation, queue, whose, said))
+                let content = data(payload).map(|escalation| of_escalation(&escalation));
+                let content = content.unwrap_or_default();
+                Some(message.heard(MessageKind::Escalation, queue, whose, content))
             }
             ["recalls", channel, whose] => {
-                let said = data(payload).map(|recall| of_recall(&recall)).unwrap_or_default();
-                Some(message.heard(MessageKind::Recall, channel, whose, said))
+                let content = data(payload).map(|recall| of_recall(&recall)).unwrap_or_default();
+                Some(message.heard(MessageKind::Recall, channel, whose, content))
             }
             ["dead", reason] => Some(message.dead_letter(reason)),
             _ => None,
@@ -97,22 +97,22 @@ impl TailedMessage<'_> {
             payload: self.payload,
             sequence: 0,
         };
-        let said = match parse(&raw) {
+        let content = match parse(&raw) {
             Ok(event) => (of_event(&event.kind), String::new()),
             Err(rejection) => ("not usable".into(), rejection.detail),
         };
-        self.heard(MessageKind::Event, channel, whose, said)
+        self.heard(MessageKind::Event, channel, whose, content)
     }
 
     fn broadcast(self) -> HeardMessage {
-        let told = Original {
+        let parsed = Original {
             subject: self.subject.into(),
             headers: self.headers.iter().copied().collect(),
             payload: self.payload.to_vec().into(),
         }
         .broadcast(0);
-        let (place, says, because) = match told {
-            Ok(told) => (told.scope.to_string(), of_broadcast(&told), String::new()),
+        let (place, says, because) = match parsed {
+            Ok(broadcast) => (broadcast.scope.to_string(), of_broadcast(&broadcast), String::new()),
             Err(rejection) => ("?".to_owned(), "not usable".into(), rejection.detail),
         };
         let what = MessageKind::Broadcast;
@@ -128,8 +128,8 @@ impl TailedMessage<'_> {
             ["events", channel, whose] => (channel, whose),
             _ => ("?", "?"),
         };
-        let said = (reason.to_owned(), self.header("Jumeau-Detail"));
-        self.heard(MessageKind::Dead, channel, whose, said)
+        let content = (reason.to_owned(), self.header("Jumeau-Detail"));
+        self.heard(MessageKind::Dead, channel, whose, content)
     }
 
     fn header(&self, name: &str) -> String {
@@ -167,44 +167,44 @@ fn of_event(kind: &EventKind) -> String {
         map.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>()
     };
     match kind {
-        EventKind::Identify(told) => format!("is{}", pairs(&told.traits)),
-        EventKind::Link(told) => format!("is {}", told.to),
-        EventKind::Unlink(told) => format!("not {}", told.from),
-        EventKind::Page(told) => format!("page {}{}", told.name, pairs(&told.properties)),
-        EventKind::Screen(told) => format!("screen {}{}", told.name, pairs(&told.properties)),
-        EventKind::Track(told) => format!("{}{}", told.name, pairs(&told.properties)),
-        EventKind::Message(told) => format!("{}: “{}”", told.from.name(), told.text),
-        EventKind::Preference(told) => match &told.value {
-            Some(value) => format!("prefers {}={value}", told.key),
-            None => format!("withdraws the preference {}", told.key),
+        EventKind::Identify(data) => format!("is{}", pairs(&data.traits)),
+        EventKind::Link(data) => format!("is {}", data.to),
+        EventKind::Unlink(data) => format!("not {}", data.from),
+        EventKind::Page(data) => format!("page {}{}", data.name, pairs(&data.properties)),
+        EventKind::Screen(data) => format!("screen {}{}", data.name, pairs(&data.properties)),
+        EventKind::Track(data) => format!("{}{}", data.name, pairs(&data.properties)),
+        EventKind::Message(data) => format!("{}: “{}”", data.from.name(), data.text),
+        EventKind::Preference(data) => match &data.value {
+            Some(value) => format!("prefers {}={value}", data.key),
+            None => format!("withdraws the preference {}", data.key),
         },
-        EventKind::Consent(told) => {
-            let verb = if told.granted { "allows" } else { "forbids" };
-            let place = told.channel.as_ref().map_or(String::new(), |name| format!(" in {name}"));
-            format!("{verb} {}{place}", told.purpose)
+        EventKind::Consent(data) => {
+            let verb = if data.granted { "allows" } else { "forbids" };
+            let place = data.channel.as_ref().map_or(String::new(), |name| format!(" in {name}"));
+            format!("{verb} {}{place}", data.purpose)
         }
-        EventKind::Interaction(told) => {
-            let step = told.step.as_ref().map_or(String::new(), |step| format!(" at step {step}"));
-            format!("{} {} {}{step}", told.kind, told.id, told.state.name())
+        EventKind::Interaction(data) => {
+            let step = data.step.as_ref().map_or(String::new(), |step| format!(" at step {step}"));
+            format!("{} {} {}{step}", data.kind, data.id, data.state.name())
         }
-        EventKind::Case(told) => format!("case {} {}", told.id, told.state),
-        EventKind::Signal(told) => format!("{}={}", told.name, told.value),
-        EventKind::Outcome(told) => format!("{} {}", told.decision, told.outcome.name()),
-        EventKind::Handoff(told) => {
-            let by = told.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
-            format!("escalation {} {}{by}", told.escalation, told.state.name())
+        EventKind::Case(data) => format!("case {} {}", data.id, data.state),
+        EventKind::Signal(data) => format!("{}={}", data.name, data.value),
+        EventKind::Outcome(data) => format!("{} {}", data.decision, data.outcome.name()),
+        EventKind::Handoff(data) => {
+            let by = data.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
+            format!("escalation {} {}{by}", data.escalation, data.state.name())
         }
-        EventKind::Ask(told) => {
-            let places: Vec<&str> = told.places().collect();
+        EventKind::Ask(data) => {
+            let places: Vec<&str> = data.places().collect();
             let places = if places.is_empty() { "anywhere".into() } else { places.join(", ") };
-            format!("asks what to show: {places}{}", pairs(&told.properties))
+            format!("asks what to show: {places}{}", pairs(&data.properties))
         }
     }
 }
 
-fn of_broadcast(told: &Broadcast) -> String {
-    let Some(value) = &told.fact.value else { return "is over".into() };
-    let concerns = told.fact.condition.as_deref().unwrap_or("everybody");
+fn of_broadcast(broadcast: &Broadcast) -> String {
+    let Some(value) = &broadcast.fact.value else { return "is over".into() };
+    let concerns = broadcast.fact.condition.as_deref().unwrap_or("everybody");
     format!("{value} for {concerns}")
 }
 
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
     use crate::render::plain;
 
-    fn told(subject: &str, headers: &[(&str, &str)], payload: &str) -> String {
+    fn shown(subject: &str, headers: &[(&str, &str)], payload: &str) -> String {
         let subjects = Subjects::new("jumeau").unwrap();
         let at = "10:00:00.000".to_owned();
         match HeardMessage::read(&subjects, subject, headers, payload.as_bytes(), at) {
@@ -304,23 +304,23 @@ mod tests {
             ("Jumeau-Detail", "expected JSON, found: EOF"),
         ];
         let lines = [
-            told(
+            shown(
                 "jumeau.events.web.alice",
                 &[],
                 r#"{"type": "track", "data": {"name": "Flight Booked", "properties": {"to": "LIS"}}}"#,
             ),
-            told("jumeau.actions.push.open-card.alice", &[], ACTION),
-            told("jumeau.actions.push.open-card.alice", &[], &cloud),
-            told("jumeau.recalls.email.alice", &[], recall),
-            told("jumeau.escalations.claims.bob", &[], escalation),
-            told("jumeau.events.chat.bob", &[], r#"{"type": "mesage"}"#),
-            told("jumeau.dead.bad-json", &dead, "{"),
-            told(
+            shown("jumeau.actions.push.open-card.alice", &[], ACTION),
+            shown("jumeau.actions.push.open-card.alice", &[], &cloud),
+            shown("jumeau.recalls.email.alice", &[], recall),
+            shown("jumeau.escalations.claims.bob", &[], escalation),
+            shown("jumeau.events.chat.bob", &[], r#"{"type": "mesage"}"#),
+            shown("jumeau.dead.bad-json", &dead, "{"),
+            shown(
                 "jumeau.broadcast.fires",
                 &[],
                 r#"{"type": "broadcast", "data": {"value": 3, "where": "profile.region == 'NSW'"}}"#,
             ),
-            told("jumeau.something.else", &[], ""),
+            shown("jumeau.something.else", &[], ""),
         ];
         insta::assert_snapshot!(lines.concat(), @r"
         10:00:00.000  →  web           alice             Flight Booked to=LIS

@@ -159,8 +159,8 @@ fn identifier(known: &Identifier, now: Time) -> Vec<Cell> {
         (escalations.len(), "escalation"),
         (timers.len(), "timer"),
     ];
-    let mut said = vec![many(known.brought.inputs, "input")];
-    said.extend(
+    let mut parts = vec![many(known.brought.inputs, "input")];
+    parts.extend(
         brought.iter().filter(|(count, _)| *count > 0).map(|(n, what)| many(*n as u64, what)),
     );
     let through =
@@ -169,7 +169,7 @@ fn identifier(known: &Identifier, now: Time) -> Vec<Cell> {
         Cell::new(&known.customer),
         faint(distance(now, known.since)),
         faint(through),
-        Cell::new(said.join(", ")),
+        Cell::new(parts.join(", ")),
     ]
 }
 
@@ -444,8 +444,8 @@ mod tests {
             shown.lines().find(|line| line.contains("timezone")).unwrap().trim().to_owned()
         };
         reply.twin.profile.traits.insert("timezone", "Mars/Phobos".into());
-        let said = "unknown time zone: not contacted where quiet hours apply";
-        assert_eq!(line(&reply), format!("timezone    Mars/Phobos  {said}"));
+        let sentence = "unknown time zone: not contacted where quiet hours apply";
+        assert_eq!(line(&reply), format!("timezone    Mars/Phobos  {sentence}"));
         reply.twin.profile.traits.insert("timezone", "asia/kolkata".into());
         assert!(line(&reply).ends_with("asia/kolkata"));
     }

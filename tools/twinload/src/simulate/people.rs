@@ -167,7 +167,7 @@ mod tests {
     const NOON: Visit = Visit { second: 43_200, speaks: false, runs_out: false };
 
     #[test]
-    fn the_same_person_lives_the_same_life_again() {
+    fn the_same_seed_gives_the_same_behaviour_of_a_person() {
         let life = || {
             let mut person = Person::new(7, 1);
             let lived = (0..50).map(|day| {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn people_differ_and_groups_do() {
+    fn people_and_groups_differ_in_their_behaviour() {
         let liked = |number: u64| {
             let person = Person::new(number, 1);
             let best = Choice::all().max_by(|one, other| {

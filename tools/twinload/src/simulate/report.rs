@@ -237,11 +237,11 @@ impl SimulationReport {
         );
         for tick in 0..=(top / step).round() as u32 {
             let value = f64::from(tick) * step;
-            let said = if step < 1.0 { format!("{value:.1}") } else { count(value as u64) };
+            let label = if step < 1.0 { format!("{value:.1}") } else { count(value as u64) };
             let _ = writeln!(
                 page,
                 "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{said}</text>",
+                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
                 LEFT + WIDE,
                 LEFT - 8.0,
                 y(value) + 4.0,
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_reads_well() {
+    fn a_simulation_report_is_shown_as_text() {
         insta::assert_snapshot!(report().text(), @"
         600 decisions for 6 customers on 100 days (seed 1): how likely what was shown is taken up
 
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_round() {
+    fn the_steps_of_an_axis_are_round_numbers() {
         assert_eq!([0.3, 3.0, 12.0, 700.0].map(round_step), [0.5, 5.0, 20.0, 1_000.0]);
     }
 }

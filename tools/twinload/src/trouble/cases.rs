@@ -51,7 +51,7 @@ struct TroublePeriod {
     began: Instant,
     ended: Instant,
     done: String,
-    told: Vec<String>,
+    remarks: Vec<String>,
 }
 
 /// Runs one trouble.
@@ -121,7 +121,7 @@ impl Scene<'_> {
         self.rig.restart_broker().await?;
         let ended = Instant::now();
         let done = format!("the broker was killed, and came back after {:.0?}", ended - began);
-        Ok(TroublePeriod { began, ended, done, told: Vec::new() })
+        Ok(TroublePeriod { began, ended, done, remarks: Vec::new() })
     }
 
     async fn nearly_full(&mut self) -> anyhow::Result<TroublePeriod> {
@@ -137,12 +137,12 @@ impl Scene<'_> {
             DISK.1 >> 20,
             ended - began
         );
-        let told = vec![format!(
+        let remarks = vec![format!(
             "meanwhile it took nothing in: {}, lag {}",
             if during.space.is_short { "short of room" } else { "room enough" },
             count(during.lag)
         )];
-        Ok(TroublePeriod { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, remarks })
     }
 
     /// The process ends; another takes its place.
@@ -163,9 +163,9 @@ impl Scene<'_> {
              started again",
             ended - began
         );
-        let told = vec![format!("the process ended with exit code {code}: {why}")];
+        let remarks = vec![format!("the process ended with exit code {code}: {why}")];
         let scene = Scene { options, rig, service, probe, disk };
-        Ok((TroublePeriod { began, ended, done, told }, scene))
+        Ok((TroublePeriod { began, ended, done, remarks }, scene))
     }
 
     async fn refused(&mut self) -> anyhow::Result<TroublePeriod> {
@@ -180,9 +180,9 @@ impl Scene<'_> {
         self.change_actions(|config| config.max_bytes = -1).await?;
         let ended = Instant::now();
         let why = during.publishing.trouble.unwrap_or_else(|| "nothing".into());
-        let told = vec![format!("meanwhile it said that outputs wait: {why}")];
+        let remarks = vec![format!("meanwhile it said that outputs wait: {why}")];
         let done = format!("the stream of actions was full for {:.0?}", ended - began);
-        Ok(TroublePeriod { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, remarks })
     }
 
     async fn integrator(&mut self) -> anyhow::Result<TroublePeriod> {
@@ -201,7 +201,7 @@ impl Scene<'_> {
             ended - began,
             SMALL_STREAM >> 10
         );
-        Ok(TroublePeriod { began, ended, done, told: Vec::new() })
+        Ok(TroublePeriod { began, ended, done, remarks: Vec::new() })
     }
 
     async fn hot(&mut self) -> anyhow::Result<TroublePeriod> {
@@ -223,12 +223,12 @@ impl Scene<'_> {
         self.taken_in(&events).await?;
         let twin: ShowReply = self.service.ask("show.hot-0", &()).await?;
         anyhow::ensure!(twin.inputs >= events, "of {events}, {} were taken in", twin.inputs);
-        let told = vec![format!(
+        let remarks = vec![format!(
             "its twin took in {} inputs, the last {:.1} s after the last was published",
             count(twin.inputs),
             ended.elapsed().as_secs_f64()
         )];
-        Ok(TroublePeriod { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, remarks })
     }
 
     async fn rubbish(&mut self) -> anyhow::Result<TroublePeriod> {
@@ -251,11 +251,11 @@ impl Scene<'_> {
             count(events),
             count(rate.round() as u64)
         );
-        let told = vec![format!(
+        let remarks = vec![format!(
             "all of them are counted as dead letters, the last {:.1} s after the last was published",
             ended.elapsed().as_secs_f64()
         )];
-        Ok(TroublePeriod { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, remarks })
     }
 
     async fn hostile(&mut self) -> anyhow::Result<TroublePeriod> {
@@ -287,12 +287,12 @@ impl Scene<'_> {
             }
         })
         .await?;
-        let told = vec![format!(
+        let remarks = vec![format!(
             "twins sent each other {} messages, the last {:.1} s after the last was published",
             count(internal),
             ended.elapsed().as_secs_f64()
         )];
-        Ok(TroublePeriod { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, remarks })
     }
 
     /// The last sequence of the event stream.
@@ -344,7 +344,7 @@ impl Scene<'_> {
 
     /// Waits until everything is processed, and sums up.
     async fn end(mut self, trouble: Trouble, passed: TroublePeriod) -> anyhow::Result<Outcome> {
-        let TroublePeriod { began, ended, done, mut told } = passed;
+        let TroublePeriod { began, ended, done, mut remarks } = passed;
         let events = self.probe.hold().await?;
         let stats = within("everything to be taken in and published", async {
             loop {
@@ -357,12 +357,12 @@ impl Scene<'_> {
             }
         })
         .await?;
-        told.extend(says(&stats));
+        remarks.extend(says(&stats));
         let noticed = self.probe.finish(events, (began, ended)).await?;
         self.service.stop().await?;
         self.rig.stop().await?;
         drop(self.disk);
-        Ok(Outcome { trouble, done, noticed, told })
+        Ok(Outcome { trouble, done, noticed, remarks })
     }
 }
 
@@ -377,18 +377,18 @@ async fn within<T>(
 
 /// What `twinctl stats` shows of troubles.
 fn says(stats: &Stats) -> Vec<String> {
-    let mut said = Vec::new();
+    let mut remarks = Vec::new();
     let outages = stats.publishing.outages;
     if outages.times > 0 {
         let seconds = outages.ms as f64 / 1_000.0;
-        said.push(format!("broker gone {} times, {seconds:.1} s in all", outages.times));
+        remarks.push(format!("broker gone {} times, {seconds:.1} s in all", outages.times));
     }
     if stats.space.times > 0 {
-        said.push(format!("disk nearly full {} times", stats.space.times));
+        remarks.push(format!("disk nearly full {} times", stats.space.times));
     }
     if stats.publishing.relayed.retries > 0 {
         let relayed = stats.publishing.relayed;
-        said.push(format!(
+        remarks.push(format!(
             "published again {} times, {} copies dropped by the broker",
             count(relayed.retries),
             count(relayed.duplicates)
@@ -396,7 +396,7 @@ fn says(stats: &Stats) -> Vec<String> {
     }
     for kept in &stats.streams {
         for reader in kept.readers.iter().filter(|reader| reader.missed > 0) {
-            said.push(format!(
+            remarks.push(format!(
                 "reader {}: {} waiting, {} missed",
                 reader.name,
                 count(reader.waiting),
@@ -405,8 +405,8 @@ fn says(stats: &Stats) -> Vec<String> {
         }
         if kept.stream.ends_with("_DEAD") && kept.messages > 0 {
             let kib = kept.bytes >> 10;
-            said.push(format!("{} dead letters kept, {} KiB", count(kept.messages), count(kib)));
+            remarks.push(format!("{} dead letters kept, {} KiB", count(kept.messages), count(kib)));
         }
     }
-    said
+    remarks
 }

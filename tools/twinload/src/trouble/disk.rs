@@ -29,9 +29,9 @@ impl Disk {
             .spawn()
             .context("cannot run `unshare` for a small disk")?;
         let output = keeper.stdout.take().context("`unshare` has no output")?;
-        let mut said = String::new();
-        BufReader::new(output).read_line(&mut said).await?;
-        if said.trim() != "ready" {
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).await?;
+        if line.trim() != "ready" {
             bail!("expected a system that gives everybody namespaces, found one that does not");
         }
         Ok(Disk { keeper, folder: folder.to_owned() })

@@ -75,7 +75,7 @@ pub(crate) struct Outcome {
     /// The effect on undisturbed customers.
     pub(crate) noticed: Noticed,
     /// The reports of the service, and the effect on disturbed customers.
-    pub(crate) told: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// Runs the requested troubles, and prints their results.

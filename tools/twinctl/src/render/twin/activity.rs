@@ -14,7 +14,7 @@ pub(super) fn activity(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     let interactions = twin.interactions.iter().map(|one| interaction(one, now));
     sheet.section("interactions", interactions.collect());
     for one in twin.interactions.iter().filter(|one| !one.lines.is_empty()) {
-        sheet.section(&format!("said in {} {}", one.kind, one.id), said(one));
+        sheet.section(&format!("said in {} {}", one.kind, one.id), transcript(one));
     }
     sheet.section("cases", twin.cases.iter().map(|one| case(one, now)).collect());
     let latest_first = twin.contacts.iter().rev();
@@ -43,7 +43,7 @@ fn interaction(one: &Interaction, now: Time) -> Vec<Cell> {
 }
 
 /// The messages of an interaction.
-fn said(one: &Interaction) -> Vec<Vec<Cell>> {
+fn transcript(one: &Interaction) -> Vec<Vec<Cell>> {
     let lines = one.lines.iter().map(|line| {
         vec![
             faint(moment(line.at)),

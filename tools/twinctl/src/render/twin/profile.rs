@@ -89,20 +89,20 @@ fn preference(one: &Preference, now: Time) -> Vec<Vec<Cell>> {
 /// The evidence of an inferred value: how often it was chosen, the remaining weight of it and of the
 /// other choices, and the inputs that showed it.
 fn evidence(one: &Preference, leading: &Choice, now: Time) -> String {
-    let mut said = format!("chosen {}×, last {}", leading.count, distance(now, leading.at));
+    let mut text = format!("chosen {}×, last {}", leading.count, distance(now, leading.at));
     let weights: Vec<f64> = one.choices.iter().map(|choice| one.weight_of(choice, now)).collect();
     let all: f64 = weights.iter().sum();
     let shares = one.choices.iter().zip(&weights).map(|(choice, weight)| {
         let share = if all > 0.0 { 100.0 * weight / all } else { 0.0 };
         format!("{} {share:.0} % ({weight:.1})", value(&choice.value))
     });
-    said += &format!("; recent evidence: {}", shares.collect::<Vec<_>>().join(", "));
+    text += &format!("; recent evidence: {}", shares.collect::<Vec<_>>().join(", "));
     let against = one.weight_against(leading, now);
     if against >= 0.05 {
-        said += &format!("; {against:.1} against it");
+        text += &format!("; {against:.1} against it");
     }
     let numbers = leading.evidence.iter().map(|number| format!("#{number}"));
-    said + "; " + &numbers.collect::<Vec<_>>().join(" ")
+    text + "; " + &numbers.collect::<Vec<_>>().join(" ")
 }
 
 /// The mood, and the messages that show it.
