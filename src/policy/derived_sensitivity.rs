@@ -68,7 +68,7 @@ pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
             if value.as_ref().is_some_and(NullAnalysis::is_null) {
                 continue;
             }
-            let needs = value.as_ref().map_or(Vec::new(), NullAnalysis::is_nothing_without);
+            let needs = value.as_ref().map_or(Vec::new(), NullAnalysis::null_if_missing);
             let needs = [when.clone(), needs].concat();
             ways.push(Derivation { thing, needs, signals: signals.clone(), place: step.place() });
         }
@@ -83,7 +83,7 @@ pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
         for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {
             let Some(table) = item.as_table() else { continue };
             let value = absent(&table, of);
-            let needs = value.as_ref().map_or(Vec::new(), NullAnalysis::is_nothing_without);
+            let needs = value.as_ref().map_or(Vec::new(), NullAnalysis::null_if_missing);
             ways.push(Derivation {
                 thing: (root.name(), key.text().to_owned()),
                 needs: [conditions(&table), needs].concat(),

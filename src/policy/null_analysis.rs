@@ -48,7 +48,7 @@ impl NullAnalysis {
     }
 
     /// The paths without which it certainly has no result: `null`, or no value at all.
-    pub(super) fn is_nothing_without(&self) -> Vec<Path> {
+    pub(super) fn null_if_missing(&self) -> Vec<Path> {
         self.paths(|missing| self.nothing(&self.0.ast, missing))
     }
 
@@ -225,8 +225,7 @@ mod tests {
 
     #[test]
     fn an_expression_names_the_values_without_which_it_is_null() {
-        let tell =
-            |source: &str| paths(&NullAnalysis::compile(source).unwrap().is_nothing_without());
+        let tell = |source: &str| paths(&NullAnalysis::compile(source).unwrap().null_if_missing());
         for (source, expected) in [
             ("context.a", "context.a"),
             ("facts.a + '!'", "facts.a"),
@@ -280,7 +279,7 @@ mod tests {
             for path in absent.required_paths() {
                 prop_assert!(!expression.test(&without(&path)).holds(), "{source} without {path}");
             }
-            for path in absent.is_nothing_without() {
+            for path in absent.null_if_missing() {
                 let value = expression.value(&without(&path)).unwrap_or(Value::Null);
                 prop_assert_eq!(value, Value::Null, "{} without {}", source, path);
             }

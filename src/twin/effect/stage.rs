@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_stage_decodes_from_its_own_code() {
+    fn each_stage_has_a_fixed_code() {
         for (code, stage) in (0..).zip(BY_CODE) {
             assert_eq!(stage.code(), code, "{}", stage.name());
         }
