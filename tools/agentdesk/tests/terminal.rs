@@ -23,8 +23,8 @@ fn the_help_lists_every_exit_status_and_is_a_failure_if_it_cannot_be_written() {
         command
     };
     let output = help().output().expect("the desk runs");
-    let help = String::from_utf8_lossy(&output.stdout);
-    let (_, statuses) = help.split_once("Exit status: ").expect("the help has them");
+    let page = String::from_utf8_lossy(&output.stdout);
+    let (_, statuses) = page.split_once("Exit status: ").expect("the help has them");
     assert!([0, 1, 2, 4].iter().all(|code| statuses.contains(&format!("{code} "))), "{statuses}");
     let full = std::fs::File::options().write(true).open("/dev/full").expect("there is one");
     let output = help().stdout(full).output().expect("the desk runs");
