@@ -349,10 +349,10 @@ then = [{ set = "b", to = "1" }]
         test.toml:7:18: topic `refund`: expected a phrase of words, found `…`
          7 | en = ["refund", "…"]
            |                  ^
-        test.toml:8:1: expected a language of the policy, or `any`, found `fr`
+        test.toml:8:1: expected a language of the policy, or `any`, found `fr`; add it to `languages` in [policy]
          8 | fr = ["remboursement"]
            | ^^
-        test.toml:10:9: expected phrases for the topic `empty`, such as en = ["…"]
+        test.toml:10:9: expected phrases for the topic `empty`, such as en = ["…"], found none
          10 | [topics.empty]
             |         ^^^^^
         test.toml:14:7: unknown topic `refnd`; did you mean `refund`?
@@ -361,7 +361,7 @@ then = [{ set = "b", to = "1" }]
         test.toml:15:9: unknown field of the sentiment `levle`; did you mean `level`?
          15 | when = "sentiment.levle > 0 && event.valence < 0"
             |         ^^^^^^^^^^^^^^^
-        test.toml:20:7: expected a topic after `topic:`; any message is `message`
+        test.toml:20:7: expected a topic after `topic:`, found none; for any message, write `message`
          20 | on = "topic"
             |       ^^^^^
         "#);

@@ -191,7 +191,7 @@ fn data_of(
     let entries = table.entries();
     if entries.len() > limits::ACTION_DATA {
         let (most, found) = (limits::ACTION_DATA, entries.len());
-        table.wrong(format!("expected at most {most} values, found {found}"));
+        table.wrong(format!("expected at most {most} values in this table, found {found}"));
     }
     entries
         .into_iter()
@@ -211,7 +211,7 @@ fn treatments(
 ) -> Vec<Treatment> {
     let listed = table.require("treatments").and_then(TomlItem::list);
     if listed.as_ref().is_some_and(Vec::is_empty) {
-        table.wrong(format!("expected at least one treatment of `{name}`"));
+        table.wrong(format!("expected at least one treatment of `{name}`, found none"));
     }
     let listed = listed.unwrap_or_default();
     if listed.len() > limits::RULE_STEPS {
@@ -287,9 +287,9 @@ fn serves(
     let Some(item) = table.get("serves") else {
         if !reader.names.acts.contains(name) && !table.has("placements") {
             table.wrong(format!(
-                "expected `serves` with the needs that `{name}` serves, or a rule with the step \
-                 {{ act = \"{name}\" }}, or an interaction with resume = \"{name}\", or \
-                 `placements` where a channel may request it, found none: it could never be chosen"
+                "nothing can choose the action `{name}`: expected `serves` with its needs, or a \
+                 rule with the step {{ act = \"{name}\" }}, or an interaction with resume = \
+                 \"{name}\", or `placements` where channels request it, found none"
             ));
         }
         return [].into();
@@ -322,7 +322,8 @@ fn treatment(table: &TomlTable<'_>, reader: &PolicyReader, uses: &[Box<str>]) ->
             let entries = variant.entries();
             if entries.len() > limits::ACTION_DATA {
                 let (most, found) = (limits::ACTION_DATA, entries.len());
-                variant.wrong(format!("expected at most {most} values, found {found}"));
+                variant
+                    .wrong(format!("expected at most {most} values in this table, found {found}"));
             }
             entries
                 .into_iter()
@@ -335,8 +336,12 @@ fn treatment(table: &TomlTable<'_>, reader: &PolicyReader, uses: &[Box<str>]) ->
             let written = language.text();
             let tag = language_tag(written);
             if !reader.languages.iter().any(|known| **known == *tag) {
-                let hint = hint(&tag, reader.languages.iter().map(|known| &**known));
-                language.wrong(format!("`{written}` is not a language of the policy{hint}"));
+                let mut hint = hint(&tag, reader.languages.iter().map(|known| &**known));
+                if hint.is_empty() {
+                    hint = "; add it to `languages` in [policy]".to_owned();
+                }
+                language
+                    .wrong(format!("expected a language of the policy, found `{written}`{hint}"));
             } else if texts.contains_key(&*tag) {
                 language.wrong(format!("the text in `{written}` is defined twice"));
             }
@@ -347,7 +352,9 @@ fn treatment(table: &TomlTable<'_>, reader: &PolicyReader, uses: &[Box<str>]) ->
         if let Some(first) = reader.languages.first()
             && !all.keys().any(|written| language_tag(written) == **first)
         {
-            all.wrong(format!("expected a text in `{first}`, the policy's first language"));
+            all.wrong(format!(
+                "expected a text in `{first}`, the policy's first language, found none"
+            ));
         }
     }
     let parts = ArmParts { action: "", treatment: name, issue: "", channel, tone };

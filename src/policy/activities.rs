@@ -58,7 +58,7 @@ fn population(table: &TomlTable<'_>) -> Option<Population> {
         (Some(usual), None) => usual.map(Population::usual),
         (None, Some(known)) => known,
         (Some(_), Some(_)) => {
-            table.wrong("expected `usual` or `population`, found both");
+            table.wrong("expected `usual` or `population`, found both; leave one out");
             None
         }
         (None, None) => {
@@ -135,7 +135,7 @@ population = { r = 0, alpha = 4, a = 1 }
             "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0",
         );
         insta::assert_snapshot!(mistakes.unwrap_err(), @r#"
-        p.toml:8:10: expected a duration above 0
+        p.toml:8:10: expected a duration above 0, found `0s`
          8 | usual = "0s"
            |          ^^
 
@@ -167,11 +167,11 @@ population = { r = 0, alpha = 4, a = 1 }
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                               ^^^^^^^^^^^^^^^^^^^^^^
 
-        p.toml:20:61: expected a metric of it, such as activities.orders.alive
+        p.toml:20:61: expected a metric of the activity, such as `activities.orders.alive`, found `activities.orders` itself
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                                                             ^^^^^^^^^^^^^^^^^^^^^^
 
-        p.toml:20:61: unknown figure of an activity `aliv`; did you mean `alive`?
+        p.toml:20:61: unknown metric of an activity `aliv`; did you mean `alive`?
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                                                             ^^^^^^^^^^^^^^^^^^^^^^
 
@@ -179,7 +179,7 @@ population = { r = 0, alpha = 4, a = 1 }
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                                                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-        p.toml:20:142: `activities.orders.alive` is a single value and has no fields
+        p.toml:20:142: `activities.orders.alive` is a single value and has no fields; write it alone
          20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
             |                                                                                                                                              ^^^^^^^^^^^^^^^^^^^^^^^^^
         "#);

@@ -85,7 +85,7 @@ impl ActivityMetric {
                  `chance_28d` or `expected_90d`, found `{name}`"
             ));
         }
-        one_of(name, &NAMES, "figure of an activity")
+        one_of(name, &NAMES, "metric of an activity")
     }
 }
 

@@ -94,9 +94,11 @@ fn purposes<'a>(
     for signal in policy.context.values() {
         let names = signal.purposes.iter().flat_map(|purposes| purposes.iter());
         for purpose in names.filter(|name| !known.contains(name) && !used.contains(name)) {
-            let hint = hint(purpose, known.iter().chain(&used).copied());
-            remarks
-                .push((&signal.place, format!("no action is for the purpose `{purpose}`{hint}")));
+            let mut hint = hint(purpose, known.iter().chain(&used).copied());
+            if hint.is_empty() {
+                hint = "; give an action this `purpose`, or leave it out here".to_owned();
+            }
+            remarks.push((&signal.place, format!("no action has the purpose `{purpose}`{hint}")));
         }
     }
 }
@@ -149,16 +151,17 @@ fn speakers<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, Strin
             &first.place,
             match to {
                 EscalationTarget::Queue(name) => format!(
-                    "customers who speak {tags} are escalated to `{name}`, which does not; add the \
-                     language to its `languages`, or escalate to a `skill`"
+                    "customers who speak {tags} are escalated to `{name}`, but its `languages` do \
+                     not include {tags}; add the language, or escalate to a `skill`"
                 ),
                 EscalationTarget::Skill(skill) => format!(
-                    "customers who speak {tags} are escalated to the skill `{skill}`, and no queue \
-                     has both; add the language to `languages`, or the skill to another queue"
+                    "customers who speak {tags} are escalated to the skill `{skill}`, but no queue \
+                     with this skill has {tags} in its `languages`; add the language there, or the \
+                     skill to another queue"
                 ),
                 EscalationTarget::Anybody => format!(
-                    "customers who speak {tags} are escalated, and no queue speaks it; add the \
-                     language to `languages` of a queue"
+                    "customers who speak {tags} are escalated, but no queue has {tags} in its \
+                     `languages`; add the language to a queue"
                 ),
             },
         ));
@@ -171,8 +174,9 @@ fn speakers<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, Strin
             remarks.push((
                 &queue.place,
                 format!(
-                    "after a missed deadline `{name}` hands customers who speak {tags} to `{next}`, \
-                     which does not"
+                    "after a missed deadline, `{name}` hands customers who speak {tags} to `{next}`, \
+                     but its `languages` do not include {tags}; add the language, or name another \
+                     `next`"
                 ),
             ));
         }
@@ -205,8 +209,8 @@ fn held<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>)
         remarks.push((
             &action.place,
             format!(
-                "`{name}` reads {path}; if quiet hours defer it, the event is gone when it is \
-                 decided again. `set` a fact on the event, and read the fact"
+                "`{name}` reads {path}, which has no value any more after quiet hours deferred the \
+                 action; `set` a fact on the event, and read the fact"
             ),
         ));
     }
@@ -311,9 +315,9 @@ text.en = "Hello"
         insta::assert_snapshot!(reported, @r#"
         p.toml:6:1: no rule raises the need `never`, so it never occurs
         p.toml:8:1: no action serves the need `idle`, and nothing else uses it
-        p.toml:18:9: `!event.properties.paid` is not true where event.properties.paid has no value; write `!default(event.properties.paid, false)` if it should be
+        p.toml:18:9: `!event.properties.paid` is not true where event.properties.paid has no value; write `!default(event.properties.paid, false)` if it should be true there
         p.toml:31:1: `track:Fligth Booked` here, but `track:Flight Booked` in p.toml:17; is one of them a typo?
-        p.toml:32:33: `2026-01-02` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
+        p.toml:32:33: `2026-01-02` without quotes is a subtraction, which gives 2023; write `timestamp("2026-01-02T00:00:00Z")`
         p.toml:35:1: undeclared purpose `markting`; did you mean `marketing`? Otherwise declare it: [purposes.markting]
         p.toml:41:1: no text in `fr`: customers who speak it get the text in `en`
         "#);
@@ -345,9 +349,9 @@ text.en = "Hello"
         assert_eq!(remarks(&text), "", "where there are no quiet hours, nothing is held");
         let reported = remarks(&format!("[contact]\nquiet = \"21:00-08:00\"\n{text}"));
         insta::assert_snapshot!(reported, @r"
-        p.toml:37:1: `asks` reads event.properties.a; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
-        p.toml:43:1: `tells` reads event.properties.b; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
-        p.toml:49:1: `chooses` reads event.channel; if quiet hours defer it, the event is gone when it is decided again. `set` a fact on the event, and read the fact
+        p.toml:37:1: `asks` reads event.properties.a, which has no value any more after quiet hours deferred the action; `set` a fact on the event, and read the fact
+        p.toml:43:1: `tells` reads event.properties.b, which has no value any more after quiet hours deferred the action; `set` a fact on the event, and read the fact
+        p.toml:49:1: `chooses` reads event.channel, which has no value any more after quiet hours deferred the action; `set` a fact on the event, and read the fact
         ");
     }
 
@@ -380,13 +384,13 @@ then = [
 "#,
         );
         insta::assert_snapshot!(advice, @r"
-        p.toml:6:1: after a missed deadline `care` hands customers who speak `en` to `supervisors`, which does not
-        p.toml:6:1: customers who speak `fr` are escalated to the skill `leaving`, and no queue has both; add the language to `languages`, or the skill to another queue
-        p.toml:10:1: after a missed deadline `bills` hands customers who speak `fr` to `care`, which does not
-        p.toml:10:1: customers who speak `en` are escalated to `bills`, which does not; add the language to its `languages`, or escalate to a `skill`
+        p.toml:6:1: after a missed deadline, `care` hands customers who speak `en` to `supervisors`, but its `languages` do not include `en`; add the language, or name another `next`
+        p.toml:6:1: customers who speak `fr` are escalated to the skill `leaving`, but no queue with this skill has `fr` in its `languages`; add the language there, or the skill to another queue
+        p.toml:10:1: after a missed deadline, `bills` hands customers who speak `fr` to `care`, but its `languages` do not include `fr`; add the language, or name another `next`
+        p.toml:10:1: customers who speak `en` are escalated to `bills`, but its `languages` do not include `en`; add the language, or escalate to a `skill`
         ");
         let advice = remarks("[queues.care]\nlanguages = [\"fr\"]\n");
-        insta::assert_snapshot!(advice, @"p.toml:5:1: customers who speak `en` are escalated, and no queue speaks it; add the language to `languages` of a queue");
+        insta::assert_snapshot!(advice, @"p.toml:5:1: customers who speak `en` are escalated, but no queue has `en` in its `languages`; add the language to a queue");
     }
 
     #[test]

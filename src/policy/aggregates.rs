@@ -231,7 +231,10 @@ fn aggregate(
     let on = table.require("on").map(|item| rules::patterns(item, reader));
     let triggers: Vec<Trigger> = on.iter().flatten().map(|(trigger, _)| *trigger).collect();
     if triggers.contains(&Trigger::Dissatisfaction) {
-        table.wrong("expected inputs to count, found `dissatisfaction`, which only rules can use");
+        table.wrong(
+            "expected `on` with events to count, such as `message`, found `dissatisfaction`, which \
+             only rules react to",
+        );
     }
     let situation = ExpressionSite::Rule(&triggers);
     let when = table.get("when").map(|item| reader.expression(item, situation));
@@ -269,7 +272,8 @@ fn window(
     match (keep?, &of) {
         (AggregateFunction::Count, Some(_)) => {
             table.wrong(format!(
-                "expected no `of` where inputs are counted, found one; `keep` may be {}",
+                "expected `keep` with one of {} where there is `of`, found `count` (the default); \
+                 to count inputs, leave `of` out",
                 AggregateFunction::NAMES[1..].join(", ")
             ));
             return None;

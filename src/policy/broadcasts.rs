@@ -47,7 +47,7 @@ fn path(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Path> {
                 Err(message) => wrong(message),
             }
         }
-        _ => wrong(format!("expected a trait or a fact, as `profile.region`, found `{text}`")),
+        _ => wrong(format!("expected a trait or a fact, such as `profile.region`, found `{text}`")),
     }
 }
 
@@ -103,11 +103,11 @@ more = 1
          8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
            |                             ^^^^^^^^^^^^^^
 
-        p.toml:8:47: expected a trait or a fact, as `profile.region`, found `context.place`
+        p.toml:8:47: expected a trait or a fact, such as `profile.region`, found `context.place`
          8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
            |                                               ^^^^^^^^^^^^^
 
-        p.toml:8:64: expected a trait or a fact, as `profile.region`, found `profile.a.b`
+        p.toml:8:64: expected a trait or a fact, such as `profile.region`, found `profile.a.b`
          8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
            |                                                                ^^^^^^^^^^^
 
@@ -115,7 +115,7 @@ more = 1
          8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
            |                                                                               ^^^^^^^^
 
-        p.toml:8:91: expected a trait or a fact, as `profile.region`, found `now`
+        p.toml:8:91: expected a trait or a fact, such as `profile.region`, found `now`
          8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
            |                                                                                           ^^^
 
@@ -123,7 +123,7 @@ more = 1
          8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
            |                                                                                                  ^^^^^^^^^
 
-        p.toml:9:1: unknown key `more`; there are scopes, index
+        p.toml:9:1: unknown key `more`; expected one of scopes, index
          9 | more = 1
            | ^^^^
 
@@ -131,11 +131,11 @@ more = 1
          14 | when = "shared.fire.level > 3 && has(shared.floods) && event.name == 'x'"
             |         ^^^^^^^^^^^^^^^^^
 
-        p.toml:14:56: unknown field of the event `name`; there are channel, detail, time, type
+        p.toml:14:56: unknown field of the event `name`; expected one of channel, detail, time, type
          14 | when = "shared.fire.level > 3 && has(shared.floods) && event.name == 'x'"
             |                                                        ^^^^^^^^^^
 
-        p.toml:19:7: expected the scope of a broadcast after `broadcast:`
+        p.toml:19:7: expected the scope of a broadcast after `broadcast:`, found none
          19 | on = "broadcast"
             |       ^^^^^^^^^
         "#);

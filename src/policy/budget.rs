@@ -41,7 +41,11 @@ impl fmt::Display for Exceeded {
         match self {
             Exceeded::Policy(place) => write!(out, "{place}: {}", OutOfSteps(BudgetOwner::Policy)),
             Exceeded::Broadcast(scope) => {
-                write!(out, "the condition of `{scope}`: {}", OutOfSteps(BudgetOwner::Outside))
+                write!(
+                    out,
+                    "the condition of the broadcast `{scope}`: {}",
+                    OutOfSteps(BudgetOwner::Outside)
+                )
             }
         }
     }

@@ -238,7 +238,8 @@ pub(super) fn value(found: &dyn Val) -> Result<Value, String> {
     if let Some(map) = found.downcast_ref::<CelMap<'_>>() {
         let pairs = map.inner().iter().map(|(key, item)| match key {
             CelMapKey::String(name) => Ok((name.inner(), value(&**item)?)),
-            _ => Err("expected names as the keys of a map".to_owned()),
+            CelMapKey::Bool(_) => Err(bad_key("true or false")),
+            CelMapKey::Int(_) | CelMapKey::UInt(_) => Err(bad_key("a number")),
         });
         return Ok(Value::Map(Box::new(pairs.collect::<Result<Map, String>>()?)));
     }
@@ -332,6 +333,16 @@ pub(super) fn describe(found: &dyn Val) -> &'static str {
     }
 }
 
+/// The reason for a map that no twin can store.
+fn bad_key(found: &str) -> String {
+    format!("expected texts as the keys of a map, found {found}")
+}
+
+/// The reason for a division without a result.
+pub(super) const DIVISION_BY_ZERO: &str = "a division by zero";
+/// The reason for a remainder without a result.
+pub(super) const REMAINDER_BY_ZERO: &str = "the remainder of a division by zero";
+
 /// Why CEL gave no result, in a policy author's terms.
 pub(super) fn reason(error: &ExecutionError) -> String {
     match error {
@@ -354,8 +365,8 @@ pub(super) fn reason(error: &ExecutionError) -> String {
                 [left, right].map(|side| kind_of(&side.type_of().to_string()).to_owned());
             format!("`{operator}` does not work on {left} and {right}")
         }
-        ExecutionError::DivisionByZero(_) => "a division by zero".to_owned(),
-        ExecutionError::RemainderByZero(_) => "the remainder of a division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) => DIVISION_BY_ZERO.to_owned(),
+        ExecutionError::RemainderByZero(_) => REMAINDER_BY_ZERO.to_owned(),
         ExecutionError::Overflow(..) => "the result is too large".to_owned(),
         other => other.to_string(),
     }

@@ -333,7 +333,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
         x.toml:27:9: expected 0.1 to 10, found 20
         x.toml:28:24: expected a name of letters, digits, `-` and `_`, found ` ` in it
         x.toml:29:14: expected 0.0001 to 0.9999, found 3
-        x.toml:30:29: expected a value after `==`, but the expression ends
+        x.toml:30:29: expected a value after `==`, found the end
         x.toml:31:13: unknown name `sentimet`; did you mean `sentiment`?
         x.toml:32:10: expected true or false, found a text
         x.toml:33:47: expected a name of letters, digits, `-` and `_`, found ` ` in it

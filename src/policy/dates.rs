@@ -45,7 +45,7 @@ pub(super) fn remark(
     let written = source.get(start.at..end.at + end.written.len()).unwrap_or_default();
     let comes_to = if what == "subtraction" && sides.len() == length {
         let rest: i64 = date.iter().skip(1).map(|number| number.value).sum();
-        format!(", and comes to {}", start.value - rest)
+        format!(", which gives {}", start.value - rest)
     } else {
         String::new()
     };
@@ -147,14 +147,14 @@ mod tests {
         })
         .into();
         insta::assert_snapshot!(rows.join("\n"), @r#"
-        facts.at > 2026-01-02            11  `2026-01-02` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
-        facts.at > 2026 - 1 - 2          11  `2026 - 1 - 2` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
-        facts.at > 31-01-2026            11  `31-01-2026` without quotes is a subtraction, and comes to -1996; write `timestamp("2026-01-31T00:00:00Z")`
-        facts.at > 01-02-2026            11  `01-02-2026` without quotes is a subtraction, and comes to -2027; write `timestamp("2026-02-01T00:00:00Z")` or `timestamp("2026-01-02T00:00:00Z")`
+        facts.at > 2026-01-02            11  `2026-01-02` without quotes is a subtraction, which gives 2023; write `timestamp("2026-01-02T00:00:00Z")`
+        facts.at > 2026 - 1 - 2          11  `2026 - 1 - 2` without quotes is a subtraction, which gives 2023; write `timestamp("2026-01-02T00:00:00Z")`
+        facts.at > 31-01-2026            11  `31-01-2026` without quotes is a subtraction, which gives -1996; write `timestamp("2026-01-31T00:00:00Z")`
+        facts.at > 01-02-2026            11  `01-02-2026` without quotes is a subtraction, which gives -2027; write `timestamp("2026-02-01T00:00:00Z")` or `timestamp("2026-01-02T00:00:00Z")`
         facts.at > 2026/01/02            11  `2026/01/02` without quotes is a division; write `timestamp("2026-01-02T00:00:00Z")`
         now - 2026-01-02 > days(3)        6  `2026-01-02` without quotes is a subtraction; write `timestamp("2026-01-02T00:00:00Z")`
-        facts.at > 2026-01               11  `2026-01` without quotes is a subtraction, and comes to 2025; write `timestamp("2026-01-01T00:00:00Z")`
-        facts.at > 2026 - 01             11  `2026 - 01` without quotes is a subtraction, and comes to 2025; write `timestamp("2026-01-01T00:00:00Z")`
+        facts.at > 2026-01               11  `2026-01` without quotes is a subtraction, which gives 2025; write `timestamp("2026-01-01T00:00:00Z")`
+        facts.at > 2026 - 01             11  `2026 - 01` without quotes is a subtraction, which gives 2025; write `timestamp("2026-01-01T00:00:00Z")`
         facts.at > 01/2026               11  `01/2026` without quotes is a division; write `timestamp("2026-01-01T00:00:00Z")`
         facts.at > 2026 - 1             
         facts.at > 2026 - facts.n - 2   

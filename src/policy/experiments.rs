@@ -189,7 +189,8 @@ fn experiment(
     let triggers: Vec<Trigger> = goal.iter().flatten().map(|(trigger, _)| *trigger).collect();
     if triggers.contains(&Trigger::Dissatisfaction) {
         table.wrong(
-            "expected inputs as the goal, found `dissatisfaction`, which only rules can use",
+            "expected events as the goal, such as `track:Paid`, found `dissatisfaction`, which \
+             only rules react to",
         );
     }
     let situation = ExpressionSite::Rule(&triggers);
@@ -339,7 +340,7 @@ within = "0s"
          10 | when = 'experiments.tune == "plain"'
             |         ^^^^^^^^^^^^^^^^
 
-        test.toml:13:1: expected inputs as the goal, found `dissatisfaction`, which only rules can use
+        test.toml:13:1: expected events as the goal, such as `track:Paid`, found `dissatisfaction`, which only rules react to
          13 | [experiments.lonely]
             | ^^^^^^^^^^^^^^^^^^^^
 
@@ -347,11 +348,11 @@ within = "0s"
          15 | arms.only = { share = 0.5, does = "nothin" }
             |                                    ^^^^^^
 
-        test.toml:16:9: expected a table [dissatisfaction] that defines it and its `alarm`
+        test.toml:16:9: expected a table [dissatisfaction] in the policy, found none; add it
          16 | goal = "dissatisfaction"
             |         ^^^^^^^^^^^^^^^
 
-        test.toml:17:11: expected a duration above 0
+        test.toml:17:11: expected a duration above 0, found `0s`
          17 | within = "0s"
             |           ^^
         "#);

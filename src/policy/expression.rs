@@ -392,7 +392,7 @@ mod tests {
             ("now - \"2026-03-01\" > days(1)", "? `-` does not work on a time and a text"),
             ("now > profile.country", "? `>` does not work on a time and a text"),
             ("profile.country + 3", "? `+` does not work on a text and a number"),
-            ("event.properties.amount / 0.0", "? `/` gives no number here"),
+            ("event.properties.amount / 0.0", "? a division by zero"),
         ] {
             assert_eq!(value(source), expected, "{source}");
         }
@@ -454,18 +454,18 @@ mod tests {
         .into();
         insta::assert_snapshot!(mistakes.join("\n"), @r#"
         evnt.name == "x"                                               0 unknown name `evnt`; did you mean `event`?
-        profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
+        profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
         lenght(profile.country) > 3                                    0 unknown function `lenght`; functions are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration; methods are contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
         profile.country.size() > 3 && startsWith(profile.country, "B")  30 unknown function `startsWith`; write `value.startsWith(…)`
         profile.country.matches("B.*")                                16 unknown function `matches`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right after the text
-        profile.country ==                                            18 expected a value after `==`, but the expression ends
-        now.year                                                       0 `now` is a time and has no fields
+        profile.country ==                                            18 expected a value after `==`, found the end
+        now.year                                                       0 `now` is a time and has no fields; write it alone
         event == 3                                                     0 expected a field of `event`, such as `event.name`, found `event` itself
         1 / 0 == 1 && has(profile.x)                                   6 this always fails: a division by zero
-        until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
-        {"a": 1}.map(k, k)                                             0 an expression cannot have both a map in braces and a list macro
-        café == 1                                                      3 found `é` in a name; names are of letters a to z, digits and `_`: write another one in quotes and brackets, as in profile["café"]
-        "café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
+        until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
+        {"a": 1}.map(k, k)                                             0 expected a map in braces or a list macro such as `exists`, found both in one expression; `set` a fact to the one, and use that fact in the other
+        café == 1                                                      3 expected letters a to z, digits and `_` in a name, found `é`; write such a name in quotes and brackets, as in profile["café"]
+        "café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
                                                                        0 expected an expression, found nothing
         "#);
     }

@@ -7,7 +7,7 @@ use cel::common::ast::operators;
 use cel::common::types::{
     CelBool, CelDouble, CelDuration, CelInt, CelList, CelNull, CelString, CelTimestamp, DYN_TYPE,
 };
-use cel::common::value::CowVal;
+use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError};
 
 use super::budget;
@@ -189,7 +189,10 @@ fn extreme<'b, 'v>(args: Vec<CowVal<'b, 'v>>, wanted: Ordering) -> Called<'b, 'v
         let comparer = candidate.as_comparer().ok_or_else(|| {
             failed(
                 "min/max",
-                format!("min and max do not work on {}", cel_value::describe(candidate.as_ref())),
+                format!(
+                    "min and max: expected values with an order, such as numbers or times, found {}",
+                    cel_value::describe(candidate.as_ref())
+                ),
             )
         })?;
         if comparer.compare(best.as_ref())? == wanted {
@@ -224,26 +227,49 @@ fn round<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
             let rounded = if rounded.is_finite() { rounded } else { value };
             Ok(CowVal::owned(CelDouble::from(rounded)))
         }
-        Some(_) => Err(failed("round", "round: expected 0 to 9 digits".to_owned())),
+        Some(digits) => {
+            let found = match digits {
+                Some(digits) => digits.to_string(),
+                None => cel_value::describe(args[1].as_ref()).to_owned(),
+            };
+            Err(failed("round", format!("round: expected 0 to 9 digits, found {found}")))
+        }
     }
 }
 
 fn lower<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     match args.first().and_then(|arg| arg.downcast_ref::<CelString<'_>>()) {
         Some(text) => Ok(CowVal::owned(CelString::from(text.inner().to_lowercase()))),
-        None => Err(failed("lower", "lower: expected a text".to_owned())),
+        None => {
+            let found = args.first().map_or("nothing", |arg| cel_value::describe(arg.as_ref()));
+            Err(failed("lower", format!("lower: expected a text, found {found}")))
+        }
     }
 }
 
 /// Whether the text contains any of the phrases, ignoring case.
 fn mentions<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
-    let wanted = || failed("mentions", "mentions: expected a text and a list of texts".to_owned());
-    let [text, phrases] = &args[..] else { return Err(wanted()) };
-    let text = text.downcast_ref::<CelString<'_>>().ok_or_else(wanted)?.inner().to_lowercase();
-    let phrases = phrases.downcast_ref::<CelList<'_>>().ok_or_else(wanted)?.inner();
+    let wrong = |wanted: &str, found: &dyn Val| {
+        let found = cel_value::describe(found);
+        failed("mentions", format!("mentions: expected {wanted}, found {found}"))
+    };
+    let [text, phrases] = &args[..] else {
+        return Err(ExecutionError::InvalidArgumentCount { expected: 2, actual: args.len() });
+    };
+    let (text, phrases) = (text.as_ref(), phrases.as_ref());
+    let Some(text) = text.downcast_ref::<CelString<'_>>() else {
+        return Err(wrong("a text as its first argument", text));
+    };
+    let Some(phrases) = phrases.downcast_ref::<CelList<'_>>() else {
+        return Err(wrong("a list of texts as its second argument", phrases));
+    };
+    let text = text.inner().to_lowercase();
     let mut is_mentioned = false;
-    for phrase in phrases {
-        let phrase = phrase.downcast_ref::<CelString<'_>>().ok_or_else(wanted)?.inner();
+    for phrase in phrases.inner() {
+        let Some(found) = phrase.downcast_ref::<CelString<'_>>() else {
+            return Err(wrong("only texts in its list", &**phrase));
+        };
+        let phrase = found.inner();
         is_mentioned |= if phrase.chars().any(char::is_uppercase) {
             text.contains(&phrase.to_lowercase())
         } else {
@@ -264,6 +290,16 @@ enum Operator {
 
 fn too_large(function: &str) -> ExecutionError {
     failed(function, format!("`{function}` gives a whole number that is too large"))
+}
+
+/// Why an operator on floats has no result that is a number.
+fn no_number(sign: &str, right: f64) -> String {
+    let by_zero = right == 0.0;
+    match sign {
+        "/" if by_zero => cel_value::DIVISION_BY_ZERO.to_owned(),
+        "%" if by_zero => cel_value::REMAINDER_BY_ZERO.to_owned(),
+        _ => format!("`{sign}` gives a number that is too large"),
+    }
 }
 
 /// Mixed numbers as floats, a division of integers as an exact quotient, everything else as in CEL.
@@ -300,7 +336,7 @@ fn arithmetic<'b, 'v>(
     {
         let result = on_floats(left, right);
         if !result.is_finite() {
-            return Err(failed(sign, format!("`{sign}` gives no number here")));
+            return Err(failed(sign, no_number(sign, right)));
         }
         return Ok(CowVal::owned(CelDouble::from(result)));
     }

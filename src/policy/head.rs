@@ -42,7 +42,7 @@ pub(super) fn read(
         }
     }
     if listed.is_some_and(|listed| listed.is_empty()) {
-        table.wrong("expected at least one language, such as \"en\"");
+        table.wrong("expected at least one language, such as \"en\", found none");
     }
     table.finish();
     name

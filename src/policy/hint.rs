@@ -25,7 +25,7 @@ pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), Strin
         return Ok(());
     }
     let hint = match hint(word, known.iter().copied()) {
-        none if none.is_empty() => format!("; there are {}", known.join(", ")),
+        none if none.is_empty() => format!("; expected one of {}", known.join(", ")),
         near => near,
     };
     Err(format!("unknown {what} `{word}`{hint}"))

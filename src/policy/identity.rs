@@ -271,7 +271,10 @@ pub(super) fn read(table: &TomlTable<'_>, known: &mut Option<(SourceLocation, Id
         if is_hole(&plain) {
             customers.insert(plain.into());
         } else if !is_listed {
-            item.wrong(format!("expected a placeholder that is a real customer, found `{text}`"));
+            item.wrong(format!(
+                "expected a placeholder, such as `guest`, which is a customer here, found \
+                 `{text}`, which is no placeholder; leave it out"
+            ));
         }
     }
     let known_by =
@@ -383,7 +386,11 @@ mod tests {
         assert!(is_nobody("kiosk") && is_nobody("KIOSK") && is_nobody("null"));
         assert!(!is_nobody("Guest") && !is_nobody("000"));
         let mistakes = policy("[identity]\ncustomers = [\"ann\"]").unwrap_err().to_string();
-        assert!(mistakes.contains("expected a placeholder that is a real customer"), "{mistakes}");
+        assert!(
+            mistakes.contains("expected a placeholder, such as `guest`")
+                && mistakes.contains("found `ann`, which is no placeholder"),
+            "{mistakes}"
+        );
     }
 
     #[test]

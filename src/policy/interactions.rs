@@ -28,7 +28,8 @@ pub(super) fn read(
         let (Some(kind), Some(table)) = (key.name(), item.table()) else { continue };
         if kind == BEST {
             key.wrong(
-                "`best` is reserved (the best interaction, in expressions); choose another name",
+                "the name `best` is reserved: in expressions, it is the best interaction; choose \
+                 another name",
             );
         }
         let span = |key, otherwise| table.get(key).and_then(TomlItem::span).unwrap_or(otherwise);
@@ -65,18 +66,12 @@ pub(super) fn resumes<'a>(table: &TomlTable<'a>) -> Vec<&'a str> {
 
 fn occasions(item: TomlItem<'_>, reader: &PolicyReader) -> Box<[Occasion]> {
     let occasion = |item: TomlItem<'_>| match trigger::parse(item.text()?) {
-        Ok((Trigger::Timer, _)) => {
-            item.wrong("expected something that a channel reports, found a timer");
-            None
-        }
-        Ok((Trigger::Dissatisfaction, _)) => {
-            item.wrong("expected something that a channel reports, found `dissatisfaction`");
-            None
-        }
-        Ok((Trigger::Broadcast, _)) => {
-            item.wrong(
-                "expected something that a channel reports of a customer, found a broadcast",
-            );
+        Ok((Trigger::Timer | Trigger::Dissatisfaction | Trigger::Broadcast, _)) => {
+            let found = item.as_text().unwrap_or_default();
+            item.wrong(format!(
+                "expected an event that a channel sends about the customer, such as `page`, found \
+                 `{found}`"
+            ));
             None
         }
         Ok((trigger, detail)) => {

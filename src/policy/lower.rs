@@ -108,7 +108,8 @@ pub(super) fn compile(source: &str) -> Result<LoweredExpression, CompileError> {
         // CEL iterates over its own maps in no order, and the same input must give the same decision.
         return Err(CompileError::new(
             at,
-            "an expression cannot have both a map in braces and a list macro",
+            "expected a map in braces or a list macro such as `exists`, found both in one \
+             expression; `set` a fact to the one, and use that fact in the other",
         ));
     }
     let Lowering { paths, constants, macros, remarks, places, .. } = rewriter;
@@ -150,7 +151,8 @@ fn guard(source: &str) -> Result<(), CompileError> {
                     return Err(CompileError::new(
                         offset,
                         format!(
-                            "expected at most {} operators in one expression; split the rule in two",
+                            "expected at most {} operators in one expression, found more; split the \
+                             rule in two",
                             limits::EXPRESSION_OPERATORS
                         ),
                     ));
@@ -219,7 +221,7 @@ impl Lowering {
     fn walk(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<bool, CompileError> {
         if depth > limits::EXPRESSION_DEPTH {
             let message = format!(
-                "expected at most {} levels of nesting; split the rule in two",
+                "expected at most {} levels of nesting, found more; split the rule in two",
                 limits::EXPRESSION_DEPTH
             );
             return Err(self.wrong(expr, message));
@@ -270,7 +272,10 @@ impl Lowering {
                 self.comprehension(comprehension, depth)?;
                 Ok(false)
             }
-            Expr::Struct(_) => Err(CompileError::new(offset, "expected a value, found a message")),
+            Expr::Struct(_) => Err(CompileError::new(
+                offset,
+                "expected a map such as {\"a\": 1}, found a name before the brace; remove the name",
+            )),
             Expr::Unspecified => Err(CompileError::new(offset, "expected a CEL expression")),
         }
     }
@@ -440,7 +445,11 @@ impl Lowering {
             None if self.paths.len() == BindingName::MAX => {
                 return Err(CompileError::new(
                     start,
-                    format!("expected at most {} paths in one expression", BindingName::MAX),
+                    format!(
+                        "expected at most {} paths in one expression, found more; split the rule \
+                         in two",
+                        BindingName::MAX
+                    ),
                 ));
             }
             None => {
@@ -569,9 +578,9 @@ pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
     match (root, names) {
         (Root::Now | Root::Dissatisfaction, 0) => Ok(()),
         (Root::Dissatisfaction, _) => {
-            Err("`dissatisfaction` is a number and has no fields".to_owned())
+            Err("`dissatisfaction` is a number and has no fields; write it alone".to_owned())
         }
-        (Root::Now, _) => Err("`now` is a time and has no fields".to_owned()),
+        (Root::Now, _) => Err("`now` is a time and has no fields; write it alone".to_owned()),
         (root, 0) => {
             let root = root.name();
             Err(format!(
@@ -650,9 +659,7 @@ pub(super) fn unknown_root(name: &str) -> String {
         Some(right) => format!("unknown name `{name}`; did you mean `{right}`?"),
         None => {
             let roots = Root::NAMES.join(", ");
-            format!(
-                "unknown name `{name}`; a path starts with one of {roots}, and text needs quotes"
-            )
+            format!("unknown name `{name}`; a path starts with one of {roots}; text needs quotes")
         }
     }
 }

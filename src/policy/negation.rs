@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         let message = if is_path(denied) {
             format!(
                 "`!{first}` is not true where {first} has no value; write `!default({first}, \
-                 false)` if it should be"
+                 false)` if it should be true there"
             )
         } else {
             let paths: Vec<String> = untold.iter().map(|(path, _)| path.to_string()).collect();
@@ -452,7 +452,7 @@ mod tests {
         .map(advice);
         insta::assert_snapshot!(all.join("\n"), @r#"
         !profile.a
-          0  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
+          0  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be true there
         !profile.a.contains("x")
           0  this `!` is not true where profile.a has no value; write `default(profile.a, "")` if it should be true there
         !lower(profile.a).startsWith("x")
@@ -472,11 +472,11 @@ mod tests {
         !(profile.a ? profile.b : true)
           0  this `!` may not be true where profile.a or profile.b has no value; write `has(profile.a) && …` and `has(profile.b) && …` if it should be true there
         event.properties.items.exists(i, !profile.a)
-         33  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
+         33  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be true there
         has(profile.a) || !profile.a
-         18  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
+         18  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be true there
         has(profile.b) && !profile.a
-         18  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be
+         18  `!profile.a` is not true where profile.a has no value; write `!default(profile.a, false)` if it should be true there
         "#);
     }
 

@@ -99,7 +99,9 @@ pub(super) fn read_context(table: &TomlTable<'_>, rules: &mut BTreeMap<Box<str>,
         let class = table.require("sensitivity").and_then(|item| {
             let word = item.text()?;
             let known = CLASSES.into_iter().find(|(name, _)| *name == word);
-            if let (None, Err(message)) = (known, one_of(word, &CLASSES.map(|c| c.0), "class")) {
+            if let (None, Err(message)) =
+                (known, one_of(word, &CLASSES.map(|c| c.0), "sensitivity"))
+            {
                 item.wrong(message);
             }
             known
@@ -109,7 +111,11 @@ pub(super) fn read_context(table: &TomlTable<'_>, rules: &mut BTreeMap<Box<str>,
         });
         let sensitivity = class.map_or(Sensitivity::Sensitive, |(_, class)| class);
         if purposes.is_some() && sensitivity != Sensitivity::Sensitive {
-            table.wrong("expected a purpose only where the sensitivity is \"sensitive\"");
+            let found = class.map_or("", |(name, _)| name);
+            table.wrong(format!(
+                "expected `purpose` only with sensitivity = \"sensitive\", found it with \
+                 \"{found}\"; change the sensitivity, or leave `purpose` out"
+            ));
         }
         table.finish();
         let rule = SignalRule { sensitivity, purposes, place: key.place() };

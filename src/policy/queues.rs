@@ -104,7 +104,8 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
             key.wrong(format!("the queue `{name}` is defined twice"));
         }
         if queues.len() == limits::POLICY_QUEUES {
-            key.wrong(format!("expected at most {} queues", limits::POLICY_QUEUES));
+            let (most, found) = (limits::POLICY_QUEUES, reader.names.queues.len());
+            key.wrong(format!("expected at most {most} queues, found {found}"));
         }
         let text = |key| table.get(key).and_then(TomlItem::text).map(Box::<str>::from);
         let names = |key| {
@@ -115,18 +116,7 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
         let next = table.get("next").and_then(|item| {
             let next = item.text()?;
             reader.names.queue(next).map_err(|message| item.wrong(message)).ok()?;
-            if !reader.names.is_for_the_same(name, next) {
-                item.wrong(format!(
-                    "expected a queue of the same purpose, found `{next}`, whose agents may not \
-                     read what those of `{name}` may"
-                ));
-            }
-            if reader.names.returns_to_itself(name) {
-                item.wrong(format!(
-                    "expected a queue after this one, found a cycle back to `{name}`; leave `next` \
-                     out at the last queue"
-                ));
-            }
+            check_next(item, name, next, reader);
             Some(next.into())
         });
         let tags = table.get("languages").map_or(Vec::new(), TomlItem::list_or_one);
@@ -153,13 +143,29 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Ve
     }
 }
 
+/// Checks that a queue may pass its escalations to `next`.
+fn check_next(item: TomlItem<'_>, name: &str, next: &str, reader: &PolicyReader) {
+    if let Some((own, other)) = reader.names.different_purposes(name, next) {
+        item.wrong(format!(
+            "expected a queue with the same `purpose` as `{name}` (`{own}`), found `{next}` \
+             (`{other}`); give both queues one purpose, or name another queue"
+        ));
+    }
+    if reader.names.returns_to_itself(name) {
+        item.wrong(format!(
+            "expected a chain of queues with an end, found one that returns to `{name}`; leave \
+             `next` out in the last queue"
+        ));
+    }
+}
+
 /// A condition on the customer that does not depend on the current input.
 fn when(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Expression> {
     let when = reader.expression(item, ExpressionSite::Rule(&[]))?;
     if when.paths().iter().any(|path: &Path| path.root == Root::Event) {
         item.wrong(
-            "expected a condition about the customer, found one that reads `event`; a rule can \
-             name the queue",
+            "expected a condition about the customer, found one that reads `event`; to choose a \
+             queue by the event, name the queue in a rule",
         );
         return None;
     }
@@ -178,7 +184,10 @@ pub(super) fn read_escalates(
         item.wrong("[escalate] is defined twice");
     }
     if reader.names.queues.is_empty() {
-        item.wrong("expected a table such as [queues.care], to which escalations go; found none");
+        item.wrong(
+            "expected a queue that receives the escalations, found none; add a table such as \
+             [queues.care]",
+        );
     }
     let defaults = AutoEscalations::defaults(reader);
     let mut bot = defaults.bot;
@@ -222,7 +231,10 @@ fn opens(
 ) -> (Option<AutoEscalation>, u32) {
     let Some(table) = item.as_table() else {
         if item.truth() == Some(true) {
-            item.wrong("expected false, or a table with `queue` or `skill`; the default is on");
+            item.wrong(
+                "expected false, or a table with `queue` or `skill`, found true; leave the key \
+                 out to keep the default, which is on",
+            );
         }
         return (None, BOT_FAILS_AFTER);
     };
@@ -243,7 +255,7 @@ pub(super) fn escalation_target(
 ) -> Option<EscalationTarget> {
     match (table.get(key), table.get("skill")) {
         (Some(_), Some(skill)) => {
-            skill.wrong(format!("expected either `{key}` with a queue or `skill`, found both"));
+            skill.wrong(format!("expected either `{key}` or `skill`, found both; leave one out"));
             None
         }
         (Some(item), None) => {

@@ -55,7 +55,7 @@ impl<'a> TomlSource<'a> {
                 let quote = at_fault.chars().next().filter(|c| TYPOGRAPHIC.contains(c));
                 let message = match (quote, &error.kind) {
                     (Some(c), _) => {
-                        format!("found the quote `{c}`; write text in straight quotes: \"text\"")
+                        format!("expected straight quotes, found `{c}`; write \"text\"")
                     }
                     (_, ErrorKind::DuplicateKey { key, first }) => format!(
                         "`{key}` is set twice; first in line {}",
@@ -66,7 +66,7 @@ impl<'a> TomlSource<'a> {
                         self.text.line(first.start)
                     ),
                     (_, ErrorKind::UnquotedString) => {
-                        "expected a value; text needs quotes".to_owned()
+                        "expected a value, found text without quotes; write \"text\"".to_owned()
                     }
                     _ => format!("expected TOML, but: {error}"),
                 };
@@ -272,7 +272,7 @@ impl<'a> TomlItem<'a> {
         match humantime::parse_duration(text) {
             Ok(span) if span <= SPAN_MAX => Some(span),
             Ok(_) => {
-                self.wrong(format!("expected at most ten years, found `{text}`"));
+                self.wrong(format!("expected a duration of at most ten years, found `{text}`"));
                 None
             }
             Err(_) => {
@@ -296,7 +296,8 @@ impl<'a> TomlItem<'a> {
     pub(crate) fn period(self) -> Option<Duration> {
         let span = self.span()?;
         if span.as_millis() == 0 {
-            self.wrong("expected a duration above 0");
+            let found = self.as_text().unwrap_or_default();
+            self.wrong(format!("expected a duration above 0, found `{found}`"));
             return None;
         }
         Some(span)
@@ -378,7 +379,8 @@ const SPAN_MAX: Duration = Duration::from_secs(3_653 * 86_400);
 /// Whether this can be a name in a policy and on the bus.
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > limits::NAME_BYTES {
-        return Err(format!("expected a name of 1 to {} bytes", limits::NAME_BYTES));
+        let (most, found) = (limits::NAME_BYTES, name.len());
+        return Err(format!("expected a name of 1 to {most} bytes, found {found}"));
     }
     match name.chars().find(|c| !(c.is_ascii_alphanumeric() || *c == '_' || *c == '-')) {
         None => Ok(()),
@@ -463,7 +465,7 @@ impl<'a> TomlTable<'a> {
         let known = self.known.borrow();
         for key in self.table.keys().filter(|key| !known.contains(&&*key.name)) {
             let hint = match hint(&key.name, known.iter().copied()) {
-                none if none.is_empty() => format!("; there are {}", known.join(", ")),
+                none if none.is_empty() => format!("; expected one of {}", known.join(", ")),
                 near => near,
             };
             self.source.wrong(key.span, format!("unknown key `{}`{hint}", key.name));

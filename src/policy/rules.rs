@@ -8,6 +8,7 @@ use super::hint::{hint, one_of};
 use super::queues::escalation_target;
 use super::read::{TomlItem, TomlTable};
 use super::reader::{ExpressionSite, PolicyReader};
+use super::symbols::NO_DISSATISFACTION;
 use super::trigger::{self, Pattern};
 use super::{EscalationTarget, Expression, SourceLocation, Template, Trigger};
 use crate::config::limits;
@@ -169,12 +170,14 @@ pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, rules: &mut Vec
         let when = table.get("when").and_then(|item| reader.expression(item, situation));
         let steps = table.require("then").and_then(TomlItem::list);
         if steps.as_ref().is_some_and(Vec::is_empty) {
-            table.wrong("expected at least one step after `then`");
+            table.wrong("expected at least one step in `then`, found none");
         }
         let steps = steps.unwrap_or_default();
         if steps.len() > limits::RULE_STEPS {
             let (most, found) = (limits::RULE_STEPS, steps.len());
-            table.wrong(format!("expected at most {most} steps in a rule, found {found}"));
+            table.wrong(format!(
+                "expected at most {most} steps in a rule, found {found}; split the rule in two"
+            ));
         }
         let then = steps.into_iter().filter_map(|item| step(item, reader, situation)).collect();
         let place = table.place();
@@ -200,9 +203,7 @@ pub(super) fn patterns(item: TomlItem<'_>, reader: &PolicyReader) -> Vec<Pattern
                     pattern.wrong(message);
                 }
                 if trigger == Trigger::Dissatisfaction && !reader.names.dissatisfaction {
-                    pattern.wrong(
-                        "expected a table [dissatisfaction] that defines it and its `alarm`",
-                    );
+                    pattern.wrong(NO_DISSATISFACTION);
                 }
                 if let (Trigger::Broadcast, Some(scope)) = (trigger, detail)
                     && let Err(message) = reader.names.scope(scope)
@@ -235,7 +236,9 @@ fn step(
         table.wrong(if verbs.is_empty() {
             let near = table.keys().map(|key| hint(key, STEPS.iter().copied()));
             let near: String = near.filter(|near| !near.is_empty()).take(1).collect();
-            format!("expected a step with one of {}{near}", STEPS.join(", "))
+            let found: Vec<String> = table.keys().map(|key| format!("`{key}`")).collect();
+            let found = if found.is_empty() { "none".to_owned() } else { found.join(" and ") };
+            format!("expected a step with one of {}, found {found}{near}", STEPS.join(", "))
         } else {
             format!("expected one step, found {}; write one table each", verbs.join(" and "))
         });
@@ -332,7 +335,7 @@ impl StepReader<'_, '_> {
     fn problem(&self) -> Option<RuleStep> {
         let item = self.table.require("problem")?;
         if !self.reader.names.dissatisfaction {
-            item.wrong("expected a table [dissatisfaction], to which problems add; found none");
+            item.wrong(NO_DISSATISFACTION);
         }
         Some(RuleStep::Problem { topic: self.reader.template(item, self.situation)? })
     }
@@ -358,7 +361,7 @@ impl StepReader<'_, '_> {
                 None
             }
             (Some(_), Some(_)) => {
-                self.table.wrong("expected either `after` or `at`, found both");
+                self.table.wrong("expected either `after` or `at`, found both; leave one out");
                 None
             }
         };
@@ -366,7 +369,11 @@ impl StepReader<'_, '_> {
             let every = item.span()?;
             if every.as_secs() < limits::TIMER_EVERY_SECS_MIN as u64 {
                 let least = limits::TIMER_EVERY_SECS_MIN;
-                item.wrong(format!("expected a timer with at least {least} s between firings"));
+                let found = item.as_text().unwrap_or_default();
+                item.wrong(format!(
+                    "expected at least {least} seconds between two firings of a timer, found \
+                     `{found}`"
+                ));
                 return None;
             }
             Some(every)

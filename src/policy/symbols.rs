@@ -42,6 +42,10 @@ pub(super) struct Symbols {
     pub(super) acts: BTreeSet<String>,
 }
 
+/// The error where a policy without `[dissatisfaction]` uses it.
+pub(super) const NO_DISSATISFACTION: &str =
+    "expected a table [dissatisfaction] in the policy, found none; add it";
+
 impl Symbols {
     /// The position of a need.
     pub(super) fn need(&self, name: &str) -> Result<usize, String> {
@@ -89,16 +93,19 @@ impl Symbols {
             (Root::Preferences, [key, ..]) => self.preference(key),
             (Root::Needs, [need]) => self.need(need).map(drop),
             (Root::Needs, [need, ..]) => {
-                Err(format!("`needs.{need}` is a number and has no fields"))
+                Err(format!("`needs.{need}` is a number and has no fields; write it alone"))
             }
             (Root::Dissatisfaction, _) if !self.dissatisfaction => {
-                Err("expected a table [dissatisfaction] that defines it".to_owned())
+                Err(NO_DISSATISFACTION.to_owned())
             }
             (Root::Windows | Root::Counters | Root::Activities | Root::Experiments, names) => {
                 self.check_counted(path.root, names)
             }
             (Root::Contacts, [action]) => self.action(action).and_then(|_| {
-                Err(format!("expected one of contacts.{action}.at, .outcome, .channel"))
+                Err(format!(
+                    "expected a field of the contact, such as `contacts.{action}.at`, found \
+                     `contacts.{action}` itself"
+                ))
             }),
             (Root::Contacts, [action, field, ..]) => {
                 self.action(action)?;
@@ -117,17 +124,22 @@ impl Symbols {
             (Root::Experiments, [name]) => member(&self.experiments, "unknown experiment", name),
             (Root::Activities, [name]) => {
                 self.activity(name)?;
-                Err(format!("expected a metric of it, such as activities.{name}.alive"))
+                Err(format!(
+                    "expected a metric of the activity, such as `activities.{name}.alive`, found \
+                     `activities.{name}` itself"
+                ))
             }
             (Root::Activities, [name, figure]) => {
                 self.activity(name)?;
                 ActivityMetric::check(figure)
             }
-            (Root::Activities, [name, figure, ..]) => {
-                Err(format!("`activities.{name}.{figure}` is a single value and has no fields"))
-            }
+            (Root::Activities, [name, figure, ..]) => Err(format!(
+                "`activities.{name}.{figure}` is a single value and has no fields; write it \
+                     alone"
+            )),
             (_, [name, ..]) => {
-                Err(format!("`{}.{name}` is a single value and has no fields", root.name()))
+                let root = root.name();
+                Err(format!("`{root}.{name}` is a single value and has no fields; write it alone"))
             }
             (_, []) => Ok(()),
         }
@@ -138,7 +150,10 @@ impl Symbols {
 fn check_fixed(root: Root, names: &[&str]) -> Result<(), String> {
     match (root, names) {
         (Root::Interactions, [kind]) => {
-            Err(format!("expected a field of it, such as interactions[\"{kind}\"].step"))
+            let path = format!("interactions[\"{kind}\"]");
+            Err(format!(
+                "expected a field of the interaction, such as `{path}.step`, found `{path}` itself"
+            ))
         }
         (Root::Interactions, [_, field, ..]) => one_of(
             field,
@@ -149,21 +164,30 @@ fn check_fixed(root: Root, names: &[&str]) -> Result<(), String> {
         (Root::Cases, [_, field, ..]) => {
             one_of(field, &["state", "topic", "opened", "due"], "field of a case")
         }
-        (Root::Cases, [id]) => Err(format!("expected cases.open, or a field of `{id}`")),
+        (Root::Cases, [id]) => {
+            let path = format!("cases[\"{id}\"]");
+            Err(format!(
+                "expected `cases.open` or a field of a case, such as `{path}.state`, found \
+                 `{path}` itself"
+            ))
+        }
         (Root::Escalations, ["open" | "claimed"]) => Ok(()),
         (Root::Escalations, ["last", field]) => {
             one_of(field, &LAST_ESCALATION, "field of an escalation")
         }
-        (Root::Escalations, _) => {
-            Err("expected escalations.open, escalations.claimed or escalations.last.note"
-                .to_owned())
-        }
+        (Root::Escalations, names) => Err(format!(
+            "expected `escalations.open`, `escalations.claimed` or a field of the last one, such \
+             as `escalations.last.note`, found `escalations.{}`",
+            names.join(".")
+        )),
         (Root::Customer, [field, ..]) => {
             one_of(field, &["id", "known_since", "last_seen", "inputs"], "field of a customer")
         }
         (Root::Sentiment, ["channels", _]) => Ok(()),
         (Root::Sentiment, ["channels"]) => {
-            Err("expected a channel, as in sentiment.channels.chat".to_owned())
+            Err("expected a channel, as in `sentiment.channels.chat`, found \
+                 `sentiment.channels` itself"
+                .to_owned())
         }
         (Root::Sentiment, [field, ..]) => one_of(
             field,
@@ -235,16 +259,14 @@ impl Symbols {
         Err(format!("unknown queue `{name}`{}", hint(name, known)))
     }
 
-    /// Whether the agents of two queues use facts for the same purpose.
-    pub(super) fn is_for_the_same(&self, one: &str, other: &str) -> bool {
+    /// The purposes for which the agents of two queues use facts, if they are different.
+    pub(super) fn different_purposes(&self, one: &str, other: &str) -> Option<(&str, &str)> {
         let purpose = |of: &str| {
             let known = self.queues.iter().find(|(known, _)| known == of);
             known.map(|(_, queue)| &*queue.purpose)
         };
-        match (purpose(one), purpose(other)) {
-            (Some(one), Some(other)) => is_same_name(one, other),
-            (one, other) => one.is_none() && other.is_none(),
-        }
+        let purposes = purpose(one).zip(purpose(other));
+        purposes.filter(|(one, other)| !is_same_name(one, other))
     }
 
     /// Whether an escalation that nobody resolves returns to the same queue.

@@ -103,8 +103,8 @@ fn tokens(source: &str) -> Result<Vec<SyntaxToken<'_>>, CompileError> {
                         return Err(wrong(
                             end,
                             format!(
-                                "found `{other}` in a name; names are of letters a to z, digits and \
-                                 `_`: write another one in quotes and brackets, as in \
+                                "expected letters a to z, digits and `_` in a name, found `{other}`; \
+                                 write such a name in quotes and brackets, as in \
                                  profile[\"café\"]"
                             ),
                         ));
@@ -127,7 +127,7 @@ fn tokens(source: &str) -> Result<Vec<SyntaxToken<'_>>, CompileError> {
             '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '`' => {
                 return Err(wrong(
                     at,
-                    format!("found the quote `{c}`; write text in straight quotes: 'text'"),
+                    format!("expected straight quotes, found `{c}`; write 'text'"),
                 ));
             }
             '≠' => return Err(wrong(at, "found `≠`; write `!=`")),
@@ -172,7 +172,7 @@ fn quoted(source: &str, at: usize, quote: char) -> Result<usize, CompileError> {
             _ => {}
         }
     }
-    Err(wrong(at, format!("unterminated text; close it with {quote}")))
+    Err(wrong(at, format!("expected {quote} at the end of the text, found none; add it")))
 }
 
 fn brackets(tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
@@ -192,7 +192,7 @@ fn brackets(tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
                     let text = token.text;
                     return Some(wrong(
                         token.at,
-                        format!("found `{text}`, but `{last}` is open here; write `{closes}`"),
+                        format!("expected `{closes}` to close `{last}`, found `{text}`"),
                     ));
                 }
                 None => {
@@ -270,7 +270,7 @@ fn has(source: &str, at: usize, given: &[SyntaxToken<'_>]) -> Option<CompileErro
     };
     let message = match given {
         [root] if matches!(root.text, "now" | "dissatisfaction") => {
-            format!("`{}` always exists; `has` is for paths that may have no value", root.text)
+            format!("`{}` always has a value; leave `has` out", root.text)
         }
         [root] if root.kind == SyntaxKind::Word => {
             format!("`has` tests a field of `{written}`; write `has({written}.name)`")
@@ -348,9 +348,8 @@ fn order(source: &str, tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
             return Some(wrong(
                 next.at,
                 format!(
-                    "found `{}` right after `{}`; expected an operator between them, such as `==` \
-                     or `&&`",
-                    next.text, one.text
+                    "expected an operator after `{}`, such as `==` or `&&`, found `{}`",
+                    one.text, next.text
                 ),
             ));
         }
@@ -369,11 +368,12 @@ fn order(source: &str, tokens: &[SyntaxToken<'_>]) -> Option<CompileError> {
     let answers = tokens.iter().filter(|token| token.text == ":").count();
     if matches!(last.kind, SyntaxKind::Operator | SyntaxKind::Mark) || last.text == "in" {
         let text = last.text;
-        let message = format!("expected a value after `{text}`, but the expression ends");
+        let message = format!("expected a value after `{text}`, found the end");
         return Some(wrong(source.trim_end().len(), message));
     }
     if asks > answers {
-        let message = "expected `:` and what holds otherwise, as in `condition ? one : other`";
+        let message = "expected `:` and another value, as in `condition ? one : other`, found the \
+                       end";
         return Some(wrong(source.trim_end().len(), message));
     }
     None
@@ -390,7 +390,7 @@ fn plain(source: &str, parser: CompileError) -> CompileError {
     wrong(
         parser.offset,
         format!(
-            "expected an expression, such as `facts.trips > 2 && has(profile.city)`; found {found}"
+            "expected an expression, such as `facts.trips > 2 && has(profile.city)`, found {found}"
         ),
     )
 }
@@ -444,7 +444,7 @@ mod tests {
         not(facts.a)                          0  unknown function `not`; write `!` before a condition that must be false
         facts.a == not facts.b               11  found `not`; write `!` before a condition that must be false
         if facts.a then 1 else 2              0  found `if`; write `condition ? one : other`
-        facts.a ? 1                          11  expected `:` and what holds otherwise, as in `condition ? one : other`
+        facts.a ? 1                          11  expected `:` and another value, as in `condition ? one : other`, found the end
         "#);
     }
 
@@ -473,28 +473,28 @@ mod tests {
             "facts.a == 1 2",
             "profile..city",
         ];
-        insta::assert_snapshot!(messages_of(&sources), @r#"
-        profile.city ==                      15  expected a value after `==`, but the expression ends
-        profile.city == 'Ghent' &&           26  expected a value after `&&`, but the expression ends
-        profile.age in                       14  expected a value after `in`, but the expression ends
+        insta::assert_snapshot!(told(&sources), @r#"
+        profile.city ==                      15  expected a value after `==`, found the end
+        profile.city == 'Ghent' &&           26  expected a value after `&&`, found the end
+        profile.age in                       14  expected a value after `in`, found the end
         == 3                                  0  expected a value before `==`, found nothing
         (facts.a && facts.b                   0  `(` is opened here and never closed; write `)`
         facts.a && facts.b)                  18  found `)` without its opening bracket; remove it
-        profile.city in ['Ghent', 'Namur')   33  found `)`, but `[` is open here; write `]`
-        size([1, 2) > 1                      10  found `)`, but `[` is open here; write `]`
-        profile.city == 'Ghent               16  unterminated text; close it with '
-        profile.city == “Ghent”              16  found the quote `“`; write text in straight quotes: 'text'
-        facts.a facts.b                       8  found `facts` right after `a`; expected an operator between them, such as `==` or `&&`
+        profile.city in ['Ghent', 'Namur')   33  expected `]` to close `[`, found `)`
+        size([1, 2) > 1                      10  expected `]` to close `[`, found `)`
+        profile.city == 'Ghent               16  expected ' at the end of the text, found none; add it
+        profile.city == “Ghent”              16  expected straight quotes, found `“`; write 'text'
+        facts.a facts.b                       8  expected an operator after `a`, such as `==` or `&&`, found `facts`
         profile.age > > 3                    14  expected a value after `>`, found `>`
         profile.age > && true                14  expected a value after `>`, found `&&`
         profile.age ≥ 18                     12  found `≥`; write `>=`
         facts.a;                              7  found `;`; leave it out
-        profile.café == 1                    11  found `é` in a name; names are of letters a to z, digits and `_`: write another one in quotes and brackets, as in profile["café"]
+        profile.café == 1                    11  expected letters a to z, digits and `_` in a name, found `é`; write such a name in quotes and brackets, as in profile["café"]
         3 # 4                                 2  found `#`, which has no meaning here; text needs quotes
         {                                     0  `{` is opened here and never closed; write `}`
                                               0  expected an expression, found nothing
-        facts.a == 1 2                       13  found `2` right after `1`; expected an operator between them, such as `==` or `&&`
-        profile..city                         8  expected an expression, such as `facts.trips > 2 && has(profile.city)`; found `.city`
+        facts.a == 1 2                       13  expected an operator after `1`, such as `==` or `&&`, found `2`
+        profile..city                         8  expected an expression, such as `facts.trips > 2 && has(profile.city)`, found `.city`
         "#);
     }
 
@@ -527,7 +527,7 @@ mod tests {
         exists(facts.items, x, x > 2)         0  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
         exists(facts.a)                       0  unknown function `exists`; write `has(path)`
         has(profile)                          0  `has` tests a field of `profile`; write `has(profile.name)`
-        has(now)                              0  `now` always exists; `has` is for paths that may have no value
+        has(now)                              0  `now` always has a value; leave `has` out
         has('x')                              0  `has` tests whether a path has a value; write `has(profile.city)`
         has()                                 0  `has` tests whether a path has a value; write `has(profile.city)`
         has(facts.a == 1)                     0  `has` tests whether a path has a value; write `has(profile.city)`

@@ -334,7 +334,7 @@ fn check_word(previous: &str, word: &str) -> Result<(), String> {
     }
     let hint = match nearest(word, known.iter().copied()) {
         Some(right) => format!("did you mean `{right}`?"),
-        None => format!("there are {}", known.join(", ")),
+        None => format!("expected one of {}", known.join(", ")),
     };
     Err(format!("unknown {kind} `{word}`; {hint}"))
 }

@@ -61,7 +61,10 @@ pub(super) fn read(table: &TomlTable<'_>, spoken: &[Box<str>], definitions: &mut
                     Ok(language) if is_spoken(language, spoken) => Some(language),
                     _ => {
                         let known = spoken.iter().map(|tag| &**tag).chain([ANY]);
-                        let near = hint(code_text, known);
+                        let mut near = hint(code_text, known);
+                        if near.is_empty() {
+                            near = "; add it to `languages` in [policy]".to_owned();
+                        }
                         code.wrong(format!(
                             "expected a language of the policy, or `{ANY}`, found `{code_text}`{near}"
                         ));
@@ -80,7 +83,9 @@ pub(super) fn read(table: &TomlTable<'_>, spoken: &[Box<str>], definitions: &mut
             }
         }
         if phrases.len() == before {
-            key.wrong(format!("expected phrases for the topic `{topic}`, such as en = [\"…\"]"));
+            key.wrong(format!(
+                "expected phrases for the topic `{topic}`, such as en = [\"…\"], found none"
+            ));
         }
     }
 }

@@ -143,7 +143,7 @@ pub(super) fn parse(pattern: &str) -> Result<(Trigger, Option<&str>), String> {
         None => (pattern.trim(), None),
     };
     if detail.is_some_and(str::is_empty) {
-        return Err(format!("expected something after the colon, as in `{kind}:name`"));
+        return Err(format!("expected a name after the colon, as in `{kind}:name`, found none"));
     }
     if kind == "timer" {
         return Ok((Trigger::Timer, detail));
@@ -151,8 +151,8 @@ pub(super) fn parse(pattern: &str) -> Result<(Trigger, Option<&str>), String> {
     if kind == "dissatisfaction" {
         return match detail {
             Some(_) => {
-                Err("`dissatisfaction` has no detail; `alarm` in [dissatisfaction] sets the \
-                     threshold"
+                Err("events of type `dissatisfaction` have no detail; write `dissatisfaction` \
+                     alone, and set the threshold as `alarm` in [dissatisfaction]"
                     .to_owned())
             }
             None => Ok((Trigger::Dissatisfaction, None)),
@@ -161,13 +161,17 @@ pub(super) fn parse(pattern: &str) -> Result<(Trigger, Option<&str>), String> {
     if kind == "broadcast" {
         return match detail {
             Some(_) => Ok((Trigger::Broadcast, detail)),
-            None => Err("expected the scope of a broadcast after `broadcast:`".to_owned()),
+            None => {
+                Err("expected the scope of a broadcast after `broadcast:`, found none".to_owned())
+            }
         };
     }
     if kind == "topic" {
         return match detail {
             Some(_) => Ok((Trigger::Topic, detail)),
-            None => Err("expected a topic after `topic:`; any message is `message`".to_owned()),
+            None => Err("expected a topic after `topic:`, found none; for any message, write \
+                         `message`"
+                .to_owned()),
         };
     }
     let Some(kind) = EventType::ALL.iter().copied().find(|known| known.name() == kind) else {

@@ -390,7 +390,7 @@ broken.toml:3:10: expected a time such as 2026-03-02T09:00:00Z, found `yesterday
  3 | start = "yesterday"
    |          ^^^^^^^^^
 
-broken.toml:4:1: unknown key `ends`; there are story, start, steps, expect, never, lasts
+broken.toml:4:1: unknown key `ends`; expected one of story, start, steps, expect, never, lasts
  4 | ends = "never"
    | ^^^^
 

@@ -226,7 +226,7 @@ bank.toml:4:27: `en` is listed twice
  4 | languages = ["en", "fr", "en"]
    |                           ^^
 
-bank.toml:5:1: unknown key `colour`; there are name, languages
+bank.toml:5:1: unknown key `colour`; expected one of name, languages
  5 | colour = "red"
    | ^^^^^^
 
@@ -251,7 +251,7 @@ bank.toml:16:14: expected 0 to 1, found 1.5
 #[test]
 fn mistakes_in_the_triggers_of_rules_are_explained() {
     insta::assert_snapshot!(mistakes_in(18..=27), @r#"
-bank.toml:18:1: expected at least one step after `then`
+bank.toml:18:1: expected at least one step in `then`, found none
  18 | [[rules]]
     | ^^^^^^^^^
 
@@ -267,7 +267,7 @@ bank.toml:24:1: the rule `one` is defined twice
  24 | [[rules]]
     | ^^^^^^^^^
 
-bank.toml:26:8: unknown detail of `message` `robot`; there are customer, agent, bot
+bank.toml:26:8: unknown detail of `message` `robot`; expected one of customer, agent, bot
  26 | on = ["message:robot", "timer:nothing", "track:", "link:x"]
     |        ^^^^^^^^^^^^^
 
@@ -275,7 +275,7 @@ bank.toml:26:25: no rule starts a timer `nothing`
  26 | on = ["message:robot", "timer:nothing", "track:", "link:x"]
     |                         ^^^^^^^^^^^^^
 
-bank.toml:26:42: expected something after the colon, as in `track:name`
+bank.toml:26:42: expected a name after the colon, as in `track:name`, found none
  26 | on = ["message:robot", "timer:nothing", "track:", "link:x"]
     |                                          ^^^^^^
 
@@ -304,7 +304,7 @@ bank.toml:30:3: expected one step, found raise and strengthen; write one table e
  30 |   { raise = "card_abroad", strengthen = "card_abroad" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:31:3: expected a step with one of raise, strengthen, satisfy, set, problem, prefer, declare, start, cancel, escalate, act
+bank.toml:31:3: expected a step with one of raise, strengthen, satisfy, set, problem, prefer, declare, start, cancel, escalate, act, found `risee`
  31 |   { risee = "card_abroad" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^
 
@@ -320,15 +320,15 @@ bank.toml:34:15: unknown preference `seatt`; did you mean `seat`?
  34 |   { prefer = "seatt", value = "1 +" },
     |               ^^^^^
 
-bank.toml:34:35: expected a value after `+`, but the expression ends
+bank.toml:34:35: expected a value after `+`, found the end
  34 |   { prefer = "seatt", value = "1 +" },
     |                                   ^
 
-bank.toml:35:3: expected either `after` or `at`, found both
+bank.toml:35:3: expected either `after` or `at`, found both; leave one out
  35 |   { start = "later", after = "soonish", at = "now" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
+bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
  35 |   { start = "later", after = "soonish", at = "now" },
     |                               ^^^^^^^
 
@@ -336,7 +336,7 @@ bank.toml:36:3: expected `after` (such as "30m") or `at` (a time), found neither
  36 |   { start = "later" },
     |   ^^^^^^^^^^^^^^^^^^^
 
-bank.toml:37:45: expected a timer with at least 60 s between firings
+bank.toml:37:45: expected at least 60 seconds between two firings of a timer, found `1s`
  37 |   { start = "later", after = "1h", every = "1s", catch_up = "rum" },
     |                                             ^^
 
@@ -356,7 +356,7 @@ bank.toml:39:54: expected 1 to 5, found 9
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                      ^
 
-bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and text needs quotes
+bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                                                                 ^^^^^^^^
 
@@ -377,7 +377,7 @@ bank.toml:44:1: expected a key `name` here, found none
  44 | [[rules]]
     | ^^^^^^^^^
 
-bank.toml:46:31: unknown field of the event `text`; there are agent, channel, detail, escalation, note, outcome, queue, state, time, topic, type
+bank.toml:46:31: unknown field of the event `text`; expected one of agent, channel, detail, escalation, note, outcome, queue, state, time, topic, type
  46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
     |                               ^^^^^^^^^^
 
@@ -385,7 +385,7 @@ bank.toml:46:52: `need` can be used only in actions
  46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
     |                                                    ^^^^^^^^^^^^^
 
-bank.toml:46:73: `needs.card_abroad` is a number and has no fields
+bank.toml:46:73: `needs.card_abroad` is a number and has no fields; write it alone
  46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
     |                                                                         ^^^^^^^^^^^^^^^^^^^
 "#);
@@ -410,11 +410,11 @@ bank.toml:54:9: unknown field of the event `propertis`; did you mean `properties
  54 | when = "event.propertis.x == 1 && customer.name == 'x' && contacts.open_card_abroad == 1"
     |         ^^^^^^^^^^^^^^^^^
 
-bank.toml:54:35: unknown field of a customer `name`; there are id, known_since, last_seen, inputs
+bank.toml:54:35: unknown field of a customer `name`; expected one of id, known_since, last_seen, inputs
  54 | when = "event.propertis.x == 1 && customer.name == 'x' && contacts.open_card_abroad == 1"
     |                                   ^^^^^^^^^^^^^
 
-bank.toml:54:59: expected one of contacts.open_card_abroad.at, .outcome, .channel
+bank.toml:54:59: expected a field of the contact, such as `contacts.open_card_abroad.at`, found `contacts.open_card_abroad` itself
  54 | when = "event.propertis.x == 1 && customer.name == 'x' && contacts.open_card_abroad == 1"
     |                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^
 
@@ -422,7 +422,7 @@ bank.toml:55:13: expected a duration such as 30m, 36h or 7d, found `7 dogs`
  55 | cooldown = "7 dogs"
     |             ^^^^^^
 
-bank.toml:56:48: expected a value after `+`, but the expression ends
+bank.toml:56:48: expected a value after `+`, found the end
  56 | data = { destination = "event.properties.city +", "bad name" = "1" }
     |                                                ^
 
@@ -447,7 +447,7 @@ bank.toml:60:40: unknown field of an interaction `stepp`; did you mean `step`?
  60 | when = 'preferences.seet == "aisle" && interactions.form.stepp == 1'
     |                                        ^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:61:12: expected a text in `en`, the policy's first language
+bank.toml:61:12: expected a text in `en`, the policy's first language, found none
  61 | text.fr = "Bonjour {{ profile.first_name }"
     |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
@@ -459,7 +459,7 @@ bank.toml:64:12: expected a text with {{ … }}, but: unexpected end of block
  64 | text.en = "Hello {% if %}"
     |            ^^^^^
 
-bank.toml:65:6: `de` is not a language of the policy
+bank.toml:65:6: expected a language of the policy, found `de`; add it to `languages` in [policy]
  65 | text.de = "Hallo {{ profil.first_name }}"
     |      ^^
 
@@ -480,7 +480,7 @@ bank.toml:68:21: expected a field of `profile`, such as `profile.name`, found `p
 #[test]
 fn an_unused_action_and_an_unknown_table_are_explained() {
     insta::assert_snapshot!(mistakes_in(70..=80), @r#"
-bank.toml:70:1: expected `serves` with the needs that `idle` serves, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where a channel may request it, found none: it could never be chosen
+bank.toml:70:1: nothing can choose the action `idle`: expected `serves` with its needs, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where channels request it, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
@@ -488,7 +488,7 @@ bank.toml:70:1: expected a key `treatments` here, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, queues, windows, counters, activities, experiments, actions, interactions, purposes, rules, policy, escalate, dissatisfaction, contact, suitability, weights, explore, erasure, retention, identity, learn
+bank.toml:75:2: unknown key `more`; expected one of needs, broadcasts, topics, preferences, context, queues, windows, counters, activities, experiments, actions, interactions, purposes, rules, policy, escalate, dissatisfaction, contact, suitability, weights, explore, erasure, retention, identity, learn
  75 | [more]
     |  ^^^^
 "#);
@@ -580,14 +580,14 @@ then = [{ set = "spends", to = "counters.intrest" }]
     insta::assert_snapshot!(lines.join("\n"), @r"
 bank.toml:9:9: unknown aggregate function `summ`; did you mean `sum`?
 bank.toml:13:7: unknown event type `trak`; did you mean `track`?
-bank.toml:14:9: expected a duration above 0
+bank.toml:14:9: expected a duration above 0, found `0s`
 bank.toml:16:1: expected a key `of` with the value to aggregate, found none
 bank.toml:21:1: expected a key `half_life` here, found none
 bank.toml:23:1: unknown key `halflife`; did you mean `half_life`?
 bank.toml:24:7: unknown field of the event `propertys`; did you mean `properties`?
 bank.toml:29:9: unknown window `spnt`; did you mean `spent`?
 bank.toml:29:31: unknown counter `spent`
-bank.toml:29:53: `windows.spent` is a single value and has no fields
+bank.toml:29:53: `windows.spent` is a single value and has no fields; write it alone
 bank.toml:30:33: unknown counter `intrest`; did you mean `interest`?
 ");
 }
@@ -622,13 +622,13 @@ fn typographic_quotes_are_reported_with_line_and_cure() {
     };
     let lines = ["languages = [“fr”]", "needs.x.describe = ‘a lamp’", "“needs” = 1"];
     insta::assert_snapshot!(lines.map(mistakes).join("\n"), @r#"
-    test.toml:3:14: found the quote `“`; write text in straight quotes: "text"
+    test.toml:3:14: expected straight quotes, found `“`; write "text"
      3 | languages = [“fr”]
        |              ^
-    test.toml:3:20: found the quote `‘`; write text in straight quotes: "text"
+    test.toml:3:20: expected straight quotes, found `‘`; write "text"
      3 | needs.x.describe = ‘a lamp’
        |                    ^
-    test.toml:3:1: found the quote `“`; write text in straight quotes: "text"
+    test.toml:3:1: expected straight quotes, found `“`; write "text"
      3 | “needs” = 1
        | ^
     "#);
