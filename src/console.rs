@@ -219,7 +219,8 @@ pub(crate) fn remarks(remarks: &[Mistake]) {
     if remarks.is_empty() {
         return;
     }
-    println!("{WARN}!{WARN:#} {}, probably a mistake:", many(remarks.len(), "line"));
+    let mistakes = if remarks.len() == 1 { "a mistake" } else { "mistakes" };
+    println!("{WARN}!{WARN:#} {}, probably {mistakes}:", many(remarks.len(), "remark"));
     for remark in remarks {
         println!();
         // Several lines, with a mark under the word concerned.
