@@ -98,10 +98,12 @@ impl LiveRun<'_> {
     ) -> anyhow::Result<()> {
         let request = Bytes::from(serde_json::to_vec(&AdvanceRequest { to })?);
         let answer = self.bus.ask(verb::ADVANCE, &[], request).await?;
-        let _: AdvanceReply = serde_json::from_slice(&answer).context("no answer to `advance`")?;
+        let _: AdvanceReply = serde_json::from_slice(&answer)
+            .context("expected an answer to `advance` of this version of jumeau, found another")?;
         self.bus.sync().await?;
         while let Some((subject, payload)) = self.heard.ready() {
-            let seen = read(&payload).with_context(|| format!("cannot read {subject}"))?;
+            let seen =
+                read(&payload).with_context(|| format!("cannot read the output on {subject}"))?;
             watch(LiveStep::Reaction(&seen));
             self.seen.push(seen);
         }
@@ -136,7 +138,9 @@ pub fn read(payload: &[u8]) -> anyhow::Result<SeenOutput> {
             SeenOutput { at: recall.at, what: OutputKind::Recall(recall) }
         }
         other => {
-            bail!("expected jumeau.action, jumeau.recall or jumeau.escalation, found {other}")
+            bail!(
+                "expected the type jumeau.action, jumeau.recall or jumeau.escalation, found {other}"
+            )
         }
     })
 }
@@ -149,7 +153,11 @@ fn distinct(stories: &[Story]) -> anyhow::Result<()> {
         let own: BTreeSet<&Customer> = story.steps.iter().filter_map(StoryStep::customer).collect();
         for customer in own {
             if !known.insert(customer) {
-                bail!("{}: another story has a customer `{customer}` too", story.place);
+                bail!(
+                    "{}: expected customers that no other story has, found `{customer}`, whom another \
+                     story has too; rename one of the two",
+                    story.place
+                );
             }
         }
     }
@@ -159,7 +167,10 @@ fn distinct(stories: &[Story]) -> anyhow::Result<()> {
             let shared = scopes(story).find(|scope| scopes(other).any(|known| known == *scope));
             if let (false, Some(scope)) = (is_apart, shared) {
                 let (place, known) = (&story.place, &other.place);
-                bail!("{place}: {known} has broadcasts of the scope `{scope}` at the same time");
+                bail!(
+                    "{place}: expected no other story with broadcasts of the scope `{scope}` at the \
+                     same time, found {known}; change the `start` of one of the two"
+                );
             }
         }
     }

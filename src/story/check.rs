@@ -77,14 +77,14 @@ impl Checking<'_> {
             ForbiddenResult::Need(name) => {
                 let twin = self.twins?.get(customer);
                 let found = twin.and_then(|twin| twin.need(name, self.story.end));
-                (format!("need {name}"), found.map(|need| format!("{:.2}", need.strength)))
+                (format!("need {name}"), found.map(|need| its_strength(need.strength)))
             }
             ForbiddenResult::Preference(key) => {
                 let twin = self.twins?.get(customer);
                 let rule = self.policy.preferences.get(key);
                 let known = twin.and_then(|twin| twin.profile.preference(key));
                 let found = known.and_then(|known| known.usable(rule, self.story.end));
-                (format!("preference {key}"), found.map(Value::to_string))
+                (format!("preference {key}"), found.map(it_is))
             }
         };
         Some(Finding {
@@ -121,13 +121,14 @@ impl Checking<'_> {
             _ => {}
         }
         if mismatches.is_empty() {
-            return Some("nothing came out".to_owned());
+            return Some("no output came for this customer".to_owned());
         }
-        // The nearest output is one with the right name, if there is one.
+        // The nearest outputs are those with the right name, if there are any.
         let named = mismatches.iter().filter(|(seen, _)| is_named(wanted, seen));
-        let mut nearest: Vec<_> = named.collect();
+        let nearest: Vec<_> = named.collect();
         if nearest.is_empty() {
-            nearest = mismatches.iter().collect();
+            let others: Vec<String> = mismatches.iter().map(|(seen, _)| self.told(seen)).collect();
+            return Some(format!("only other outputs came: {}", others.join("; ")));
         }
         let outputs: Vec<String> = nearest
             .into_iter()
@@ -143,7 +144,7 @@ impl Checking<'_> {
     fn mismatch(&self, wanted: &ExpectedOutput, seen: &SeenOutput) -> Option<String> {
         let at = seen.at.since(self.story.start);
         if !is_named(wanted, seen) {
-            return Some("something else".to_owned());
+            return Some("another output".to_owned());
         }
         if let Some(by) = wanted.by.filter(|by| at > *by) {
             return Some(format!("later than {}", offset(by)));
@@ -166,8 +167,8 @@ impl Checking<'_> {
                 let description = format!("need {name} of at least {strength_min}");
                 let instead = match strength {
                     Some(strength) if strength >= *strength_min => None,
-                    Some(strength) => Some(format!("its strength is {strength:.2}")),
-                    None => Some("no such need".to_owned()),
+                    Some(strength) => Some(its_strength(strength)),
+                    None => Some("the customer has no such need".to_owned()),
                 };
                 (description, instead)
             }
@@ -185,9 +186,11 @@ impl Checking<'_> {
                 }
                 let instead = match value {
                     Some(value) if value == is && count >= *evidence_min => None,
-                    Some(value) if value == is => Some(format!("chosen {count} times")),
-                    Some(value) => Some(format!("it is {value}")),
-                    None => Some("not known well enough".to_owned()),
+                    Some(value) if value == is => {
+                        Some(format!("it was chosen {}", so_often(count)))
+                    }
+                    Some(value) => Some(it_is(value)),
+                    None => Some("it has no value with enough evidence".to_owned()),
                 };
                 (description, instead)
             }
@@ -195,13 +198,21 @@ impl Checking<'_> {
                 let value = twin.and_then(|twin| twin.facts.get(name));
                 let instead = match value {
                     Some(value) if same(value, is) => None,
-                    Some(value) => Some(format!("it is {value}")),
-                    None => Some("no such fact".to_owned()),
+                    Some(value) => Some(it_is(value)),
+                    None => Some("the customer has no such fact".to_owned()),
                 };
                 (format!("fact {name} = {is}"), instead)
             }
         }
     }
+}
+
+fn its_strength(strength: f64) -> String {
+    format!("its strength is {strength:.2}")
+}
+
+fn it_is(value: &Value) -> String {
+    format!("it is {value}")
 }
 
 fn is_named(wanted: &ExpectedOutput, seen: &SeenOutput) -> bool {
@@ -235,8 +246,8 @@ fn action_mismatch(wanted: &ExpectedOutput, action: &Action) -> Option<String> {
         .or_else(|| {
             wanted.data.iter().find_map(|(name, value)| match action.data.get(name) {
                 Some(found) if same(found, value) => None,
-                Some(found) => Some(format!("its {name} is {found} instead of {value}")),
-                None => Some(format!("it has no {name}")),
+                Some(found) => Some(format!("its data `{name}` is {found} instead of {value}")),
+                None => Some(format!("its data has no `{name}`")),
             })
         })
 }
@@ -262,7 +273,7 @@ fn differs(what: &str, wanted: &Option<Box<str>>, found: &str) -> Option<String>
 
 fn lacks(what: &str, wanted: &[Box<str>], found: &str) -> Option<String> {
     let wanted = wanted.iter().find(|wanted| !found.contains(&***wanted))?;
-    Some(format!("its {what} does not hold \"{wanted}\": \"{}\"", found.trim_end()))
+    Some(format!("its {what} does not contain \"{wanted}\": \"{}\"", found.trim_end()))
 }
 
 /// Integers and other numbers of the same value are equal.

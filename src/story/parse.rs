@@ -62,7 +62,8 @@ fn read(table: TomlTable<'_>, policy: &Policy) -> Option<Story> {
         .collect();
     if !table.has("expect") && !table.has("never") {
         table.wrong(
-            "expected at least one [[expect]] or [[never]]; without one the story tests nothing",
+            "expected at least one [[expect]] or [[never]], found none; without one the story tests \
+             nothing",
         );
     }
     let lasts = table.get("lasts").and_then(TomlItem::span);
@@ -200,7 +201,8 @@ impl StoryReader<'_> {
             "preference" => ForbiddenResult::Preference(self.preference(&table)?),
             _ => {
                 table.wrong(
-                    "expected an action, a recall, an escalation, an issue, a need or a preference",
+                    "expected one of action, recall, escalation, issue, need, preference in \
+                     [[never]], found `fact`; facts are for [[expect]]",
                 );
                 return None;
             }
@@ -215,7 +217,9 @@ impl StoryReader<'_> {
         let item = table.require("customer")?;
         let customer = customer(item)?;
         if !(self.cast)(&customer) {
-            item.wrong(format!("`{customer}` appears in no step of the story"));
+            item.wrong(format!(
+                "expected a customer of a step in this story, found `{customer}`, who is in none"
+            ));
         }
         Some(customer)
     }

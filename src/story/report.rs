@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::check::offset;
 use super::{Finding, Played, StepSubject, Story, Turn, TurnCause};
+use crate::config::limits;
 use crate::event::{Map, Value, cut};
 use crate::terminal::TextStyle;
 use crate::twin::{
@@ -89,9 +90,11 @@ impl fmt::Display for StoryReport<'_> {
             writeln!(out, "    {BAD}✗ at {}: {refusal}{BAD:#}", self.moment(turn))?;
         }
         if self.is_cut() {
+            let most = limits::STORY_TURNS;
             writeln!(
                 out,
-                "    {BAD}✗ the story has too many inputs: does a timer repeat for ever?{BAD:#}"
+                "    {BAD}✗ expected at most {most} inputs in the story, found more; does a timer \
+                 repeat for ever?{BAD:#}"
             )?;
         }
         Ok(())

@@ -242,17 +242,17 @@ ann: say_sorry, by 30m
    ✗ ann: say_sorry, twice
      late.toml:45 but: it came once instead of twice
    ✗ ann: say_sorry, with "4 days"
-     late.toml:50 but: say_sorry in app at 1h: its text does not hold "4 days": "Sorry, 3 days late"
+     late.toml:50 but: say_sorry in app at 1h: its text does not contain "4 days": "Sorry, 3 days late"
    ✗ ann: say_sorry
-     late.toml:55 but: say_sorry in app at 1h: it has no days
+     late.toml:55 but: say_sorry in app at 1h: its data has no `days`
    ✗ ann: any sales action
-     late.toml:60 but: say_sorry in app at 1h: something else; escalation to desk, parcel at 1d 1h: something else
+     late.toml:60 but: only other outputs came: say_sorry in app at 1h; escalation to desk, parcel at 1d 1h
    ✗ ann: escalation to desk, other, by 1d 2h
      late.toml:64 but: escalation to desk, parcel at 1d 1h: its topic is parcel instead of other
    ✗ bob: say_sorry
-     late.toml:70 but: nothing came out
+     late.toml:70 but: no output came for this customer
    ✗ ann: preference size = M
-     late.toml:74 but: not known well enough
+     late.toml:74 but: it has no value with enough evidence
    ✗ ann: need parcel of at least 0.9
      late.toml:79 but: its strength is 0.50
    ✗ ann: fact late = 2
@@ -262,7 +262,7 @@ ann: say_sorry, by 30m
    ✗ ann: never any escalation
      late.toml:93 but: escalation to desk, parcel at 1d 1h
    ✗ ann: never need parcel
-     late.toml:97 but: 0.50
+     late.toml:97 but: its strength is 0.50
 "##);
 }
 
@@ -414,7 +414,7 @@ broken.toml:25:1: unknown key `evnt`; did you mean `event`?
  25 | evnt = 1
     | ^^^^
 
-broken.toml:28:13: `anne` appears in no step of the story
+broken.toml:28:13: expected a customer of a step in this story, found `anne`, who is in none
  28 | customer = "anne"
     |             ^^^^
 
@@ -450,7 +450,7 @@ broken.toml:45:1: expected one of action, recall, escalation, need, preference, 
  45 | [[expect]]
     | ^^^^^^^^^^
 
-broken.toml:49:1: expected an action, a recall, an escalation, an issue, a need or a preference
+broken.toml:49:1: expected one of action, recall, escalation, issue, need, preference in [[never]], found `fact`; facts are for [[expect]]
  49 | [[never]]
     | ^^^^^^^^^
 "##);
