@@ -72,7 +72,10 @@ impl Automatic {
                 ));
             }
             if phrase.len() > PHRASE_WORDS {
-                return Err(format!("expected a phrase of at most {PHRASE_WORDS} words"));
+                let written = super::text::shown(written.trim());
+                return Err(format!(
+                    "expected a phrase of at most {PHRASE_WORDS} words, found `{written}`"
+                ));
             }
             if !shelf.contains(&phrase) {
                 shelf.push(phrase);

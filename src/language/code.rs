@@ -12,7 +12,7 @@ pub struct Language([u8; 3]);
 
 /// The text is not a language code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a language code of two or three letters, such as `en`; found `{0}`")]
+#[error("expected a language code of two or three letters, such as `en`, found `{0}`")]
 pub struct BadLanguage(String);
 
 impl Language {

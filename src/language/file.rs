@@ -111,13 +111,17 @@ impl<'a> LexiconReader<'a> {
             match section {
                 Some(section) => self.line(section, line),
                 None => {
-                    self.wrong(line, "expected a section such as `[words]` before this line");
+                    self.wrong(
+                        line,
+                        "expected a section such as `[words]` before this line, found none",
+                    );
                     return;
                 }
             }
             if self.entries > limits::LANGUAGE_ENTRIES {
                 let most = limits::LANGUAGE_ENTRIES;
-                return self.wrong(line, format!("expected at most {most} entries in a language"));
+                let message = format!("expected at most {most} entries in a language, found more");
+                return self.wrong(line, message);
             }
         }
     }
@@ -141,6 +145,11 @@ impl<'a> LexiconReader<'a> {
 
     fn wrong(&mut self, line: Line<'_>, message: impl Into<String>) {
         self.found.in_line(line.file, line.number, message);
+    }
+
+    /// Reports a line that has another form than `expected`.
+    fn unlike(&mut self, line: Line<'_>, expected: &str) {
+        self.wrong(line, format!("expected {expected}, found `{}`", shown(line.text)));
     }
 
     fn line(&mut self, section: &str, line: Line<'_>) {
@@ -227,7 +236,7 @@ impl<'a> LexiconReader<'a> {
                     line,
                     format!(
                         "expected the ISO 639-3 code of a language that the trigrams know, such \
-                         as `eng`; found `{}`; leave the line out if there is none",
+                         as `eng`, found `{}`; leave the line out if there is none",
                         shown(value)
                     ),
                 ),
@@ -235,7 +244,7 @@ impl<'a> LexiconReader<'a> {
             Some((key, _)) => {
                 self.wrong(line, format!("unknown setting `{}`; expected `trigrams`", shown(key)));
             }
-            None => self.wrong(line, "expected `trigrams = …`"),
+            None => self.unlike(line, "a setting such as `trigrams = deu`"),
         }
     }
 
@@ -276,7 +285,9 @@ impl<'a> LexiconReader<'a> {
                 let class = shown(class).to_owned();
                 self.wrong(
                     line,
-                    format!("unknown class of endings `{class}`; expected one of [endings] above"),
+                    format!(
+                        "unknown class of endings `{class}`; add it to [endings] above this line"
+                    ),
                 );
                 continue;
             };
@@ -304,7 +315,7 @@ impl<'a> LexiconReader<'a> {
 
     fn ending(&mut self, line: Line<'_>) {
         let Some((class, endings)) = line.text.split_once(':') else {
-            return self.wrong(line, "expected a class and its endings: `er: e es ons ez ent`");
+            return self.unlike(line, "a class and its endings, such as `er: e es ons ez ent`");
         };
         let endings = endings
             .split_whitespace()
@@ -319,13 +330,15 @@ impl<'a> LexiconReader<'a> {
         let mut reach = || fields.next().and_then(|field| field.parse::<u8>().ok());
         let most = u8::try_from(NEGATOR_REACH).unwrap_or(u8::MAX);
         let (Some(after), Some(before)) = (reach(), reach()) else {
-            return self.wrong(
+            return self.unlike(
                 line,
-                "expected a word and how many words after and before it are negated: `not 4 0`",
+                "a word and how many words after and before it are negated, such as `not 4 0`",
             );
         };
         if after.max(before) > most {
-            return self.wrong(line, format!("expected a reach of at most {most} words"));
+            let found = after.max(before);
+            let message = format!("expected a reach of at most {most} words, found {found}");
+            return self.wrong(line, message);
         }
         let mut negator =
             Negator { after, before, needs_partner: false, speaks: false, doubles: false };
@@ -365,7 +378,7 @@ impl<'a> LexiconReader<'a> {
     fn topic(&mut self, line: Line<'_>) {
         let Some((topic, phrases)) = line.text.split_once(':') else {
             return self
-                .wrong(line, "expected a topic and its phrases: `person: a human | an agent`");
+                .unlike(line, "a topic and its phrases, such as `person: a human | an agent`");
         };
         let topic = topic.trim();
         for phrase in phrases.split('|').map(str::trim) {
@@ -402,7 +415,7 @@ impl<'a> LexiconReader<'a> {
                 self.entries += 1;
                 self.lexicon.sentences.insert(key.trim().into(), words.trim().into());
             }
-            _ => self.wrong(line, "expected a key and its words: `mood: How they feel`"),
+            _ => self.unlike(line, "a key and its words, such as `mood: How they feel`"),
         }
     }
 
@@ -461,7 +474,12 @@ impl<'a> LexiconReader<'a> {
                 None => hash(word),
             },
             (Some(first), Some(second), None) => pair(hash(first), hash(second)),
-            _ => return self.wrong(line, "expected one or two words after the weight"),
+            _ => {
+                let found = shown(rest);
+                let message =
+                    format!("expected one or two words after the weight, found `{found}`");
+                return self.wrong(line, message);
+            }
         };
         self.entries += 1;
         self.lexicon.grams.insert(key, weight);

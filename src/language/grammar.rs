@@ -131,7 +131,8 @@ enum PatternSection {
 impl Draft {
     /// Adds a line `name: pattern | pattern` to a class.
     pub(super) fn class(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
-        let (name, patterns) = named(line, "a class and its words: `people: agent | a manager`")?;
+        let (name, patterns) =
+            named(line, "a class and its words, such as `people: agent | a manager`")?;
         let index = self.classes.iter().position(|(known, _)| **known == *name);
         let index = index.unwrap_or_else(|| {
             self.classes.push((name.into(), Vec::new()));
@@ -145,7 +146,8 @@ impl Draft {
 
     /// Adds a line `topic: pattern | pattern` of wishes.
     pub(super) fn wish(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
-        let (topic, patterns) = named(line, "a topic and its patterns: `person: <want> <people>`")?;
+        let (topic, patterns) =
+            named(line, "a topic and its patterns, such as `person: <want> <people>`")?;
         let patterns = self.patterns(patterns, PatternSection::Wish, elides)?;
         let count = patterns.len();
         match self.wishes.iter_mut().find(|(known, _)| **known == *topic) {
@@ -165,7 +167,8 @@ impl Draft {
 
     /// Adds a line `words: spelling spelling` of other spellings of these words.
     pub(super) fn spelling(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
-        let (words, spellings) = named(line, "words and how else they are written: `you: u ya`")?;
+        let (words, spellings) =
+            named(line, "words and their other spellings, such as `you: u ya`")?;
         let mut full: Vec<String> = Vec::new();
         for word in words.split_whitespace() {
             let mut word = &*word.to_lowercase().replace('’', "'");
@@ -305,7 +308,7 @@ impl Draft {
         .map(Atom::Class)
         .ok_or_else(|| {
             let name = super::text::shown(name);
-            format!("unknown class `<{name}>`; expected one of [classes] above")
+            format!("unknown class `<{name}>`; add it to [classes] above this line")
         })
     }
 
@@ -316,7 +319,7 @@ impl Draft {
         });
         if index >= limits::PATTERN_WORDS {
             let most = limits::PATTERN_WORDS;
-            return Err(format!("expected at most {most} different words in patterns"));
+            return Err(format!("expected at most {most} different words in patterns, found more"));
         }
         Ok(Atom::Word(index as u32))
     }
@@ -527,7 +530,7 @@ fn named<'a>(line: &'a str, expected: &str) -> Result<(&'a str, &'a str), String
         Some((name, rest)) if !name.trim().is_empty() && !rest.trim().is_empty() => {
             Ok((name.trim(), rest))
         }
-        _ => Err(format!("expected {expected}")),
+        _ => Err(format!("expected {expected}, found `{}`", text::shown(line))),
     }
 }
 

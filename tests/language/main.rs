@@ -535,21 +535,21 @@ color = blue
     de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
     de/words.txt:5: expected words after the number, found nothing
     de/words.txt:6: `guten-tag` is more than one word; put it into [phrases]
-    de/words.txt:7: unknown class of endings `x`; expected one of [endings] above
-    de/words.txt:9: expected a word and how many words after and before it are negated: `not 4 0`
-    de/words.txt:10: expected a reach of at most 8 words
+    de/words.txt:7: unknown class of endings `x`; add it to [endings] above this line
+    de/words.txt:9: expected a word and how many words after and before it are negated, such as `not 4 0`, found `nicht`
+    de/words.txt:10: expected a reach of at most 8 words, found 99
     de/words.txt:11: expected `partner`, `idle`, `double` or nothing, found `ne`
     de/words.txt:13: expected a phrase that begins with a word or `#` and does not end with `...`, found `...`
     de/words.txt:14: expected a phrase of at most 8 words, found `a b c d e f g h i`
-    de/words.txt:16: expected a class and its endings: `er: e es ons ez ent`
-    de/words.txt:18: expected one or two words after the weight
-    de/words.txt:20: expected the ISO 639-3 code of a language that the trigrams know, such as `eng`; found `xxx`; leave the line out if there is none
+    de/words.txt:16: expected a class and its endings, such as `er: e es ons ez ent`, found `e`
+    de/words.txt:18: expected one or two words after the weight, found `a b c`
+    de/words.txt:20: expected the ISO 639-3 code of a language that the trigrams know, such as `eng`, found `xxx`; leave the line out if there is none
     de/words.txt:21: unknown setting `color`; expected `trigrams`
     ");
     let mistakes = Languages::new([("de/words.txt", file)]).unwrap_err().to_string();
-    insta::assert_snapshot!(mistakes, @"de/words.txt:1: expected a section such as `[words]` before this line");
+    insta::assert_snapshot!(mistakes, @"de/words.txt:1: expected a section such as `[words]` before this line, found none");
     let mistakes = Languages::new([("german/words.txt", "")]).unwrap_err().to_string();
-    insta::assert_snapshot!(mistakes, @"german/words.txt: in the folder's name: expected a language code of two or three letters, such as `en`; found `german`");
+    insta::assert_snapshot!(mistakes, @"german/words.txt: in the folder's name: expected a language code of two or three letters, such as `en`, found `german`");
 }
 
 #[test]
