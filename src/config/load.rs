@@ -112,10 +112,13 @@ impl Layers {
                 let detail = secretless(&error.kind.to_string());
                 let lines: Vec<&str> = detail.trim().lines().collect();
                 let detail = match lines[..] {
-                    [place, .., what] => format!("{place}: {what}"),
+                    [place, .., what] => {
+                        let place = place.strip_prefix("TOML parse error ").unwrap_or(place);
+                        format!("{place}: {what}")
+                    }
                     _ => detail,
                 };
-                let message = format!("expected TOML, found: {detail}");
+                let message = format!("expected TOML, but {detail}");
                 let file = file.display().to_string();
                 return Err(Error::of(vec![Mistake::in_line(&file, 0, message)]));
             }
@@ -153,7 +156,7 @@ impl Layers {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The settings file cannot be read.
-    #[error("expected a settings file at {}: {source}; name another with --config", file.display())]
+    #[error("expected a settings file at {}, but: {source}; name another with --config", file.display())]
     Read {
         /// The file.
         file: PathBuf,
@@ -267,7 +270,7 @@ fn take_unknown(
             }
             (Some(_), _) => true,
             (None, _) => {
-                let detail = format!("no such setting; {}", instead(name, known));
+                let detail = format!("unknown setting; {}", instead(name, known));
                 mistakes.push(places.mistake(&path.join("."), detail));
                 false
             }
@@ -438,10 +441,10 @@ mod tests {
             ("JUMEAU_STREAMS__KEEP_HOUR", "json"),
         ];
         insta::assert_snapshot!(refusal(file, &environment, &["nats.prefix=a..b", "nonsense=1"]), @r#"
-        jumeau.toml:6: `logs`: no such setting; did you mean `log`?
-        --set nonsense: `nonsense`: no such setting; expected one of analyser, audit, broadcast, languages, log, nats, service, store, streams
-        jumeau.toml:2: `service.partition`: no such setting; did you mean `partitions`?
-        JUMEAU_STREAMS__KEEP_HOUR: `streams.keep-hour`: no such setting; did you mean `keep-hours`?
+        jumeau.toml:6: `logs`: unknown setting; did you mean `log`?
+        --set nonsense: `nonsense`: unknown setting; expected one of analyser, audit, broadcast, languages, log, nats, service, store, streams
+        jumeau.toml:2: `service.partition`: unknown setting; did you mean `partitions`?
+        JUMEAU_STREAMS__KEEP_HOUR: `streams.keep-hour`: unknown setting; did you mean `keep-hours`?
         jumeau.toml:3: `service.arbiters`: expected a whole number, found string "many"
         JUMEAU_SERVICE__TIME: `service.time`: expected one of stream, event; found `evnt`
         jumeau.toml:4: `service.policy`: expected an embedded policy or a folder, found nothing
@@ -458,9 +461,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_missing_or_not_toml_is_refused() {
-        insta::assert_snapshot!(refusal("[service", &[], &[]), @"jumeau.toml: expected TOML, found: TOML parse error at line 1, column 9: expected `.`, `]`");
+        insta::assert_snapshot!(refusal("[service", &[], &[]), @"jumeau.toml: expected TOML, but at line 1, column 9: expected `.`, `]`");
         let layers = Layers { file: Some("/nowhere/jumeau.toml".into()), ..Layers::default() };
-        insta::assert_snapshot!(layers.load().unwrap_err(), @"expected a settings file at /nowhere/jumeau.toml: No such file or directory (os error 2); name another with --config");
+        insta::assert_snapshot!(layers.load().unwrap_err(), @"expected a settings file at /nowhere/jumeau.toml, but: No such file or directory (os error 2); name another with --config");
     }
 
     #[test]

@@ -50,18 +50,16 @@ impl Settings {
 fn check_service(service: &ServiceSettings, report: ReportMistake<'_>) {
     let partitions = u64::from(service.partitions);
     filled("service.policy", &service.policy, "an embedded policy or a folder", report);
-    let (most, found) = (limits::INTEGRATORS, service.desks.len());
-    range("service.desks", size(found), 0, size(most), report);
+    channels("service.desks", service.desks.len(), report);
     range("service.partitions", partitions, 1, limits::PARTITIONS as u64, report);
     range("service.arbiters", service.arbiters, 0, THREADS_MAX, report);
     range("service.bus-threads", service.bus_threads, 1, THREADS_MAX, report);
-    range(
-        "service.resident-twins-max",
-        size(service.resident_twins_max),
-        partitions,
-        u64::MAX,
-        report,
-    );
+    let twins = size(service.resident_twins_max);
+    if twins < partitions {
+        let detail =
+            format!("expected at least one for each of {partitions} partitions, found {twins}");
+        report("service.resident-twins-max", detail);
+    }
     let bytes = size(service.resident_bytes_max);
     range("service.resident-bytes-max", bytes, RESIDENT_BYTES_MIN, u64::MAX, report);
     range("service.rest-after-seconds", service.rest_after_seconds, 0, DAY_SECONDS, report);
@@ -90,10 +88,18 @@ fn check_nats(nats: &NatsSettings, report: ReportMistake<'_>) {
         report("nats.inbox", detail);
     }
     if nats.nkey.is_some() && nats.credentials.is_some() {
-        report("nats.nkey", "expected `nkey` or `credentials`, found both".into());
+        report("nats.nkey", "expected `nkey` or `credentials`, found both; leave one out".into());
     }
-    if nats.tls.cert.is_some() != nats.tls.key.is_some() {
-        report("nats.tls.cert", "expected both `cert` and `key`, or none; found one".into());
+    let only = match (&nats.tls.cert, &nats.tls.key) {
+        (Some(_), None) => Some("cert"),
+        (None, Some(_)) => Some("key"),
+        _ => None,
+    };
+    if let Some(only) = only {
+        report(
+            "nats.tls.cert",
+            format!("expected both `cert` and `key`, or none, found only `{only}`"),
+        );
     }
     range("nats.connect-timeout-ms", nats.connect_timeout_ms, 1, 600_000, report);
     range("nats.wait-seconds", nats.wait_seconds, 0, 31_536_000, report);
@@ -104,8 +110,7 @@ fn check_streams(streams: &StreamSettings, report: ReportMistake<'_>) {
     if !matches!(streams.replicas, 1 | 3 | 5) {
         report("streams.replicas", format!("expected 1, 3 or 5, found {}", streams.replicas));
     }
-    let (most, found) = (limits::INTEGRATORS, streams.integrators.len());
-    range("streams.integrators", size(found), 0, size(most), report);
+    channels("streams.integrators", streams.integrators.len(), report);
     range("streams.keep-hours", streams.keep_hours, 0, HOURS_MAX, report);
     range("streams.keep-audit-hours", streams.keep_audit_hours, 0, HOURS_MAX, report);
     range("streams.keep-dead-hours", streams.keep_dead_hours, 0, HOURS_MAX, report);
@@ -181,6 +186,14 @@ fn range(key: &str, found: impl Into<u64>, least: u64, most: u64, report: Report
         most => format!("{least} to {most}"),
     };
     report(key, format!("expected {expected}, found {found}"));
+}
+
+/// Checks the number of channels in a list.
+fn channels(key: &str, found: usize, report: ReportMistake<'_>) {
+    let most = limits::INTEGRATORS;
+    if found > most {
+        report(key, format!("expected at most {most} channels, found {found}"));
+    }
 }
 
 fn size(bytes: usize) -> u64 {

@@ -473,7 +473,7 @@ mod tests {
             "facts.a == 1 2",
             "profile..city",
         ];
-        insta::assert_snapshot!(told(&sources), @r#"
+        insta::assert_snapshot!(messages_of(&sources), @r#"
         profile.city ==                      15  expected a value after `==`, found the end
         profile.city == 'Ghent' &&           26  expected a value after `&&`, found the end
         profile.age in                       14  expected a value after `in`, found the end
