@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
-use super::{Customer, Original, Time};
+use super::{Customer, Original, Time, cut};
 
 /// The id of one erasure request for a customer and all their identifiers. Random, so it reveals nothing
 /// about the customer.
@@ -25,8 +25,13 @@ impl FromStr for ErasureId {
 
     fn from_str(text: &str) -> Result<ErasureId, String> {
         let digits = (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten();
-        let bad =
-            || "expected an erasure id of 32 hexadecimal digits, as `erase` prints it".to_owned();
+        let bad = || {
+            let found = cut(text, 64);
+            format!(
+                "expected an erasure id of 32 hexadecimal digits, as `erase` prints it, found \
+                 `{found}`"
+            )
+        };
         digits.map(ErasureId).ok_or_else(bad)
     }
 }

@@ -77,7 +77,10 @@ impl CampaignTrial {
         at: Time,
         mut surroundings: Surroundings,
     ) -> Result<CampaignTrial, Rejection> {
-        let refused = || Rejection::new(Reason::BadData, "expected a campaign, found its end");
+        let refused = || {
+            let detail = "expected a campaign to try, found one with `ended`; leave `ended` out";
+            Rejection::new(Reason::BadData, detail)
+        };
         let shared = LiveBroadcast::new(broadcast, at)?.ok_or_else(refused)?;
         surroundings.broadcasts.begin(shared)?;
         let shared = surroundings.broadcasts.get(&broadcast.scope).cloned().ok_or_else(refused)?;

@@ -31,9 +31,10 @@ impl Router {
         let mut sequences = asked.sequences;
         if let Some(payload) = asked.payload {
             let [sequence] = sequences[..] else {
-                let sentence = "expected one dead letter to retry with corrected data, found \
-                                several";
-                return Err(ApiError::new(code::BAD_REQUEST, sentence));
+                let found = sequences.len();
+                let detail =
+                    format!("expected one dead letter to retry with corrected data, found {found}");
+                return Err(ApiError::new(code::BAD_REQUEST, detail));
             };
             let payload = Bytes::from(payload);
             self.bus.retry_corrected(sequence, Some(payload)).await.map_err(from_bus)?;

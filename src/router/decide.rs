@@ -126,7 +126,10 @@ fn channel_of(of_subject: Option<&str>, named: Option<&str>) -> Result<Channel, 
             if channel.token() == token {
                 return Ok(channel);
             }
-            Err(format!("expected the channel of the subject, `{token}`, found `{channel}`"))
+            Err(format!(
+                "expected the channel of the subject, `{token}`, found `{channel}`; leave `channel` \
+                 out"
+            ))
         }
     }
 }
@@ -145,7 +148,7 @@ mod tests {
         let refused = [of(Some("web"), Some("app")), of(None, None), of(Some("web%"), None)];
         let refused = refused.map(Result::unwrap_err);
         insta::assert_snapshot!(refused.join("\n"), @r#"
-        expected the channel of the subject, `web`, found `app`
+        expected the channel of the subject, `web`, found `app`; leave `channel` out
         expected the `channel` that asks, found none; give it in the request, or in the subject before the customer
         expected a token of A-Z a-z 0-9 _ - and percent-encoded bytes (%2E for a dot), found `%` in `web%`
         "#);

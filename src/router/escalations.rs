@@ -157,7 +157,9 @@ fn only(queue: &mut Option<Box<str>>, token: &str) -> Result<(), ApiError> {
     let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
     let named: Box<str> = decode(token).map_err(bad)?.into();
     if let Some(other) = queue.as_ref().filter(|other| **other != named) {
-        return Err(bad(format!("expected the queue of the subject, `{named}`, found `{other}`")));
+        return Err(bad(format!(
+            "expected the queue of the subject, `{named}`, found `{other}`; leave `queue` out"
+        )));
     }
     *queue = Some(named);
     Ok(())

@@ -11,7 +11,9 @@ impl Router {
     pub(super) async fn forged(&self, asked: ForgedRequest) -> Result<ForgedReply, ApiError> {
         let (most, found) = (limits::FORGED_ASKED, asked.sequences.len());
         if found > most {
-            let detail = format!("expected at most {most} sequences, found {found}; ask again");
+            let detail = format!(
+                "expected at most {most} sequences, found {found}; ask in several requests"
+            );
             return Err(ApiError::new(code::BAD_REQUEST, detail));
         }
         let secret = self.signer.marks();

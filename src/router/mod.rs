@@ -210,7 +210,9 @@ impl Router {
             verb::DEAD_RETRY => reply(&self.dead_retry(required(&request.payload)?).await?),
             other => Err(ApiError::new(
                 code::BAD_REQUEST,
-                format!("`{other}` is not a request of this API"),
+                format!(
+                    "expected a request of this API, found `{other}`; `twinctl schema` lists them"
+                ),
             )),
         }
     }

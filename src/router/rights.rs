@@ -43,7 +43,10 @@ impl Router {
         if erasure.is_some() && rows.is_empty() {
             let lag = self.bus.lag().await.map_err(from_bus)?;
             if lag.behind() == 0 {
-                let detail = "expected the id of an erasure in progress, found none with this id";
+                let detail = format!(
+                    "expected the id of an erasure in progress, found `{id}`, which is of none; \
+                     leave `erasure` out to start one"
+                );
                 return Err(ApiError::new(code::NOT_FOUND, detail));
             }
         }

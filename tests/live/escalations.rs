@@ -210,7 +210,10 @@ async fn a_request_for_a_queue_reaches_only_that_queue_under_the_callers_name() 
     };
     assert_eq!((list("care").await, list("later").await), (0, 1));
     let other = of(verb::ESCALATIONS_LIST, "care", json!({ "queue": "later" })).await;
-    assert_eq!(other.unwrap_err(), "expected the queue of the subject, `care`, found `later`");
+    assert_eq!(
+        other.unwrap_err(),
+        "expected the queue of the subject, `care`, found `later`; leave `queue` out"
+    );
     let seen = of(verb::ESCALATIONS_SHOW, "care.bob", mine.clone()).await.unwrap_err();
     assert_eq!(seen, "`bob` has no open escalation of this id in the queue `care`");
     for verb in [verb::ESCALATIONS_CLAIM, verb::ESCALATIONS_NOTE, verb::ESCALATIONS_RESOLVE] {

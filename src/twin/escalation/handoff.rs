@@ -112,13 +112,16 @@ fn escalation_target(
     match (&handoff.queue, &handoff.skill) {
         (Some(queue), _) if !queues.is_empty() && world.policy.queue(queue).is_none() => {
             Err(refused(format!(
-                "expected a queue of the policy, found `{queue}`; there are {}",
+                "expected a queue of the policy, found `{queue}`; the policy has {}",
                 names()
             )))
         }
         (Some(queue), _) => Ok(EscalationTarget::Queue(queue.clone())),
         (None, Some(skill)) if !queues.iter().any(|queue| queue.skills.contains(skill)) => {
-            Err(refused(format!("expected a skill of a queue of the policy, found `{skill}`")))
+            Err(refused(format!(
+                "expected a skill of a queue of the policy, found `{skill}`, which no queue has; \
+                 name a `queue`, or leave `skill` out"
+            )))
         }
         (None, Some(skill)) => Ok(EscalationTarget::Skill(skill.clone())),
         (None, None) => Ok(EscalationTarget::Anybody),

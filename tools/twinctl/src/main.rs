@@ -274,9 +274,10 @@ async fn dead(service: &Service, command: Dead, out: Out) -> Result<(), Failure>
         }
         Dead::Retry { sequences, all, data } => {
             if data.is_some() && sequences.len() != 1 {
-                let sentence = "expected one dead letter to retry with corrected data, found \
-                                several";
-                return Err(Failure::Usage(sentence.into()));
+                let found = sequences.len();
+                return Err(Failure::Usage(format!(
+                    "expected one dead letter to retry with corrected data, found {found}"
+                )));
             }
             let payload = data.map(|data| event::mended(&data)).transpose()?;
             let question = DeadRetryRequest { sequences, all, payload };
