@@ -38,16 +38,15 @@ impl AgentChannels {
         let desks: Vec<&str> = self.names().collect();
         let desks = if desks.is_empty() { "none".to_owned() } else { desks.join(", ") };
         let found = match (handoff.state, is_nobodys) {
-            (HandoffState::Opened, _) => "one with `agent` or `operator`".to_owned(),
+            (HandoffState::Opened, _) => "`opened` with `agent` or `operator`".to_owned(),
             (state, _) => format!("`{}`", state.name()),
         };
         Err(Rejection::new(
             Reason::Refused,
             format!(
-                "expected agents' `handoff` events only from a channel in `service.desks` \
-                 ({desks}), and from `{}` only `opened` without `agent` and `operator`; found \
-                 {found}. Agents use the API (`escalations.claim` and so on), a contact centre uses \
-                 a channel listed in the setting",
+                "expected from the channel `{}` only the state `opened`, without `agent` and \
+                 `operator`, found {found}; agents use the API (`escalations.claim` and so on), a \
+                 contact centre uses a channel listed in `service.desks` ({desks})",
                 event.channel.as_str()
             ),
         ))
@@ -91,6 +90,6 @@ mod tests {
             assert!(nobody.is_err(), "{borrowed}");
         }
         let claimed = handoff_on("chat", r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#);
-        insta::assert_snapshot!(desks.admit(&claimed).unwrap_err(), @"refused: expected agents' `handoff` events only from a channel in `service.desks` (desk), and from `chat` only `opened` without `agent` and `operator`; found `claimed`. Agents use the API (`escalations.claim` and so on), a contact centre uses a channel listed in the setting");
+        insta::assert_snapshot!(desks.admit(&claimed).unwrap_err(), @"refused: expected from the channel `chat` only the state `opened`, without `agent` and `operator`, found `claimed`; agents use the API (`escalations.claim` and so on), a contact centre uses a channel listed in `service.desks` (desk)");
     }
 }
