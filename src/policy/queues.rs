@@ -230,11 +230,15 @@ fn opens(
     is_bot: bool,
 ) -> (Option<AutoEscalation>, u32) {
     let Some(table) = item.as_table() else {
-        if item.truth() == Some(true) {
-            item.wrong(
+        match item.as_truth() {
+            Some(false) => {}
+            Some(true) => item.wrong(
                 "expected false, or a table with `queue` or `skill`, found true; leave the key \
                  out to keep the default, which is on",
-            );
+            ),
+            None => {
+                return (item.wanted("false, or a table with `queue` or `skill`"), BOT_FAILS_AFTER);
+            }
         }
         return (None, BOT_FAILS_AFTER);
     };

@@ -120,11 +120,13 @@ impl<'a> TomlItem<'a> {
         self.value.as_ref()
     }
 
-    fn wanted<T>(self, wanted: &str) -> Option<T> {
+    /// Adds the mistake that the value is of another kind than `wanted`.
+    pub(crate) fn wanted<T>(self, wanted: &str) -> Option<T> {
         let found = match self.inner() {
             ValueInner::String(_) => "a text",
             ValueInner::Integer(_) | ValueInner::Float(_) => "a number",
-            ValueInner::Boolean(_) => "true or false",
+            ValueInner::Boolean(true) => "true",
+            ValueInner::Boolean(false) => "false",
             ValueInner::Array(_) => "a list",
             ValueInner::Table(_) => "a table",
         };
@@ -173,6 +175,14 @@ impl<'a> TomlItem<'a> {
     pub(crate) fn as_text(self) -> Option<&'a str> {
         match self.inner() {
             ValueInner::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The truth value, if it is one.
+    pub(crate) fn as_truth(self) -> Option<bool> {
+        match self.inner() {
+            ValueInner::Boolean(truth) => Some(*truth),
             _ => None,
         }
     }
@@ -260,10 +270,7 @@ impl<'a> TomlItem<'a> {
 
     /// The value, which must be true or false.
     pub(crate) fn truth(self) -> Option<bool> {
-        match self.inner() {
-            ValueInner::Boolean(truth) => Some(*truth),
-            _ => self.wanted("true or false"),
-        }
+        self.as_truth().or_else(|| self.wanted("true or false"))
     }
 
     /// The value, which must be a duration such as `30m`, `36h` or `7d`, of at most ten years.
