@@ -147,7 +147,7 @@ population = { r = 0, alpha = 4, a = 1 }
          10 | [activities.visits]
             | ^^^^^^^^^^^^^^^^^^^
 
-        p.toml:12:1: expected `usual` or `population`, found both
+        p.toml:12:1: expected `usual` or `population`, found both; leave one out
          12 | [activities.calls]
             | ^^^^^^^^^^^^^^^^^^
 

@@ -127,7 +127,8 @@ impl Checking<'_> {
         let named = mismatches.iter().filter(|(seen, _)| is_named(wanted, seen));
         let nearest: Vec<_> = named.collect();
         if nearest.is_empty() {
-            let others: Vec<String> = mismatches.iter().map(|(seen, _)| self.told(seen)).collect();
+            let others: Vec<String> =
+                mismatches.iter().map(|(seen, _)| self.describe_seen(seen)).collect();
             return Some(format!("only other outputs came: {}", others.join("; ")));
         }
         let outputs: Vec<String> = nearest
@@ -187,7 +188,7 @@ impl Checking<'_> {
                 let instead = match value {
                     Some(value) if value == is && count >= *evidence_min => None,
                     Some(value) if value == is => {
-                        Some(format!("it was chosen {}", so_often(count)))
+                        Some(format!("it was chosen {}", times_text(count)))
                     }
                     Some(value) => Some(it_is(value)),
                     None => Some("it has no value with enough evidence".to_owned()),

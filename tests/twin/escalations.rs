@@ -402,7 +402,7 @@ fn an_operator_hands_a_customer_over_with_a_queue_or_a_skill_that_there_is() {
     assert_eq!(in_short(&told), ["chiefs open 2"]);
     assert_eq!(&*told[0].because, "they rang");
     let wrong = life.event("desk", "handoff", open("cheifs"));
-    assert!(refused(&wrong).contains("there are care, soin, billing, chiefs"), "{wrong:?}");
+    assert!(refused(&wrong).contains("the policy has care, soin, billing, chiefs"), "{wrong:?}");
 }
 
 #[test]

@@ -480,11 +480,11 @@ bank.toml:68:21: expected a field of `profile`, such as `profile.name`, found `p
 #[test]
 fn an_unused_action_and_an_unknown_table_are_explained() {
     insta::assert_snapshot!(mistakes_in(70..=80), @r#"
-bank.toml:70:1: nothing can choose the action `idle`: expected `serves` with its needs, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where channels request it, found none
+bank.toml:70:1: expected a key `treatments` here, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:70:1: expected a key `treatments` here, found none
+bank.toml:70:1: nothing can choose the action `idle`: expected `serves` with its needs, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where channels request it, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
