@@ -110,13 +110,15 @@ fn expensive_conditions_of_other_actions_do_not_hide_distress() {
         life.offer()
     };
     for tables in ["", &distress] {
-        let verdict = &candidate(&offered(tables), "last").verdict;
+        let reaction = offered(tables);
+        let verdict = &candidate(&reaction, "last").verdict;
         assert!(
             verdict.to_string().contains("evaluation steps"),
             "the budget is used up: {verdict}"
         );
     }
-    let verdict = &candidate(&offered(&distress), "sell").verdict;
+    let reaction = offered(&distress);
+    let verdict = &candidate(&reaction, "sell").verdict;
     assert!(matches!(verdict, CandidateVerdict::Distressed { .. }), "{verdict}");
 }
 
