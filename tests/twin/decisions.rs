@@ -105,7 +105,7 @@ fn expensive_conditions_of_other_actions_do_not_hide_distress() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let offered = |tables: &str| {
         let mut life = of("ada", policy(&names, &(tables.to_owned() + &actions)));
-        let xs: Vec<u32> = (0..90).collect();
+        let xs: Vec<u32> = (0..60).collect();
         life.event("web", "identify", json!({ "traits": { "xs": xs } }));
         life.offer()
     };

@@ -12,7 +12,7 @@ use crate::twin::fold::deadline;
 use crate::twin::input::Input;
 use crate::twin::moment::{ReactionContext, World, resume};
 use crate::twin::note::Notes;
-use crate::twin::state::{EscalationState, Interaction, Remark, Twin};
+use crate::twin::state::{EscalationRecord, EscalationState, Interaction, Remark, Twin};
 
 /// Applies an agent's act.
 ///
@@ -51,6 +51,31 @@ pub(in crate::twin) fn hand_over(
     let was_held = twin.escalations[position].is_claimed();
     let known = &mut twin.escalations[position];
     known.touched = now;
+    let changed = act_on(known, handoff, channel, world);
+    if was_held && handoff.state != HandoffState::Claimed {
+        go_on(twin, position, handoff, now, notes);
+    }
+    if handoff.state == HandoffState::Resolved {
+        settle(twin, handoff, world, now);
+    }
+    let context = ReactionContext::new(twin, input, world, twin.seen);
+    effects.push(changes::handed_over(twin, position, changed, &context));
+    if handoff.state == HandoffState::Claimed
+        && let Some(id) = resume::offered(twin, &context, None).map(|known| known.id.clone())
+    {
+        twin.mark_offered(&id, input.at);
+    }
+    deadline::start_due_timer(twin, now, effects, notes);
+    Ok(())
+}
+
+/// What an agent's act makes of an escalation; the news about it.
+fn act_on(
+    known: &mut EscalationRecord,
+    handoff: &HandoffData,
+    channel: &Channel,
+    world: &World<'_>,
+) -> Vec<News> {
     let mut changed = Vec::new();
     match handoff.state {
         HandoffState::Opened => {}
@@ -75,21 +100,7 @@ pub(in crate::twin) fn hand_over(
             known.due = None;
         }
     }
-    if was_held && handoff.state != HandoffState::Claimed {
-        go_on(twin, position, handoff, now, notes);
-    }
-    if handoff.state == HandoffState::Resolved {
-        settle(twin, handoff, world, now);
-    }
-    let context = ReactionContext::new(twin, input, world, twin.seen);
-    effects.push(changes::handed_over(twin, position, changed, &context));
-    if handoff.state == HandoffState::Claimed
-        && let Some(id) = resume::offered(twin, &context, None).map(|known| known.id.clone())
-    {
-        twin.mark_offered(&id, input.at);
-    }
-    deadline::start_due_timer(twin, now, effects, notes);
-    Ok(())
+    changed
 }
 
 /// The priority of an escalation that an operator opens without one.

@@ -5,7 +5,7 @@ use super::{
     Contact, ContactOutcome, Derived, EscalationRecord, Interaction, Need, Signal, Trial, Twin,
 };
 use crate::event::{EventKind, OutcomeKind, Time, Value};
-use crate::policy::{IGNORED_TIMER, Path, Purposes, Root};
+use crate::policy::{Experiment, ExperimentArm, IGNORED_TIMER, Path, Policy, Purposes, Root};
 use crate::twin::input::{Cause, Input};
 
 impl Twin {
@@ -82,6 +82,28 @@ impl Twin {
     /// The customer's participation in an experiment, if they have entered it.
     pub fn trial(&self, experiment: &str) -> Option<&Trial> {
         self.trials.iter().find(|trial| *trial.experiment == *experiment)
+    }
+
+    /// The customer's arm. A customer who has entered stays in the arm, even if their twin is linked with
+    /// another one meanwhile.
+    pub(in crate::twin) fn arm<'a>(&self, experiment: &'a Experiment) -> Option<&'a ExperimentArm> {
+        match self.trial(&experiment.name) {
+            Some(trial) => experiment.arm(&trial.arm),
+            None => experiment.arm_of(self.customer.as_str()),
+        }
+    }
+
+    /// The policy for the customer: that of their arm, if it has one of its own.
+    pub fn governed_by<'a>(&self, policy: &'a Policy) -> &'a Policy {
+        // A customer who refuses profiling is in no arm.
+        if policy.arms.is_empty() || !self.is_personal(policy, self.seen) {
+            return policy;
+        }
+        let mut governing = policy.experiments.iter().filter_map(|experiment| {
+            let name = self.arm(experiment)?.policy.as_ref()?;
+            policy.arms.get(name)
+        });
+        governing.next().unwrap_or(policy)
     }
 
     /// The open escalation of a topic in a queue.

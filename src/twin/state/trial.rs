@@ -3,9 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Mergeable, Twin};
+use super::Mergeable;
 use crate::event::Time;
-use crate::policy::{Experiment, ExperimentArm, Policy};
 
 /// The customer's participation in an experiment, since the first decision that it concerns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,30 +45,6 @@ pub struct TrialUpdate {
     pub value: f64,
     /// The increase of the square of the customer's value.
     pub squares: f64,
-}
-
-impl Twin {
-    /// The customer's arm. A customer who has entered stays in the arm, even if their twin is linked with
-    /// another one meanwhile.
-    pub(in crate::twin) fn arm<'a>(&self, experiment: &'a Experiment) -> Option<&'a ExperimentArm> {
-        match self.trial(&experiment.name) {
-            Some(trial) => experiment.arm(&trial.arm),
-            None => experiment.arm_of(self.customer.as_str()),
-        }
-    }
-
-    /// The policy for the customer: that of their arm, if it has one of its own.
-    pub fn governed_by<'a>(&self, policy: &'a Policy) -> &'a Policy {
-        // A customer who refuses profiling is in no arm.
-        if policy.arms.is_empty() || !self.is_personal(policy, self.seen) {
-            return policy;
-        }
-        let mut governing = policy.experiments.iter().filter_map(|experiment| {
-            let name = self.arm(experiment)?.policy.as_ref()?;
-            policy.arms.get(name)
-        });
-        governing.next().unwrap_or(policy)
-    }
 }
 
 impl Mergeable for Trial {
