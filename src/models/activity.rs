@@ -87,10 +87,12 @@ impl Population {
         let left = self.beyond(known, days);
         let z = 1.0 - left;
         let less = a - 1.0;
-        // ((1−z)^(a−1) − 1) / (a−1)
+        // (1−z)^(a−1), and ((1−z)^(a−1) − 1) / (a−1)
+        let exponent = less * libm::log(left);
+        let factor = libm::exp(exponent);
         let power = match less {
             0.0 => libm::log(left),
-            less => libm::expm1(less * libm::log(left)) / less,
+            less => libm::expm1(exponent) / less,
         };
         // (₂F₁(a+b−r, a−1; a+b+x; z) − 1) / (a−1)
         let mut term = (a + b - r) / scale * z;
@@ -103,7 +105,9 @@ impl Population {
                 break;
             }
         }
-        let often = -scale * (power + series + less * power * series);
+        // Where customers leave early (a large `a`), the series is huge and the factor tiny: their product is
+        // exact, but `series + (factor − 1) · series` is not.
+        let often = -scale * (power + factor * series);
         self.alive(known) * often.max(0.0)
     }
 
@@ -418,6 +422,14 @@ mod tests {
                 repeats => rhythm(repeats, recency, recency + more),
             }
         })
+    }
+
+    #[test]
+    fn a_long_forecast_is_exact_where_customers_leave_early() {
+        let of = Population { r: 1.0, alpha: 1.0, a: 48.623_864_967_580_47, b: 1.0 };
+        let known = Rhythm { repeats: 0, recency: 0.0, age: 304.047_720_380_805_7 };
+        let at = |days: f64| of.expected(&known, days);
+        assert!(at(484.8) > at(161.6) && at(161.6) > 0.0, "{} {}", at(161.6), at(484.8));
     }
 
     proptest! {
