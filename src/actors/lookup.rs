@@ -89,7 +89,7 @@ pub struct TryCampaign {
     pub limit: usize,
     /// Sample size: this many matching twins decide.
     pub sample: usize,
-    /// The time; none: when each twin was last seen.
+    /// The time; none: the partition's clock, which is that of its events.
     pub at: Option<Time>,
 }
 
@@ -116,10 +116,10 @@ impl Handler<TryCampaign> for PartitionActor {
     fn handle(&mut self, asked: TryCampaign, _: &mut Context<Self>) -> Self::Result {
         let TryCampaign { broadcast, after, limit, sample, at } = asked;
         let (store, partition, surroundings) = self.to_look_at();
+        let at = at.unwrap_or_else(|| self.event_time());
         let read = move || {
             let refused = |rejection: Rejection| rejection.detail;
-            let tryout = CampaignTrial::new(&broadcast, at.unwrap_or(Time::MIN), surroundings)
-                .map_err(refused)?;
+            let tryout = CampaignTrial::new(&broadcast, at, surroundings).map_err(refused)?;
             let found = store.customers(partition, None, after.as_ref(), limit);
             let customers = found.map_err(|error| error.to_string())?;
             let last = customers.last().filter(|_| customers.len() == limit).cloned();
@@ -128,7 +128,7 @@ impl Handler<TryCampaign> for PartitionActor {
             for (_, twin) in load(&store, partition, customers)? {
                 let Some(mut twin) = twin else { continue };
                 tried.looked_at += 1;
-                let at = at.unwrap_or(twin.seen);
+                let at = at.max(twin.seen);
                 if !tryout.concerns(&twin, at) {
                     continue;
                 }

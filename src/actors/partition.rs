@@ -160,6 +160,11 @@ impl PartitionActor {
         (self.shell.store.clone(), self.partition, self.machine.surroundings())
     }
 
+    /// On event time: the time of the partition.
+    pub(super) fn event_time(&self) -> Time {
+        self.machine.clock()
+    }
+
     /// Sets the wake-up for the next timer, if it is sooner than the pending one.
     fn set_alarm(&mut self, context: &mut Context<PartitionActor>) {
         let now = self.clock.now();

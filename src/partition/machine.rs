@@ -361,6 +361,11 @@ impl<H: Host> Machine<H> {
         self.clock >= to && self.is_drained() && !self.is_waking()
     }
 
+    /// The partition's clock: the latest time of which it has processed something.
+    pub fn clock(&self) -> Time {
+        self.clock
+    }
+
     /// The statistics of the partition.
     pub fn counters(&self) -> Counters {
         Counters {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use async_nats::HeaderMap;
 use bytes::Bytes;
 use jumeau::api::{LiveBroadcasts, verb};
 use jumeau::partition::{CampaignCounts, Progress};
@@ -126,6 +127,27 @@ async fn each_matching_customer_decides_once_in_a_campaign_across_a_kill() {
     assert_eq!(said.len(), 150);
     let once = [("offer_plan".to_owned(), "email".to_owned())];
     assert!(said.values().all(|told| told[..] == once), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_event_time_a_dry_run_begins_at_the_time_of_the_events() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("plans.toml"), POLICY).unwrap();
+    let settings = ["service.partitions=4", "service.time=event"];
+    let rig = Rig::start(folder.path().to_str().unwrap(), &settings).await;
+    for number in 0..12 {
+        let event = json!({
+            "type": "identify",
+            "time": "2026-03-02T09:00:00Z",
+            "data": { "traits": { "city": "Ghent" } },
+        });
+        let subject = format!("jumeau.events.web.c{number}");
+        rig.publish(&subject, HeaderMap::new(), event.to_string()).await;
+    }
+    rig.settled().await;
+    let campaign = ["campaign", "spring", "--where", "true", "--action", "offer_plan", "--dry-run"];
+    let tried = twinctl(&rig, &campaign).await;
+    assert!(tried.contains("12 customers visited, 12 matched, 12 decided"), "{tried}");
 }
 
 /// Publishes a campaign, or a copy of it.
