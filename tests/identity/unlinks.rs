@@ -99,7 +99,8 @@ fn an_unlinked_identifier_keeps_the_deadlines_of_its_escalations() {
     town.link("cookie", "ann");
     assert_eq!(due(&town, "ann"), hers, "the first promise of both");
     let phones = town.twin("ann").open_escalation("shop", "phones").unwrap().id.clone();
-    town.event("ann", "handoff", json!({ "escalation": phones, "state": "resolved" }));
+    let resolved = json!({ "escalation": phones, "state": "resolved", "operator": "olga" });
+    town.event("ann", "handoff", resolved);
     assert_eq!(due(&town, "ann"), its, "the one that is left");
     town.unlink("ann", "cookie");
     assert_eq!((due(&town, "ann"), due(&town, "cookie")), (None, its));

@@ -281,6 +281,24 @@ fn one_of_two_claiming_agents_holds_the_escalation_and_the_other_learns_who() {
 }
 
 #[test]
+fn an_escalation_that_nobody_holds_is_handed_back_and_resolved_by_operators_only() {
+    for state in ["handed-back", "resolved"] {
+        let mut life = ada();
+        life.say("customer", "talk to a human");
+        let before = life.twin.clone();
+        for by in [json!({ "agent": "kim" }), json!({})] {
+            let act = life.handoff(state, by);
+            assert!(refused(&act).contains("found one that is open; claim it first"), "{act:?}");
+        }
+        assert_eq!(life.twin, before);
+        let noted = json!({ "agent": "kim", "note": "called, nobody answered" });
+        assert_eq!(in_short(&escalations(&life.handoff("noted", noted))), ["care open 4 note"]);
+        let by = json!({ "operator": "olga" });
+        assert_eq!(escalations(&life.handoff(state, by))[0].state.name(), state);
+    }
+}
+
+#[test]
 fn an_act_on_a_named_queue_changes_nothing_in_another() {
     let mut life = ada();
     life.say("customer", "talk to a human");

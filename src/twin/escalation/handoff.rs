@@ -150,7 +150,8 @@ fn target(twin: &Twin, handoff: &HandoffData) -> Result<usize, Rejection> {
 }
 
 /// Checks that this agent may do this now. Claims are exclusive, and only the agent who has claimed it
-/// may continue; a named operator may do everything.
+/// may continue, hand it back or resolve it; while nobody holds it, every agent may note something. A
+/// named operator may do everything.
 fn check_permission(twin: &Twin, position: usize, handoff: &HandoffData) -> Result<(), Rejection> {
     let known = &twin.escalations[position];
     let is_settled = !known.is_open();
@@ -170,8 +171,20 @@ fn check_permission(twin: &Twin, position: usize, handoff: &HandoffData) -> Resu
         )));
     }
     let is_holder = known.agent.is_some() && known.agent == handoff.agent;
-    if !known.is_claimed() || is_holder || handoff.operator.is_some() {
+    if handoff.operator.is_some() || (known.is_claimed() && is_holder) {
         return Ok(());
+    }
+    if !known.is_claimed() {
+        let what = match handoff.state {
+            HandoffState::HandedBack => "hand back",
+            HandoffState::Resolved => "resolve",
+            HandoffState::Opened | HandoffState::Claimed | HandoffState::Noted => return Ok(()),
+        };
+        return Err(refused(format!(
+            "expected an escalation that this agent has claimed, found one that is {}; claim it \
+             first, or let an operator {what} it, with their name as `operator`",
+            known.state.name()
+        )));
     }
     Err(refused(format!(
         "expected an escalation that no other agent has claimed, found one that is {}; ask them to \
