@@ -463,16 +463,21 @@ impl Handler<AdvanceTime> for PartitionActor {
     }
 }
 
-/// Asks whether everything due by then has fired, and is durable and published.
+/// Asks for the partition's clock once everything due by this time has fired, and is durable and published;
+/// none: not yet.
 #[derive(Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Option<Time>")]
 pub struct HasAdvanced(pub Time);
 
 impl Handler<HasAdvanced> for PartitionActor {
-    type Result = bool;
+    type Result = Option<Time>;
 
-    fn handle(&mut self, HasAdvanced(to): HasAdvanced, _: &mut Context<PartitionActor>) -> bool {
-        self.machine.has_advanced(to)
+    fn handle(
+        &mut self,
+        HasAdvanced(to): HasAdvanced,
+        _: &mut Context<PartitionActor>,
+    ) -> Option<Time> {
+        self.machine.has_advanced(to).then(|| self.event_time())
     }
 }
 

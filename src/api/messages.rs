@@ -349,7 +349,8 @@ pub struct AdvanceRequest {
 /// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdvanceReply {
-    /// The current time: everything due until then has fired, and is durable.
+    /// The time that it is now: the time asked for, or that of the latest event, if that is later, because
+    /// the clock never goes back. Everything due until the time asked for has fired, and is durable.
     pub to: Time,
     /// Timers that fired meanwhile.
     pub timers_fired: u64,

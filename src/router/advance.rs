@@ -28,17 +28,22 @@ impl Router {
         self.taken_in(deadline).await?;
         // Messages that twins forward to each other meanwhile are in the stream before their partition is
         // done, and are processed too.
+        let mut latest = asked.to;
         loop {
             for address in self.partitions.all() {
                 address.do_send(actors::AdvanceTime(asked.to));
             }
             for address in self.partitions.all() {
-                while !address.send(HasAdvanced(asked.to)).await.map_err(gone)? {
+                let clock = loop {
+                    if let Some(clock) = address.send(HasAdvanced(asked.to)).await.map_err(gone)? {
+                        break clock;
+                    }
                     if Instant::now() > deadline {
                         return Err(late());
                     }
                     tokio::time::sleep(Duration::from_millis(1)).await;
-                }
+                };
+                latest = latest.max(clock);
             }
             if self.taken_in(deadline).await? {
                 break;
@@ -47,7 +52,7 @@ impl Router {
         // Later decisions use everything learned until then.
         self.learner.learn_now().await;
         let after = fired(&self.counters().await?);
-        Ok(AdvanceReply { to: asked.to, timers_fired: after - before })
+        Ok(AdvanceReply { to: latest, timers_fired: after - before })
     }
 
     /// Waits until everything in the stream is processed; returns whether it was so at once.

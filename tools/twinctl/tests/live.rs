@@ -148,4 +148,7 @@ async fn an_operator_moves_the_clock_of_event_time() {
     assert_eq!(advanced, "it is 2026-03-10T09:00:00Z; 4 timers fired\n");
     let shown = text_of(&stage.run(&["show", "bob"]).await);
     assert!(shown.contains("escalations"), "{shown}");
+    // The clock never goes back, and the answer does not say so either.
+    let back = text_of(&stage.run(&["advance", "1999-01-01T00:00:00Z"]).await);
+    assert_eq!(back, "it is 2026-03-10T09:00:00Z; 0 timers fired\n");
 }
