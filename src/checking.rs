@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use jumeau::bus::Bus;
 use jumeau::config::Settings;
 use jumeau::language::Languages;
@@ -21,7 +21,7 @@ const NAMED: usize = 5;
 
 /// Whether settings and policy are valid; with `--strict` also whether there are no remarks.
 pub(crate) fn check(arguments: &Check) -> anyhow::Result<bool> {
-    let settings = arguments.choices.settings(&[])?;
+    let settings = arguments.choices.settings_for_start(&[])?;
     let source = PolicySource::find(&settings.service.policy)?;
     let languages = languages(&settings)?;
     match checked(arguments, &settings, &source, &languages) {
@@ -35,6 +35,16 @@ pub(crate) fn check(arguments: &Check) -> anyhow::Result<bool> {
     }
 }
 
+/// The shadow policy, if the settings name one.
+pub(crate) fn shadow(
+    settings: &Settings,
+    languages: &Arc<Languages>,
+) -> anyhow::Result<Option<Policy>> {
+    let Some(name) = &settings.service.shadow else { return Ok(None) };
+    let policy = PolicySource::find(name).and_then(|source| source.policy(languages));
+    policy.map(Some).with_context(|| format!("the shadow policy `{name}` (`service.shadow`)"))
+}
+
 fn checked(
     arguments: &Check,
     settings: &Settings,
@@ -42,6 +52,7 @@ fn checked(
     languages: &Arc<Languages>,
 ) -> anyhow::Result<bool> {
     let policy = source.policy(languages)?;
+    shadow(settings, languages)?;
     let stories = source.stories_with_text(&policy)?;
     let mut remarks = policy.remarks.to_vec();
     remarks.extend(story::probable_typos(&stories, &policy));

@@ -316,7 +316,17 @@ impl Keys {
 }
 
 impl Choices {
+    /// The settings.
     fn settings(&self, more: &[(&str, &str, String)]) -> anyhow::Result<Settings> {
+        Ok(self.layers(more)?.load()?)
+    }
+
+    /// The settings of a service that is to start; the files and variables that they name are there.
+    fn settings_for_start(&self, more: &[(&str, &str, String)]) -> anyhow::Result<Settings> {
+        Ok(self.layers(more)?.load_for_start()?)
+    }
+
+    fn layers(&self, more: &[(&str, &str, String)]) -> anyhow::Result<Layers> {
         let mut arguments = Vec::new();
         let mut add = |flag: &str, key: &str, value: String| {
             arguments.push(Argument { flag: flag.to_owned(), key: key.to_owned(), value });
@@ -333,7 +343,7 @@ impl Choices {
         for pair in &self.set {
             arguments.push(Argument::set(pair).map_err(anyhow::Error::msg)?);
         }
-        Ok(Layers::of_process(self.config.clone(), arguments).load()?)
+        Ok(Layers::of_process(self.config.clone(), arguments))
     }
 }
 

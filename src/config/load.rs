@@ -7,6 +7,7 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
+use super::ranges::ReportMistake;
 use super::settings::masked;
 use super::{Mistake, Mistakes, Settings, not_utf8};
 
@@ -92,6 +93,19 @@ impl Layers {
     /// # Errors
     /// A file that cannot be read, or all mistakes in all layers at once, each with its source.
     pub fn load(&self) -> Result<Settings, Error> {
+        self.load_and(|_, _| {})
+    }
+
+    /// Merges the layers into the settings of a service that is to start: the files and variables that
+    /// they name are checked, too.
+    ///
+    /// # Errors
+    /// As [`load`](Layers::load).
+    pub fn load_for_start(&self) -> Result<Settings, Error> {
+        self.load_and(Settings::check_outside)
+    }
+
+    fn load_and(&self, check: impl Fn(&Settings, ReportMistake<'_>)) -> Result<Settings, Error> {
         let defaults = Figment::from(Serialized::defaults(Settings::default()));
         let mut layers = defaults.clone();
 
@@ -142,7 +156,9 @@ impl Layers {
         let mut found = tree(&layers);
         take_unknown(&tree(&defaults), &mut found, &mut Vec::new(), &places, &mut mistakes);
         let settings = extract(found, &defaults, &places, &mut mistakes);
-        settings.check(&mut |key, detail| mistakes.push(places.mistake(key, detail)));
+        let mut report = |key: &str, detail| mistakes.push(places.mistake(key, detail));
+        settings.check(&mut report);
+        check(&settings, &mut report);
         if mistakes.is_empty() { Ok(settings) } else { Err(Error::of(mistakes)) }
     }
 
@@ -451,6 +467,56 @@ mod tests {
         JUMEAU_SERVICE__PARTITIONS: `service.partitions`: expected 1 to 1024, found 0
         --set nats.prefix: `nats.prefix`: expected tokens of A-Z a-z 0-9 _ - joined by dots, at most 64 bytes; found `a..b`
         "#);
+    }
+
+    #[test]
+    fn what_a_start_needs_besides_settings_is_checked_with_them() {
+        let file = "[nats]\ncredentials = \"nope\"\n\n[nats.tls]\nca = \"no.pem\"\n";
+        let (folder, here) = layers(file, &[], &["store.master-key=env:JUMEAU_NO_SUCH_KEY"]);
+        assert!(here.load().is_ok(), "a store is verified without the broker's credentials");
+        let refusal = here.load_for_start().unwrap_err().to_string();
+        insta::assert_snapshot!(refusal.replace(&format!("{}/", folder.path().display()), ""), @r"
+        jumeau.toml:2: `nats.credentials`: expected a file that can be read, found No such file or directory (os error 2) for `nope`
+        jumeau.toml:5: `nats.tls.ca`: expected a file that can be read, found No such file or directory (os error 2) for `no.pem`
+        --set store.master-key: `store.master-key`: expected a file, or `env:` and a variable, with 64 hexadecimal digits; found no text in the variable `JUMEAU_NO_SUCH_KEY`
+        ");
+
+        let key = folder.path().join("key");
+        let of_file = Argument::set(&format!("store.master-key={}", key.display())).unwrap();
+        let here = Layers { arguments: vec![of_file], ..Layers::default() };
+        std::fs::write(&key, "0f".repeat(31)).unwrap();
+        let refusal = here.load_for_start().unwrap_err().to_string();
+        assert!(refusal.contains("found something else in the file"), "{refusal}");
+        std::fs::write(&key, format!("{}\n", "0f".repeat(32))).unwrap();
+        assert!(here.load_for_start().is_ok());
+    }
+
+    #[test]
+    fn channels_and_addresses_are_checked() {
+        let wrong = [
+            "service.desks=[\"desk\", \"\"]",
+            "service.merging-channels=[\"a-name-that-is-longer-than-32-bytes\"]",
+            "streams.integrators=[\"\"]",
+            "nats.url=5, ftp://host, nats://host:port,,nats://max:hush-hush@",
+        ];
+        insta::assert_snapshot!(refusal("", &[], &wrong), @r"
+        --set service.desks: `service.desks`: expected names of channels of 1 to 32 bytes, found ``
+        --set service.merging-channels: `service.merging-channels`: expected names of channels of 1 to 32 bytes, found `a-name-that-is-longer-than-32-bytes`
+        --set nats.url: `nats.url`: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `5`
+        --set nats.url: `nats.url`: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `ftp://host`
+        --set nats.url: `nats.url`: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `nats://host:port`
+        --set nats.url: `nats.url`: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `nats://max:***@`
+        --set streams.integrators: `streams.integrators`: expected names of channels of 1 to 32 bytes, found ``
+        ");
+        for url in [
+            "127.0.0.1",
+            "localhost:4222",
+            "nats://max:p%40ss@a.example.com:4222, tls://[::1]:4222",
+            "wss://broker.example.com/nats",
+        ] {
+            let (_folder, layers) = layers("", &[], &[&format!("nats.url={url}")]);
+            assert_eq!(layers.load().unwrap().nats.url, url);
+        }
     }
 
     #[test]

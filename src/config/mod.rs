@@ -6,6 +6,7 @@
 pub mod limits;
 mod load;
 mod mistake;
+mod outside;
 mod ranges;
 pub mod settings;
 mod utf8;

@@ -3,7 +3,7 @@
 use super::limits;
 use super::settings::{
     AnalyserSettings, BroadcastSettings, LanguageSettings, LogSettings, NatsSettings,
-    ServiceSettings, Settings, StoreSettings, StreamSettings,
+    ServiceSettings, Settings, StoreSettings, StreamSettings, masked,
 };
 
 /// Reports an invalid value: its key, what was expected and what was found.
@@ -50,7 +50,8 @@ impl Settings {
 fn check_service(service: &ServiceSettings, report: ReportMistake<'_>) {
     let partitions = u64::from(service.partitions);
     filled("service.policy", &service.policy, "an embedded policy or a folder", report);
-    channels("service.desks", service.desks.len(), report);
+    channels("service.desks", &service.desks, report);
+    channels("service.merging-channels", &service.merging_channels, report);
     range("service.partitions", partitions, 1, limits::PARTITIONS as u64, report);
     range("service.arbiters", service.arbiters, 0, THREADS_MAX, report);
     range("service.bus-threads", service.bus_threads, 1, THREADS_MAX, report);
@@ -68,6 +69,7 @@ fn check_service(service: &ServiceSettings, report: ReportMistake<'_>) {
 
 fn check_nats(nats: &NatsSettings, report: ReportMistake<'_>) {
     filled("nats.url", &nats.url, "an address such as nats://127.0.0.1:4222", report);
+    addresses(&nats.url, report);
     let token = |token: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         !token.is_empty() && token.bytes().all(plain)
@@ -110,7 +112,7 @@ fn check_streams(streams: &StreamSettings, report: ReportMistake<'_>) {
     if !matches!(streams.replicas, 1 | 3 | 5) {
         report("streams.replicas", format!("expected 1, 3 or 5, found {}", streams.replicas));
     }
-    channels("streams.integrators", streams.integrators.len(), report);
+    channels("streams.integrators", &streams.integrators, report);
     range("streams.keep-hours", streams.keep_hours, 0, HOURS_MAX, report);
     range("streams.keep-audit-hours", streams.keep_audit_hours, 0, HOURS_MAX, report);
     range("streams.keep-dead-hours", streams.keep_dead_hours, 0, HOURS_MAX, report);
@@ -188,12 +190,51 @@ fn range(key: &str, found: impl Into<u64>, least: u64, most: u64, report: Report
     report(key, format!("expected {expected}, found {found}"));
 }
 
-/// Checks the number of channels in a list.
-fn channels(key: &str, found: usize, report: ReportMistake<'_>) {
-    let most = limits::INTEGRATORS;
+/// Checks a list of channels.
+fn channels(key: &str, names: &[String], report: ReportMistake<'_>) {
+    let (most, found) = (limits::INTEGRATORS, names.len());
     if found > most {
         report(key, format!("expected at most {most} channels, found {found}"));
     }
+    let most = limits::CHANNEL_BYTES;
+    for name in names.iter().filter(|name| name.trim().is_empty() || name.len() > most) {
+        let found = name.escape_debug();
+        report(key, format!("expected names of channels of 1 to {most} bytes, found `{found}`"));
+    }
+}
+
+/// Checks the addresses of the broker.
+fn addresses(urls: &str, report: ReportMistake<'_>) {
+    for url in urls.split(',').map(str::trim).filter(|url| !url.is_empty()) {
+        if !is_address(url) {
+            let found = masked(url);
+            let detail = format!(
+                "expected addresses such as nats://127.0.0.1:4222, separated by commas, found `{}`",
+                found.escape_debug()
+            );
+            report("nats.url", detail);
+        }
+    }
+}
+
+/// Whether this is the address of a broker: perhaps a scheme, perhaps a login, a host, perhaps a port.
+fn is_address(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = place.split_once('/').map_or(place, |(place, _)| place);
+    let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => match place.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (place, None),
+        },
+    };
+    // A number alone is read as an IPv4 address: 5 is 0.0.0.5.
+    let is_host = !host.is_empty()
+        && !host.contains(char::is_whitespace)
+        && !host.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    matches!(scheme, "nats" | "tls" | "ws" | "wss") && is_host && is_port
 }
 
 fn size(bytes: usize) -> u64 {

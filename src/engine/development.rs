@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: Dev) -> anyhow::Result<bool> {
     };
     more.push(("--folder", "store.path", folder.join("store").display().to_string()));
     more.push(("--folder", "store.backups", folder.join("backups").display().to_string()));
-    let mut settings = arguments.choices.settings(&more)?;
+    let mut settings = arguments.choices.settings_for_start(&more)?;
     log(&settings)?;
     let source = PolicySource::find(&settings.service.policy)?;
 

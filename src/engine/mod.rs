@@ -183,10 +183,7 @@ async fn start(settings: &Settings, source: &PolicySource) -> anyhow::Result<Run
     let languages = languages(settings)?;
     let policy = Arc::new(source.policy(&languages)?);
     let version = policy.version.clone();
-    let shadow = match &settings.service.shadow {
-        None => None,
-        Some(name) => Some(Arc::new(PolicySource::find(name)?.policy(&languages)?)),
-    };
+    let shadow = checking::shadow(settings, &languages)?.map(Arc::new);
     let service = RunningService::start(settings, policy, shadow, source.to_string()).await?;
     let watch = match source {
         PolicySource::Embedded(_) => None,
@@ -261,7 +258,7 @@ async fn until_stopped(mut running: Running, mut stop: Stop) -> anyhow::Result<b
 }
 
 async fn serve(choices: Choices) -> anyhow::Result<bool> {
-    let settings = choices.settings(&[])?;
+    let settings = choices.settings_for_start(&[])?;
     log(&settings)?;
     let source = PolicySource::find(&settings.service.policy)?;
     let ready = || {
