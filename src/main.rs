@@ -299,7 +299,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
 
 impl Keys {
     fn company(&self) -> anyhow::Result<Company> {
-        Ok(Company {
+        let company = Company {
             subjects: Subjects::new(&self.prefix)?,
             hosts: self.host.clone(),
             listen: self.listen.clone(),
@@ -311,7 +311,9 @@ impl Keys {
             broadcasters: self.broadcaster.iter().map(|one| Broadcaster::parse(one)).collect(),
             agents: self.agent.iter().map(|agent| Agent::parse(agent)).collect(),
             operators: self.operator.clone(),
-        })
+        };
+        company.check_addresses()?;
+        Ok(company)
     }
 }
 

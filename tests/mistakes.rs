@@ -22,6 +22,13 @@ fn a_mistake_is_one_object_if_json_was_asked_for() {
         #[cfg(feature = "engine")]
         ("restore nowhere --json", 1, "nowhere"),
         ("keys made --channel _jumeau --json", 1, "expected the name of a channel"),
+        ("keys made --listen foo --json", 1, "an address and a port such as 127.0.0.1:4222"),
+        ("keys made --listen 127.0.0.1:http --json", 1, "for --listen, found `127.0.0.1:http`"),
+        ("keys made --host= --json", 1, "of the broker's machine for --host, found ``"),
+        ("keys made --agent lea= --json", 1, "or no `=` for all queues, found ``"),
+        ("keys made --agent lea=no.such --json", 1, "the name of a queue"),
+        ("keys made --broadcaster grid=, --json", 1, "or no `=` for all scopes, found ``"),
+        ("keys made --channel web --channel web --json", 1, "each channel once, found `web` twice"),
         ("limits --json --nope", 2, "unexpected argument '--nope'"),
         #[cfg(feature = "engine")]
         ("serve --json", 2, "unexpected argument '--json'"),

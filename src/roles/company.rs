@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::api::verb;
 use crate::config::limits;
 use crate::contract::Subjects;
@@ -68,11 +70,16 @@ impl Broadcaster {
     }
 }
 
-/// A name, and the list after it.
+/// A name, and the list after it. A list without names is not the same as none, which means all: it keeps
+/// an empty name, which is refused.
 fn named(text: &str) -> (String, Vec<String>) {
-    let (name, list) = text.split_once('=').unwrap_or((text, ""));
-    let list = list.split(',').map(str::trim).filter(|one| !one.is_empty());
-    (name.to_owned(), list.map(str::to_owned).collect())
+    let Some((name, list)) = text.split_once('=') else { return (text.to_owned(), Vec::new()) };
+    let names = list.split(',').map(str::trim).filter(|one| !one.is_empty());
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    if names.is_empty() {
+        names.push(String::new());
+    }
+    (name.to_owned(), names)
 }
 
 /// A user and their permissions.
@@ -121,6 +128,55 @@ pub const SERVICE_USER: &str = "service";
 const OPERATORS_CHANNEL: &str = "cli";
 
 impl Company {
+    /// Checks where the broker is and listens: with anything else than hosts and addresses with a port, it
+    /// would refuse its configuration.
+    ///
+    /// # Errors
+    /// [`Error::Name`], for the first that is wrong.
+    pub fn check_addresses(&self) -> Result<(), Error> {
+        let plain = |host: &str| {
+            let byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
+            !host.is_empty() && host.bytes().all(byte)
+        };
+        if let Some(host) = self.hosts.iter().find(|host| !plain(host)) {
+            let expected = "a name or an address of the broker's machine for --host";
+            return Err(Error::Name { expected, found: host.clone() });
+        }
+        let is_address = |text: &str| {
+            text.rsplit_once(':').is_some_and(|(host, port)| {
+                let within = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+                let is_host = match within {
+                    Some(host) => plain(host),
+                    None => plain(host) && !host.contains(':'),
+                };
+                is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+            })
+        };
+        let doors = [
+            ("an address and a port such as 127.0.0.1:4222 for --listen", Some(&self.listen)),
+            ("an address and a port such as 0.0.0.0:8443 for --websocket", self.websocket.as_ref()),
+            ("an address and a port such as 0.0.0.0:8883 for --mqtt", self.mqtt.as_ref()),
+        ];
+        for (expected, door) in doors {
+            if let Some(door) = door.filter(|door| !is_address(door)) {
+                return Err(Error::Name { expected, found: door.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that nobody is named twice in one list.
+    fn check_once(&self) -> Result<(), Error> {
+        let broadcasters = self.broadcasters.iter().map(|one| &one.name);
+        let agents = self.agents.iter().map(|one| &one.name);
+        once("channel", self.channels.iter())?;
+        once("desk", self.desks.iter())?;
+        once("device", self.devices.iter())?;
+        once("broadcaster", broadcasters)?;
+        once("agent", agents)?;
+        once("operator", self.operators.iter())
+    }
+
     /// The channels that report over NATS, without duplicates.
     pub(super) fn all_channels(&self) -> Vec<&str> {
         let mut all: Vec<&str> = Vec::new();
@@ -134,6 +190,7 @@ impl Company {
 
     /// All users except the service.
     pub(super) fn members(&self) -> Result<Vec<Member>, Error> {
+        self.check_once()?;
         let mut members = Vec::new();
         let channels = self.all_channels();
         if channels.len() > limits::INTEGRATORS {
@@ -214,6 +271,12 @@ impl Company {
 
     fn broadcaster(&self, broadcaster: &Broadcaster) -> Result<Member, Error> {
         let name = person(&broadcaster.name)?;
+        for scope in &broadcaster.scopes {
+            if scope.is_empty() || scope.len() > limits::NAME_BYTES {
+                let expected = "the name of a scope after `=`, or no `=` for all scopes";
+                return Err(Error::Name { expected, found: scope.clone() });
+            }
+        }
         let scopes = broadcaster.scopes.iter().map(|scope| self.subjects.broadcast(scope));
         let mut subjects: Vec<String> = scopes.collect();
         if subjects.is_empty() {
@@ -231,6 +294,13 @@ impl Company {
 
     fn agent(&self, agent: &Agent) -> Result<Member, Error> {
         let user = format!("{AGENT}{}", person(&agent.name)?);
+        for queue in &agent.queues {
+            if !is_plain_name(queue) {
+                let expected = "the name of a queue, of A-Z a-z 0-9 _ -, after `=`, or no `=` for \
+                                all queues";
+                return Err(Error::Name { expected, found: queue.clone() });
+            }
+        }
         let own = format!("{}.as.{user}", self.subjects.prefix());
         let mut tokens: Vec<String> = agent.queues.iter().map(|queue| encode(queue)).collect();
         let mut grants = Vec::new();
@@ -310,10 +380,25 @@ fn channel_token(name: &str) -> Result<String, Error> {
     if channel.as_str() == INTERNAL { Err(found()) } else { Ok(channel.token()) }
 }
 
+/// Refuses a list with a name twice.
+fn once<'a>(what: &'static str, names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
+    let mut known = BTreeSet::new();
+    for name in names {
+        if !known.insert(name) {
+            return Err(Error::Twice { what, name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn is_plain_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    !name.is_empty() && name.len() <= limits::NAME_BYTES && name.bytes().all(plain)
+}
+
 /// The name of a person as a token of a subject.
 fn person(name: &str) -> Result<&str, Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if name.is_empty() || name.len() > limits::NAME_BYTES || !name.bytes().all(plain) {
+    if !is_plain_name(name) {
         let expected = "a name of A-Z a-z 0-9 _ -";
         return Err(Error::Name { expected, found: name.to_owned() });
     }

@@ -11,6 +11,14 @@ pub enum Error {
         /// The name given.
         found: String,
     },
+    /// Somebody is named twice.
+    #[error("expected each {what} once, found `{name}` twice")]
+    Twice {
+        /// What has the name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// An existing key is unusable.
     #[error(
         "expected the seed of an nkey (SU…) in {}, found something else; remove the file for a new \
