@@ -267,16 +267,14 @@ impl StoryReader<'_> {
                 _ => None,
             });
         let queues = queues.chain(self.policy.queues.iter().map(|queue| &*queue.name));
-        let channels = self
-            .policy
-            .actions
-            .iter()
-            .flat_map(|action| &action.treatments)
-            .map(|treatment| &*treatment.channel);
+        let treatments = self.policy.actions.iter().flat_map(|action| &action.treatments);
+        let channels = treatments.clone().map(|treatment| &*treatment.channel);
+        let tones = treatments.map(|treatment| &*treatment.tone);
         let action = table.get("action").map(|item| self.known(item, "action", actions.clone()));
         let recall = table.get("recall").map(|item| self.known(item, "action", actions));
         let escalation = table.get("escalation").map(|item| self.known(item, "queue", queues));
         let channel = table.get("channel").map(|item| self.known(item, "channel", channels));
+        let tone = table.get("tone").map(|item| self.known(item, "tone", tones));
         let text = |key| table.get(key).map(|item: TomlItem<'_>| item.text().map(Box::<str>::from));
         let texts = |key| {
             let items = table.get(key).map_or(Vec::new(), TomlItem::list_or_one);
@@ -291,6 +289,11 @@ impl StoryReader<'_> {
                 .collect()
         });
         let (from, by) = (table.get("from").map(offset), table.get("by").map(offset));
+        if let (Some(item), Some(Some(start)), Some(Some(end))) = (table.get("from"), from, by)
+            && start > end
+        {
+            item.wrong("expected `from` not after `by`, found a time after it; nothing fits both");
+        }
         let times = table.get("times").map(|item| item.whole(0..=10_000));
         let outcome = ExpectedOutput {
             action: needed(action)?,
@@ -299,7 +302,7 @@ impl StoryReader<'_> {
             issue: needed(issue)?,
             channel: needed(channel)?,
             treatment: needed(text("treatment"))?,
-            tone: needed(text("tone"))?,
+            tone: needed(tone)?,
             language: needed(text("language"))?.map(|tag| language_tag(&tag).into()),
             topic: needed(text("topic"))?,
             text_contains: texts("text_contains"),

@@ -383,6 +383,49 @@ fact = "late"
 "#;
 
 #[test]
+fn what_nothing_can_fit_is_a_mistake() {
+    let story = r#"
+story = "a complaint"
+start = "2026-03-02T09:00:00Z"
+
+[[steps]]
+at = "0s"
+customer = "ann"
+channel = "web"
+event.type = "track"
+event.data.name = "x"
+
+[[expect]]
+customer = "ann"
+action = "say_sorry"
+tone = "rude"
+
+[[never]]
+customer = "ann"
+action = "say_sorry"
+from = "2h"
+by = "1h"
+
+[[expect]]
+customer = "ann"
+action = "say_sorry"
+tone = "neutral"
+from = "1h"
+by = "1h"
+"#;
+    let mistakes = parse("broken.toml", story, &policy()).unwrap_err();
+    insta::assert_snapshot!(mistakes, @r#"
+    broken.toml:15:9: the policy has no tone `rude`
+     15 | tone = "rude"
+        |         ^^^^
+
+    broken.toml:20:9: expected `from` not after `by`, found a time after it; nothing fits both
+     20 | from = "2h"
+        |         ^^
+    "#);
+}
+
+#[test]
 fn every_mistake_in_a_story_is_found_at_once() {
     let mistakes = parse("broken.toml", BROKEN, &policy()).unwrap_err();
     insta::assert_snapshot!(mistakes, @r##"
