@@ -5,7 +5,7 @@ use actix::{Context, Handler, Message, ResponseFuture};
 use super::partition::PartitionActor;
 use super::shell::load;
 use crate::event::{Broadcast, Customer, Rejection, Time};
-use crate::partition::{CampaignPreview, CampaignTrial, EscalationsRequest, Listing};
+use crate::partition::{CampaignPreview, CampaignTrial, EscalationsRequest, Listing, UnknownNames};
 use crate::past::ModelMark;
 use crate::tables::{self, KeptLesson, KeptLessons, Read};
 use crate::twin::{Action, Decision, Stage};
@@ -104,8 +104,8 @@ pub struct CampaignEstimate {
     pub actions: Vec<Arc<Action>>,
     /// The stages that dropped the last candidate, one per twin without an action.
     pub silent: Vec<Stage>,
-    /// Actions of the campaign that the policy does not have.
-    pub unknown: Vec<Box<str>>,
+    /// Names of the campaign that the policy does not have.
+    pub unknown: UnknownNames,
     /// The last twin visited, if there may be more.
     pub last: Option<Customer>,
 }

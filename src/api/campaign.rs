@@ -43,6 +43,15 @@ pub struct TryCampaignReply {
     pub said: BTreeMap<Box<str>, u64>,
     /// Actions of the campaign that the policy does not have.
     pub unknown: Vec<Box<str>>,
+    /// Issues of the campaign of which the policy has no action.
+    #[serde(default)]
+    pub unknown_issues: Vec<Box<str>>,
+    /// Placements of the campaign for which the policy has no action.
+    #[serde(default)]
+    pub unknown_placements: Vec<Box<str>>,
+    /// The channel of the campaign, if the policy has no treatment for it.
+    #[serde(default)]
+    pub unknown_channels: Vec<Box<str>>,
     /// The last customer visited, if the partition may have more.
     pub last: Option<Customer>,
     /// The number of partitions.
@@ -50,6 +59,18 @@ pub struct TryCampaignReply {
 }
 
 impl TryCampaignReply {
+    /// What the policy lacks, in words, if the campaign names something that nobody could get.
+    pub fn lack(&self) -> Option<String> {
+        let all = [
+            ("action", &self.unknown),
+            ("action of the issue", &self.unknown_issues),
+            ("action for the placement", &self.unknown_placements),
+            ("treatment for the channel", &self.unknown_channels),
+        ];
+        let (what, name) = all.iter().find_map(|(what, names)| Some((what, names.first()?)))?;
+        Some(format!("{what} `{name}`"))
+    }
+
     /// Adds the reply of another page.
     pub fn add(&mut self, other: TryCampaignReply) {
         self.looked_at += other.looked_at;
@@ -59,6 +80,9 @@ impl TryCampaignReply {
             *self.said.entry(what).or_default() += count;
         }
         self.unknown = other.unknown;
+        self.unknown_issues = other.unknown_issues;
+        self.unknown_placements = other.unknown_placements;
+        self.unknown_channels = other.unknown_channels;
         self.last = other.last;
         self.partitions = other.partitions;
     }

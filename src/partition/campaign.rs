@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::surroundings::Surroundings;
 use crate::event::{Broadcast, Reason, Rejection, Time};
+use crate::policy::ActionDefinition;
 use crate::tables::Scan;
 use crate::twin::{Action, LiveBroadcast, Reaction, Stage, Twin, World, react};
 
@@ -51,6 +52,19 @@ pub(super) fn silent_by(reaction: &Reaction) -> Option<Stage> {
     Some(last.map_or(Stage::Candidate, |(stage, _)| stage))
 }
 
+/// Names of a campaign that the policy does not have, so that nobody could get anything by them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnknownNames {
+    /// Actions.
+    pub actions: Vec<Box<str>>,
+    /// Issues of no action.
+    pub issues: Vec<Box<str>>,
+    /// Placements of no action.
+    pub placements: Vec<Box<str>>,
+    /// Channels of no treatment.
+    pub channels: Vec<Box<str>>,
+}
+
 /// The result of a dry run for one customer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CampaignPreview {
@@ -87,15 +101,28 @@ impl CampaignTrial {
         Ok(CampaignTrial { shared, surroundings })
     }
 
-    /// The named actions that the policy does not have.
-    pub fn unknown(&self) -> Vec<Box<str>> {
+    /// The names of the campaign that fit nothing in the policy.
+    pub fn unknown(&self) -> UnknownNames {
+        let Some(campaign) = &self.shared.decide else { return UnknownNames::default() };
         let Surroundings { policy, .. } = &self.surroundings;
-        let knows = |name: &str| {
-            policy.action(name).is_some()
-                || policy.arms.values().any(|policy| policy.action(name).is_some())
+        let policies = || std::iter::once(&**policy).chain(policy.arms.values());
+        let unknown = |names: &[Box<str>], fits: &dyn Fn(&ActionDefinition, &str) -> bool| {
+            let knows = |name: &str| {
+                let mut actions = policies().flat_map(|policy| &policy.actions);
+                actions.any(|action| fits(action, name))
+            };
+            names.iter().filter(|name| !knows(name)).cloned().collect()
         };
-        let named = self.shared.decide.iter().flat_map(|campaign| &campaign.actions);
-        named.filter(|name| !knows(name)).cloned().collect()
+        let channels = campaign.channel.iter();
+        let knows = |name: &str| policies().any(|policy| policy.channel_called(name).is_some());
+        UnknownNames {
+            actions: unknown(&campaign.actions, &|action, name| *action.name == *name),
+            issues: unknown(&campaign.issues, &|action, name| action.issue.name() == name),
+            placements: unknown(&campaign.placements, &|action, name| {
+                action.placements.iter().any(|own| **own == *name)
+            }),
+            channels: channels.filter(|name| !knows(name)).cloned().collect(),
+        }
     }
 
     /// Whether the campaign matches this customer.
@@ -112,5 +139,60 @@ impl CampaignTrial {
             Some(action) => CampaignPreview::Something(Arc::clone(action)),
             None => CampaignPreview::Nothing(silent_by(&reaction).unwrap_or(Stage::Candidate)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::encode;
+    use crate::models::Snapshot;
+    use crate::policy::{self, Files};
+    use crate::twin::Broadcasts;
+
+    const POLICY: &str = r#"
+[policy]
+name = "plans"
+languages = ["en"]
+
+[[actions]]
+name = "offer_plan"
+issue = "sales"
+value = 0.5
+placements = ["home"]
+treatments = [{ channel = "email", text.en = "A plan." }]
+"#;
+
+    fn unknown(decide: &str) -> UnknownNames {
+        let payload = format!(r#"{{"type": "broadcast", "data": {{"decide": {decide}}}}}"#);
+        let broadcast = Broadcast::parse(&encode("spring"), &[], payload.as_bytes(), 0).unwrap();
+        let surroundings = Surroundings {
+            policy: Arc::new(policy::load(&Files::new([("plans.toml", POLICY)])).unwrap()),
+            broadcasts: Broadcasts::default(),
+            models: Snapshot::nothing(),
+        };
+        let at = Time::parse("2026-03-02T09:00:00Z").unwrap();
+        CampaignTrial::new(&broadcast, at, surroundings).unwrap().unknown()
+    }
+
+    #[test]
+    fn names_that_nothing_in_the_policy_has_are_told() {
+        let known = r#"{
+            "actions": ["offer_plan"], "issues": ["sales"], "placements": ["home"],
+            "channel": "Email"
+        }"#;
+        assert_eq!(unknown(known), UnknownNames::default());
+        let strange = r#"{
+            "actions": ["offer_pla"], "issues": ["sales", "nurture"], "placements": ["hom"],
+            "channel": "fax"
+        }"#;
+        let names = |name: &str| vec![name.into()];
+        let expected = UnknownNames {
+            actions: names("offer_pla"),
+            issues: names("nurture"),
+            placements: names("hom"),
+            channels: names("fax"),
+        };
+        assert_eq!(unknown(strange), expected);
     }
 }

@@ -44,7 +44,7 @@ mod twin_cache;
 
 pub use crate::config::settings::{Answers, TimeMode};
 pub use ask::{AgentActAnswer, AskAnswer, DecisionAnswer};
-pub use campaign::{CampaignCounts, CampaignPreview, CampaignTrial};
+pub use campaign::{CampaignCounts, CampaignPreview, CampaignTrial, UnknownNames};
 pub use cell::{
     BatchFailure, BatchReactions, BatchResult, HandlerPanic, IndexedInput, OversizedTwin,
     TwinBatch, TwinCell, TwinChange, revive,

@@ -33,7 +33,10 @@ fn campaign_reply(tried: CampaignEstimate, partitions: u16) -> TryCampaignReply 
     let mut reply = TryCampaignReply {
         looked_at: tried.looked_at,
         concerned: tried.concerned,
-        unknown: tried.unknown,
+        unknown: tried.unknown.actions,
+        unknown_issues: tried.unknown.issues,
+        unknown_placements: tried.unknown.placements,
+        unknown_channels: tried.unknown.channels,
         last: tried.last,
         partitions,
         ..TryCampaignReply::default()

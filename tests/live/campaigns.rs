@@ -91,6 +91,17 @@ async fn each_matching_customer_decides_once_in_a_campaign_across_a_kill() {
     let campaign = [&campaign[..], &["--channel", "email"]].concat();
     let typo = twinctl(&rig, &["campaign", "spring", "--action", "offer_pla"]).await;
     assert!(typo.contains("the service's policy has no action `offer_pla`"), "{typo}");
+    for (option, name, lack) in [
+        ("--issue", "nurture", "no action of the issue `nurture`"),
+        ("--place", "home", "no action for the placement `home`"),
+        ("--channel", "fax", "no treatment for the channel `fax`"),
+    ] {
+        for last in ["--dry-run", "--no-wait"] {
+            let wrong =
+                twinctl(&rig, &["campaign", "spring", "--where", "true", option, name, last]).await;
+            assert!(wrong.contains(lack), "{wrong}");
+        }
+    }
 
     let tried = twinctl(&rig, &[&campaign[..], &["--dry-run"]].concat()).await;
     let expected = "300 customers visited, 200 matched, 200 decided";

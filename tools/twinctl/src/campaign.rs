@@ -116,11 +116,7 @@ impl CampaignArguments<'_> {
             let page: TryCampaignReply = service.ask(verb::TRY_CAMPAIGN, &question).await?;
             bar.inc(page.looked_at);
             whole.add(page);
-            if let [first, ..] = &whole.unknown[..] {
-                return Err(Failure::Usage(format!(
-                    "the service's policy has no action `{first}`"
-                )));
-            }
+            no_lack(&whole)?;
             after = whole.last.take();
             if after.is_none() {
                 partition += 1;
@@ -134,7 +130,7 @@ impl CampaignArguments<'_> {
     }
 }
 
-/// Checks that the named actions exist, before anything is published.
+/// Checks that the named actions, issues, placements and channel exist, before anything is published.
 async fn check(service: &Service, arguments: &CampaignArguments<'_>) -> Result<(), Failure> {
     let question = TryCampaignRequest {
         scope: arguments.name.into(),
@@ -144,9 +140,14 @@ async fn check(service: &Service, arguments: &CampaignArguments<'_>) -> Result<(
         sample: 0,
     };
     let page: TryCampaignReply = service.ask(verb::TRY_CAMPAIGN, &question).await?;
-    match &page.unknown[..] {
-        [] => Ok(()),
-        [first, ..] => Err(Failure::Usage(format!("the service's policy has no action `{first}`"))),
+    no_lack(&page)
+}
+
+/// Refuses a campaign with a name that the policy does not have.
+fn no_lack(reply: &TryCampaignReply) -> Result<(), Failure> {
+    match reply.lack() {
+        None => Ok(()),
+        Some(lack) => Err(Failure::Usage(format!("the service's policy has no {lack}"))),
     }
 }
 
