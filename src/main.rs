@@ -173,7 +173,7 @@ struct Rehearse {
     #[arg(long, value_name = "POLICY")]
     with: String,
     /// Customers, at most
-    #[arg(long, default_value = "1000")]
+    #[arg(long, default_value = "1000", value_parser = sample_size)]
     sample: usize,
     /// Which model to use: `then` the version that each decision used, `now` the current one
     #[arg(long, value_enum, default_value_t = Models::Then)]
@@ -220,6 +220,15 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// How many customers are rehearsed at most.
+fn sample_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least one customer, found 0".to_owned()),
+        Ok(size) => Ok(size),
+        Err(_) => Err(format!("expected a number of customers, found `{text}`")),
     }
 }
 

@@ -107,7 +107,7 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     let (live, note) = live_policy(settings, bus).await?;
 
     let rights = rights(settings, bus).await;
-    let sample = read_sample(arguments.sample.max(1), bus, &rights).await?;
+    let sample = read_sample(arguments.sample, bus, &rights).await?;
     // Without a service, the journal, the models and the forged messages are unknown.
     let learned = RelearnedModels::of(bus).await.ok();
     let has_service = learned.is_some();

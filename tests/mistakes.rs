@@ -30,6 +30,7 @@ fn a_mistake_is_one_object_if_json_was_asked_for() {
         ("keys made --broadcaster grid=, --json", 1, "or no `=` for all scopes, found ``"),
         ("keys made --channel web --channel web --json", 1, "each channel once, found `web` twice"),
         ("limits --json --nope", 2, "unexpected argument '--nope'"),
+        ("rehearse --with bank --sample 0 --json", 2, "expected at least one customer, found 0"),
         #[cfg(feature = "engine")]
         ("serve --json", 2, "unexpected argument '--json'"),
     ] {
