@@ -50,6 +50,21 @@ fn a_mistake_is_one_object_if_json_was_asked_for() {
     }
 }
 
+#[cfg(feature = "engine")]
+#[test]
+fn a_broker_to_join_is_refused_by_the_command_that_starts_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
+        .args(["dev", "--server", "nats://max:hush-hush@example.com"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("expected no --server") && !told.contains("hush-hush"), "{told}");
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was started");
+}
+
 #[test]
 fn a_folder_without_stories_is_named_as_a_path() {
     let folder = tempfile::tempdir().unwrap();

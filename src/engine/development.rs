@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 use jumeau::bus::{Broker, BrokerOptions};
-use jumeau::config::Settings;
+use jumeau::config::{Settings, settings};
 use jumeau::contract::Subjects;
 use jumeau::policy_source::PolicySource;
 use jumeau::roles::{Agent, Company};
@@ -48,6 +48,13 @@ pub(crate) struct Dev {
 
 /// Starts a broker and the service on it, and runs until it is stopped; or runs stories on it.
 pub(super) async fn run(arguments: Dev) -> anyhow::Result<bool> {
+    if let Some(url) = &arguments.choices.server {
+        anyhow::bail!(
+            "expected no --server, because `jumeau dev` starts a broker of its own, found `{}`; start the \
+             service on a running broker with `jumeau serve`",
+            settings::masked(url)
+        );
+    }
     let mut more = Vec::new();
     if let Some(story) = &arguments.story {
         more.push(("--story", "service.policy", story.clone()));
