@@ -138,7 +138,9 @@ impl EraserTask {
             (ErasureStage::Streams, Some(customer)) => {
                 // Counted first: after a crash only the rest is found.
                 let trails = self.trails(&customer, erasing.sequence).await;
-                erasing.removed.extend(trails.iter().map(removed));
+                let events = self.bus.subjects().events_stream();
+                let request = (&*events, erasing.sequence);
+                erasing.removed.extend(trails.iter().map(|trail| removed(trail, request)));
                 *found = Some(trails);
                 let count = self.blocking(move |store| store.retired_keys(&customer)).await?;
                 if count > 0 {
@@ -274,8 +276,11 @@ const STORE: &str = "store";
 /// The place of the customers' keys in a receipt.
 const KEYS: &str = "vault";
 
-fn removed(trail: &MessageTrail) -> Removed {
-    let count = trail.sequences.len() as u64;
+/// What a trail removes, without the erasure itself, which is known by its stream and sequence: it says
+/// nothing of the customer that was known before.
+fn removed(trail: &MessageTrail, (stream, request): (&str, u64)) -> Removed {
+    let is_request = |sequence: u64| sequence == request && trail.stream == stream;
+    let count = trail.sequences.iter().filter(|sequence| !is_request(**sequence)).count() as u64;
     Removed { place: trail.stream.as_str().into(), what: trail.what.into(), count, at: now() }
 }
 

@@ -129,6 +129,9 @@ async fn an_erased_customer_is_in_no_file_and_the_receipt_lists_what_was_removed
         command.args(["--server", &rig.broker.url()]).args(arguments).env("NO_COLOR", "1");
         command.output().await.unwrap()
     };
+    let strange = twinctl(&["erase", "nobody-at-all", "--yes"]).await;
+    let strange = String::from_utf8_lossy(&strange.stdout).into_owned();
+    assert!(strange.contains("nothing was known of this customer"), "{strange}");
     let unconfirmed = twinctl(&["erase", "zenobia7"]).await;
     assert_eq!(unconfirmed.status.code(), Some(2), "without --yes somebody has to confirm it");
     let erased = twinctl(&["erase", "zenobia7", "--yes", "--output", paper]).await;

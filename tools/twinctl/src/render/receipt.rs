@@ -20,6 +20,10 @@ pub(crate) fn receipt(receipt: &ErasureReceipt) -> String {
         sheet.line(format_args!("  files rewritten at {}", one.files_rewritten));
         sheet.line(format_args!("  late events are dropped until {}", one.remembered_until));
     }
+    let mut removed = statement.identifiers.iter().flat_map(|one| &one.removed);
+    if removed.all(|thing| thing.count == 0) {
+        sheet.line("nothing was known of this customer");
+    }
     sheet.finish()
 }
 
@@ -51,6 +55,11 @@ mod tests {
                 files_rewritten: at,
             }],
         };
+        let mut nobodys = statement.clone();
+        nobodys.identifiers[0].removed = vec![thing("JUMEAU_EVENTS", "events", 0)];
+        let nobodys = ErasureReceipt { told: nobodys, key: "U".into(), signature: "".into() };
+        let text = super::super::plain(&receipt(&nobodys));
+        assert!(text.ends_with("nothing was known of this customer\n"), "{text}");
         let signed =
             ErasureReceipt { told: statement.clone(), key: "U".into(), signature: "".into() };
         crate::render::hostile::withstands(&signed, receipt);
