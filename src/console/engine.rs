@@ -31,7 +31,7 @@ impl Console {
         if let Some(operator) = operator {
             println!("  keys    as an operator: . {}", operator.display());
         }
-        self.hints("alice");
+        self.hints("alice", false);
     }
 
     /// Prints that the stories begin.
@@ -55,10 +55,11 @@ impl Console {
     pub(crate) fn print_next_commands(&self, stories: &[Story]) {
         let mut steps = stories.iter().flat_map(|story| &story.steps);
         let customer = steps.find_map(|step| step.customer());
-        self.hints(customer.map_or("alice", |customer| customer.as_str()));
+        self.hints(customer.map_or("alice", |customer| customer.as_str()), customer.is_some());
     }
 
-    fn hints(&self, customer: &str) {
+    /// Prints commands to try; an event comes first if the service may not know the customer.
+    fn hints(&self, customer: &str, is_known: bool) {
         let tool = std::env::current_exe()
             .ok()
             .map(|own| own.with_file_name("twinctl"))
@@ -70,13 +71,17 @@ impl Console {
         };
         println!();
         println!("In another terminal:");
-        for (what, why) in [
+        let mut commands = [
             (format!("show {customer}"), "what the twin knows"),
             (format!("timeline {customer}"), "what happened"),
             ("tail".to_owned(), "events and reactions as they come"),
             (format!("publish {customer} message text='hello' from=customer"), "an event"),
             ("stats".to_owned(), "rates, lag and health of the service"),
-        ] {
+        ];
+        if !is_known {
+            commands[..4].rotate_right(1);
+        }
+        for (what, why) in commands {
             println!("  {tool}{server} {what}   {DIM}# {why}{DIM:#}");
         }
         println!("Ctrl-C ends it.");

@@ -54,12 +54,13 @@ enum Command {
         /// The set, with its language: `en:sentences.tsv`.
         set: String,
     },
-    /// Prints what is read from a text, as JSON-like lines.
+    /// Prints what is read from a text, as JSON.
     Read {
         /// The language; without it, the one that is told from the text.
         #[arg(long)]
         language: Option<Language>,
         /// The text.
+        #[arg(required = true)]
         text: Vec<String>,
     },
 }
@@ -74,6 +75,7 @@ fn main() -> anyhow::Result<()> {
             }
         }
         Command::Topic { topic, misses, sets } => {
+            topic::check(&topic, &languages)?;
             for set in &sets {
                 terminal::show(topic::measure(&topic, &Set::read(set)?, misses, &languages)?);
             }
@@ -81,10 +83,12 @@ fn main() -> anyhow::Result<()> {
         Command::Train { set } => terminal::show(train::train(&Set::read(&set)?, &languages)?),
         Command::Read { language, text } => {
             let text = text.join(" ");
+            anyhow::ensure!(!text.trim().is_empty(), "expected a text to read, found an empty one");
             let likely = LanguagePrior::Likely(Language::ENGLISH);
             let language =
                 language.unwrap_or_else(|| languages.detect(&text, &[], likely).language);
-            terminal::say(format_args!("{:#?}", languages.read(&text, language)));
+            let reading = serde_json::to_string_pretty(&languages.read(&text, language))?;
+            terminal::say(format_args!("{reading}"));
         }
     }
     // A reader who stops reading, as `| head` does, is no failure.

@@ -1,9 +1,26 @@
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jumeau::language::{Languages, Phrases, Topics};
 
 use crate::set::Set;
+
+/// Checks that a language has this topic.
+///
+/// # Errors
+/// The topics that there are, if none has it.
+pub(crate) fn check(topic: &str, languages: &Languages) -> anyhow::Result<()> {
+    let phrases = languages.topics().map(|(name, _, _)| name);
+    let known: BTreeSet<&str> = phrases.chain(languages.wishes()).collect();
+    let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    anyhow::ensure!(
+        known.contains(topic),
+        "expected a topic of the languages ({}), found `{topic}`",
+        names.join(", ")
+    );
+    Ok(())
+}
 
 /// Precision and recall of a topic on a set and, if wanted, the misclassified texts.
 pub(crate) fn measure(
@@ -52,6 +69,14 @@ mod tests {
     use jumeau::language::Language;
 
     use super::*;
+
+    #[test]
+    fn a_topic_that_no_language_has_is_refused_with_those_that_there_are() {
+        let languages = Languages::embedded();
+        check("person", &languages).unwrap();
+        let refused = check("foo", &languages).unwrap_err().to_string();
+        assert!(refused.contains("`person`") && refused.ends_with("found `foo`"), "{refused}");
+    }
 
     #[test]
     fn missed_and_wrong_topics_are_counted_and_shown() {
