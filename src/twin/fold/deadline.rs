@@ -16,7 +16,7 @@ fn timer(due: Time) -> Timer {
     Timer { name: DUE_TIMER.into(), due, every: None, catch_up: CatchUp::Run }
 }
 
-/// Starts the timer for the next deadline.
+/// Starts the timer for the next deadline, or moves it there; cancels it if there is no deadline.
 pub(in crate::twin) fn start_due_timer(
     twin: &mut Twin,
     now: Time,
@@ -33,8 +33,8 @@ pub(in crate::twin) fn start_due_timer(
     }
 }
 
-/// The timers that a twin starts by itself, not from a memory: when escalations move with a memory, the
-/// timer of their deadlines follows.
+/// Whether a timer is the one for the deadlines of escalations. It is derived from the escalations, so no
+/// memory holds it: when escalations move with a memory, [`renew_due_timer`] starts it anew.
 pub(in crate::twin) fn is_deadline(timer: &Timer) -> bool {
     *timer.name == *DUE_TIMER
 }

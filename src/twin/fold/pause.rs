@@ -64,8 +64,9 @@ pub(in crate::twin) fn pause_silent(
     any
 }
 
-/// Sets one timer for each kind with an interaction in progress. Activity does not move it: when it
-/// fires, it checks for silence and is set for the next one.
+/// Starts the timer of silence of a kind, if an interaction of the kind is in progress and the timer does
+/// not run yet; cancels it, if none is in progress. Activity does not move it: when it fires, it checks
+/// for silence and is started for the next one.
 fn set_timer(
     twin: &mut Twin,
     kind: &str,

@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn the_schema_of_events_accepts_what_the_service_accepts() {
         let looked = json!({ "name": "Looked" });
-        // `{"name": "Looked"}`
+        // `looked`, in Base64.
         let encoded = "eyJuYW1lIjogIkxvb2tlZCJ9";
         for event in [
             json!({ "type": "track", "data": looked }),
