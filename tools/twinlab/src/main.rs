@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use jumeau::terminal;
 
-/// Measures how well is learned.
+/// Measures the quality of learning on public data.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -22,19 +22,18 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Chooses among the labels of a set, hearing only whether a choice was right.
+    /// Chooses among the labels of a set, and learns only whether each choice was right.
     ///
     /// A set is a table: lines with tabs between the fields, the first of which names the columns;
     /// `label` is the right choice, all others are features. Its rows are played once, in their
-    /// order, from knowing nothing. Prints for each set how many choices were wrong, of how many, and
-    /// the microseconds that all decisions took, and all updates.
+    /// order, by a learner without experience. Prints for each set the number of wrong choices, the
+    /// number of choices, and the microseconds of all decisions and of all updates.
     Bandit {
         /// The sets.
         #[arg(required = true)]
         sets: Vec<PathBuf>,
     },
-    /// Estimates what another policy would have come to, from logs of a policy that left things to
-    /// chance.
+    /// Estimates the rewards of another policy from the logs of a policy that chose at random.
     ///
     /// A log is a table with the columns `reward`, `logged` (the probability of the choice) and
     /// `target` (the probability with which the other policy would have made it); with `expected` and
@@ -46,9 +45,8 @@ enum Command {
         #[arg(required = true)]
         logs: Vec<PathBuf>,
     },
-    /// Tells who buys: has a twin live through the first nine months of each CDNOW customer, learns from
-    /// all of them, and asks each of the nine months to come; with tables of what was expected and what
-    /// happened.
+    /// Predicts who buys: gives a twin the first nine months of each CDNOW customer, learns from all of
+    /// them, and asks each twin about the next nine months. Prints tables of predictions and purchases.
     Buyers {
         /// The purchases, as `tools/cdnow` fetches them.
         purchases: PathBuf,

@@ -36,7 +36,7 @@ pub(crate) struct BenchOptions {
     /// A policy other than the bank's.
     #[arg(long, default_value = "bank")]
     policy: String,
-    /// A folder for everything, which stays; without it one that goes.
+    /// A folder for all files, which is kept; without it, a temporary folder.
     #[arg(long)]
     folder: Option<std::path::PathBuf>,
     /// The figures as JSON.

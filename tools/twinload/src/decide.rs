@@ -37,7 +37,7 @@ pub(crate) struct DecideOptions {
     /// Customers that are asked about.
     #[arg(long, default_value = "10000")]
     customers: u64,
-    /// A folder for everything, which stays; without it one that goes.
+    /// A folder for all files, which is kept; without it, a temporary folder.
     #[arg(long)]
     folder: Option<std::path::PathBuf>,
     /// The figures as JSON.

@@ -21,7 +21,7 @@ pub(crate) struct FootprintOptions {
     /// Events that each of them remembers.
     #[arg(long, default_value = "20")]
     history: u64,
-    /// A folder for everything, which stays; without it one that goes.
+    /// A folder for all files, which is kept; without it, a temporary folder.
     #[arg(long)]
     folder: Option<std::path::PathBuf>,
     /// The figures as JSON.

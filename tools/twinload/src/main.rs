@@ -41,7 +41,7 @@ struct Arguments {
 enum Command {
     /// Events for each second and latency, beside the bare bus on the same events.
     Bench(bench::BenchOptions),
-    /// From a channel's request to the decision, beside a bare echo on the same bus.
+    /// The time from a channel's request to the decision, beside a bare echo on the same bus.
     Decide(decide::DecideOptions),
     /// The bare echo, as a process of its own.
     #[command(hide = true)]
@@ -52,7 +52,7 @@ enum Command {
     Replay(replay::ReplayOptions),
     /// What learning is worth: customers with hidden tastes, moods and needs, who answer; no broker.
     Simulate(simulate::SimulateOptions),
-    /// What others notice while something goes wrong, what is lost, and how it goes on.
+    /// What other customers notice while something goes wrong, what is lost, and how the service recovers.
     Trouble(trouble::TroubleOptions),
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct ReplayOptions {
     /// The policy: the name of an embedded one, or a folder.
     #[arg(long, default_value = "cdnow")]
     policy: String,
-    /// A folder for everything, which stays; without it one that goes.
+    /// A folder for all files, which is kept; without it, a temporary folder.
     #[arg(long)]
     folder: Option<PathBuf>,
 }

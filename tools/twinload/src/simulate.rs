@@ -35,7 +35,7 @@ pub(crate) struct SimulateOptions {
     /// On how many days each of them comes by once.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(10..=3_650))]
     days: u32,
-    /// Of another seed there are other people.
+    /// The seed of the random numbers; another one makes other people.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Writes the curves as a page with charts, too.

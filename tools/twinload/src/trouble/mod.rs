@@ -34,7 +34,7 @@ pub(crate) struct TroubleOptions {
     /// How many customers these are.
     #[arg(long, default_value = "20000")]
     customers: u64,
-    /// A folder for everything, which stays; without it one that goes.
+    /// A folder for all files, which is kept; without it, a temporary folder.
     #[arg(long)]
     folder: Option<std::path::PathBuf>,
     /// The figures as JSON.
@@ -52,7 +52,7 @@ pub(crate) enum Trouble {
     Disk,
     /// The service's disk is full, without a reserve: the process ends, and is started again.
     Full,
-    /// The broker's stream of actions takes no more, and then does.
+    /// The broker's stream of actions refuses messages for a while, and then accepts them again.
     Refused,
     /// An integrator takes nothing, and its stream overflows.
     Integrator,
@@ -60,8 +60,8 @@ pub(crate) enum Trouble {
     Hot,
     /// A channel sends nothing but what cannot be read, as fast as the broker takes it.
     Rubbish,
-    /// A channel sends broken events, forges what twins send each other, links a few identifiers to and
-    /// fro, and shares facts with conditions that would take for ever.
+    /// A channel sends broken events, forges messages between twins, links and unlinks a few identifiers,
+    /// and sends broadcasts whose conditions would run without end.
     Hostile,
 }
 
