@@ -721,10 +721,10 @@ fn a_flipped_byte_in_a_backup_is_found_and_it_is_not_restored() {
 fn a_folder_that_is_no_store_is_not_opened_as_one() {
     let folder = TempDir::new().unwrap();
     let nothing = examine(&folder.path().join("nothing"), None).unwrap_err();
-    assert!(matches!(nothing, Error::NotJumeau { .. }), "{nothing}");
+    assert!(matches!(nothing, Error::NoStore { .. }), "{nothing}");
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
     let foreign = examine(folder.path(), None).unwrap_err();
-    assert!(matches!(foreign, Error::NotJumeau { .. }), "{foreign}");
+    assert!(matches!(foreign, Error::NoStore { .. }), "{foreign}");
 }
 
 #[test]

@@ -161,7 +161,8 @@ impl Store {
 /// the partitions agrees with it. Nothing is changed.
 ///
 /// # Errors
-/// As [`Store::open`]. A damaged row is not an error but part of the result.
+/// As [`Store::open`]; [`Error::NoStore`] if nothing of jumeau is there. A damaged row is not an error but
+/// part of the result.
 pub fn examine(path: &Path, master_key: Option<&str>) -> Result<StoreSummary, Error> {
     examine_with(path, master_key, &KeyVault::of(path))
 }
@@ -170,6 +171,7 @@ fn examine_with(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<St
     look_through(path, master_key, keys).map_err(|error| match error {
         // For a check, what the engine cannot read is damage.
         Error::Read { detail } => Error::Damaged { path: path.to_owned(), detail },
+        Error::NotJumeau { path, found } => Error::NoStore { path, found },
         other => other,
     })
 }

@@ -26,6 +26,17 @@ pub enum Error {
         /// What was found.
         found: String,
     },
+    /// A path that was given to be read contains no store.
+    #[error(
+        "expected a store of jumeau or a backup of one at {}, found {found}; name the folder of a \
+         store or of a backup", path.display()
+    )]
+    NoStore {
+        /// The path.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
     /// A newer version wrote the database.
     #[error(
         "expected a database of format {known} or older at {}, found {found}, written by a newer \
