@@ -9,7 +9,7 @@ use super::{
 use crate::config::limits;
 use crate::event::{Channel, Customer, Time, Value, language_tag};
 use crate::policy::read::{Findings, TomlItem, TomlSource, TomlTable, hint};
-use crate::policy::{EscalationTarget, Mistakes, Policy, RuleStep};
+use crate::policy::{EscalationTarget, Mistakes, Policy, RuleStep, nearest};
 use crate::twin::LiveBroadcast;
 
 /// Parses a story for a policy.
@@ -229,7 +229,12 @@ impl StoryReader<'_> {
             ["action", "recall", "escalation", "need", "preference", "fact", "issue"];
         let subject = SUBJECTS.into_iter().find(|subject| table.has(subject));
         if subject.is_none() {
-            table.wrong(format!("expected one of {}, found none", SUBJECTS.join(", ")));
+            let near = |key: &str| nearest(key, SUBJECTS).map(|near| (key.to_owned(), near));
+            let found = match table.keys().find_map(near) {
+                Some((key, near)) => format!("`{key}`; did you mean `{near}`?"),
+                None => "none".to_owned(),
+            };
+            table.wrong(format!("expected one of {}, found {found}", SUBJECTS.join(", ")));
         }
         subject
     }

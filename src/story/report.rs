@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use super::check::offset;
 use super::{Finding, Played, StepSubject, Story, Turn, TurnCause};
 use crate::config::limits;
-use crate::event::{Map, Value, cut};
+use crate::event::{Map, Reason, Rejection, Value, cut};
 use crate::terminal::TextStyle;
 use crate::twin::{
     CandidateVerdict, Decision, Effect, Escalation, EscalationState, InputResult, News, Note,
@@ -59,7 +59,7 @@ impl StoryReport<'_> {
                 Ok(_) => None,
             };
             match (refusal, step.refused) {
-                (Some(rejection), false) => Some((turn, format!("refused: {rejection}"))),
+                (Some(rejection), false) => Some((turn, refused(rejection))),
                 (None, true) => Some((turn, "accepted, but should be refused".to_owned())),
                 _ => None,
             }
@@ -142,6 +142,14 @@ impl StoryReport<'_> {
         }
         let Ok(reaction) = reaction else { return Ok(()) };
         reacted(out, reaction)
+    }
+}
+
+/// The sentence for a rejected step. A reason that is itself called `refused` is not repeated.
+fn refused(rejection: &Rejection) -> String {
+    match rejection.reason {
+        Reason::Refused => rejection.to_string(),
+        _ => format!("refused: {rejection}"),
     }
 }
 

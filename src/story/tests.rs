@@ -489,7 +489,7 @@ broken.toml:43:15: the policy has no preference `sise`; did you mean `size`?
  43 | preference = "sise"
     |               ^^^^
 
-broken.toml:45:1: expected one of action, recall, escalation, need, preference, fact, issue, found none
+broken.toml:45:1: expected one of action, recall, escalation, need, preference, fact, issue, found `actoin`; did you mean `action`?
  45 | [[expect]]
     | ^^^^^^^^^^
 
