@@ -454,7 +454,7 @@ mod tests {
         .into();
         insta::assert_snapshot!(mistakes.join("\n"), @r#"
         evnt.name == "x"                                               0 unknown name `evnt`; did you mean `event`?
-        profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
+        profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; a text has quotes of its own: 'blocked'
         lenght(profile.country) > 3                                    0 unknown function `lenght`; functions are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration; methods are contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
         profile.country.size() > 3 && startsWith(profile.country, "B")  30 unknown function `startsWith`; write `value.startsWith(…)`
         profile.country.matches("B.*")                                16 unknown function `matches`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right after the text
@@ -462,10 +462,10 @@ mod tests {
         now.year                                                       0 `now` is a time and has no fields; write it alone
         event == 3                                                     0 expected a field of `event`, such as `event.name`, found `event` itself
         1 / 0 == 1 && has(profile.x)                                   6 this always fails: a division by zero
-        until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
+        until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; a text has quotes of its own: 'until'
         {"a": 1}.map(k, k)                                             0 expected a map in braces or a list macro such as `exists`, found both in one expression; `set` a fact to the one, and use that fact in the other
         café == 1                                                      3 expected letters a to z, digits and `_` in a name, found `é`; write such a name in quotes and brackets, as in profile["café"]
-        "café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
+        "café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; a text has quotes of its own: 'cafe'
                                                                        0 expected an expression, found nothing
         "#);
     }

@@ -647,11 +647,12 @@ fn known_function(call: &CallExpr, offset: usize) -> Result<(), CompileError> {
 }
 
 fn unknown_name(offset: usize, name: &str) -> CompileError {
-    CompileError::new(offset, unknown_root(name))
+    let quotes = format!("; a text has quotes of its own: '{name}'");
+    CompileError::new(offset, unknown_root(name, &quotes))
 }
 
-/// The error for a first word that is not a root.
-pub(super) fn unknown_root(name: &str) -> String {
+/// The error for a first word that is not a root; `otherwise` ends it, if no root is near.
+pub(super) fn unknown_root(name: &str, otherwise: &str) -> String {
     if let Some(write) = syntax::constant(name) {
         return format!("found `{name}`; write `{write}`");
     }
@@ -659,7 +660,7 @@ pub(super) fn unknown_root(name: &str) -> String {
         Some(right) => format!("unknown name `{name}`; did you mean `{right}`?"),
         None => {
             let roots = Root::NAMES.join(", ");
-            format!("unknown name `{name}`; a path starts with one of {roots}; text needs quotes")
+            format!("unknown name `{name}`; a path starts with one of {roots}{otherwise}")
         }
     }
 }

@@ -144,7 +144,7 @@ fn tokens(source: &str) -> Result<Vec<SyntaxToken<'_>>, CompileError> {
                 return Err(wrong(
                     at,
                     format!(
-                        "found `{}`, which has no meaning here; text needs quotes",
+                        "found `{}`, which has no meaning here; a text has quotes of its own: 'text'",
                         other.escape_debug()
                     ),
                 ));
@@ -490,7 +490,7 @@ mod tests {
         profile.age ≥ 18                     12  found `≥`; write `>=`
         facts.a;                              7  found `;`; leave it out
         profile.café == 1                    11  expected letters a to z, digits and `_` in a name, found `é`; write such a name in quotes and brackets, as in profile["café"]
-        3 # 4                                 2  found `#`, which has no meaning here; text needs quotes
+        3 # 4                                 2  found `#`, which has no meaning here; a text has quotes of its own: 'text'
         {                                     0  `{` is opened here and never closed; write `}`
                                               0  expected an expression, found nothing
         facts.a == 1 2                       13  expected an operator after `1`, such as `==` or `&&`, found `2`

@@ -112,7 +112,7 @@ impl Template {
             let mut names = word.split('.');
             let first = names.next().unwrap_or_default();
             let root: Root =
-                first.parse().map_err(|_| CompileError::new(offset, unknown_root(first)))?;
+                first.parse().map_err(|_| CompileError::new(offset, unknown_root(first, "")))?;
             let names: Box<[Box<str>]> = names.map(Into::into).collect();
             check_path(root, names.len()).map_err(|message| CompileError::new(offset, message))?;
             paths.push(Path { root, names });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
-use super::hint::{hint, one_of};
+use super::hint::hint;
 use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker, folded_name};
 
 /// The kind of input that triggers a rule.
@@ -216,5 +216,12 @@ fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
         }
         _ => return Ok(()),
     };
-    one_of(detail, &known, &format!("detail of `{kind}`"))
+    if known.contains(&detail) {
+        return Ok(());
+    }
+    let hint = match hint(detail, known.iter().copied()) {
+        none if none.is_empty() => format!("; expected one of {}", known.join(", ")),
+        near => near,
+    };
+    Err(format!("events of type `{kind}` have no detail `{detail}`{hint}"))
 }

@@ -267,7 +267,7 @@ bank.toml:24:1: the rule `one` is defined twice
  24 | [[rules]]
     | ^^^^^^^^^
 
-bank.toml:26:8: unknown detail of `message` `robot`; expected one of customer, agent, bot
+bank.toml:26:8: events of type `message` have no detail `robot`; expected one of customer, agent, bot
  26 | on = ["message:robot", "timer:nothing", "track:", "link:x"]
     |        ^^^^^^^^^^^^^
 
@@ -328,7 +328,7 @@ bank.toml:35:3: expected either `after` or `at`, found both; leave one out
  35 |   { start = "later", after = "soonish", at = "now" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
+bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; a text has quotes of its own: 'soonish'
  35 |   { start = "later", after = "soonish", at = "now" },
     |                               ^^^^^^^
 
@@ -356,7 +356,7 @@ bank.toml:39:54: expected 1 to 5, found 9
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                      ^
 
-bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now; text needs quotes
+bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                                                                 ^^^^^^^^
 
