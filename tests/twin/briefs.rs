@@ -142,7 +142,7 @@ fn an_agent_can_go_on_without_asking_anything_again() {
       2026-03-02 09:10  chat  -0.6  “Useless” “talk to a human”
 
     What was tried
-      a bot answered, 2 times in this conversation
+      answers of a bot in this conversation: 2
 
     The last words
       09:06  customer: My card was charged twice, please help
@@ -190,7 +190,7 @@ fn an_agent_reads_it_in_their_own_language() {
       2026-03-02 09:10  chat  -0.6  “Useless” “talk to a human”
 
     Ce qui a été tenté
-      un robot a répondu, 2 fois dans cette conversation
+      réponses d'un robot dans cette conversation : 2
 
     Les derniers mots
       09:06  client: My card was charged twice, please help

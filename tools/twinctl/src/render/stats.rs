@@ -143,8 +143,9 @@ impl Status<'_> {
     fn outgoing(&self) -> Rows {
         let total = &self.total;
         let mut commits = self.counted("commits", |p| p.commits);
-        let each = count(per(total.events, total.commits));
-        commits.push(faint(format!("{each} events each")));
+        let each = per(total.events, total.commits);
+        let events = if each == 1 { "event" } else { "events" };
+        commits.push(faint(format!("{} {events} each", count(each))));
         vec![
             self.counted("actions", |p| p.actions),
             self.counted("escalations", |p| p.escalations),
