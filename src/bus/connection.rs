@@ -154,7 +154,7 @@ impl Bus {
             if pause == PAUSE_MIN {
                 let seconds = settings.wait_seconds;
                 let url = settings.shown_url();
-                tracing::warn!(url, seconds, "no broker answers; retrying");
+                tracing::warn!(url, "no broker answers; retrying for {seconds} seconds at most");
             }
             tokio::time::sleep(pause.min(left)).await;
             pause = (2 * pause).min(PAUSE_MAX);

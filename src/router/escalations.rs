@@ -63,10 +63,11 @@ impl Router {
             return Err(ApiError::new(
                 code::NOT_FOUND,
                 match (queue, escalation) {
-                    (Some(queue), _) => {
-                        format!(
-                            "`{token}` has no open escalation of this id in the queue `{queue}`"
-                        )
+                    (Some(queue), Some(_)) => format!(
+                        "`{token}` has no open escalation of this id in the queue `{queue}`"
+                    ),
+                    (Some(queue), None) => {
+                        format!("`{token}` has no open escalation in the queue `{queue}`")
                     }
                     (None, Some(id)) => format!("`{token}` has no escalation `{id}`"),
                     (None, None) => format!("`{token}` has never had an escalation"),
