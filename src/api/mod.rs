@@ -116,7 +116,7 @@ mod tests {
         expected one of the fields limit; found `limt`; did you mean `limit`?
         expected one of the fields about, act, by, limit; found `since`
         expected a request without fields; found `limit`
-        expected the request as JSON, found: invalid type: string "3", expected usize at line 1 column 13
+        expected the request as JSON, found: invalid type: string "3", expected a whole number at line 1 column 13
         expected the request as JSON, found: unknown field `scope`, expected one of `value`, `where`, `ttl`, `wake`, `ended`, `decide` at line 1 column 31
         "#);
         let fields = serde_json::from_str(r#"{"state": "noted", "note": "x", "sayd": "y"}"#);

@@ -49,6 +49,22 @@ pub fn read_fields<T: DeserializeOwned + JsonSchema>(
         .map_err(|misread| explained::<T>(&misread.to_string(), &fields))
 }
 
+/// A message without the names of types of the program.
+fn in_words(misread: &str) -> String {
+    const EXPECTED: &str = ", expected ";
+    let Some((before, after)) = misread.split_once(EXPECTED) else { return misread.to_owned() };
+    let (kind, place) = after.split_at(after.find(" at line ").unwrap_or(after.len()));
+    let kind = match kind {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        named if named.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{before}{EXPECTED}{kind}{place}")
+}
+
 /// Why a request cannot be read.
 fn explained<T: JsonSchema>(misread: &str, fields: &Map<String, Value>) -> String {
     let schema = schema_for!(T);
@@ -58,7 +74,7 @@ fn explained<T: JsonSchema>(misread: &str, fields: &Map<String, Value>) -> Strin
         !known.contains(&&***name) && misread.starts_with(&format!("unknown field `{name}`"))
     };
     let Some(unknown) = fields.keys().find(is_unknown) else {
-        return format!("expected the request as JSON, found: {misread}");
+        return format!("expected the request as JSON, found: {}", in_words(misread));
     };
     let all = match &known[..] {
         [] => "a request without fields".to_owned(),
