@@ -54,7 +54,10 @@ impl Typed<'_> {
             payload: payload.as_bytes(),
             sequence: 0,
         })
-        .map_err(|rejection| Failure::Usage(rejection.detail))?;
+        .map_err(|rejection| {
+            let hint = self.pairs.iter().find_map(|pair| as_text(pair, &rejection.detail));
+            Failure::Usage(rejection.detail + &hint.unwrap_or_default())
+        })?;
         Ok(Ready { subject: subjects.event(&channel, &customer), id, payload })
     }
 }
@@ -136,7 +139,7 @@ pub(crate) fn mended(file: &std::path::Path) -> Result<String, Failure> {
         return standard_input();
     }
     let unreadable = |error: std::io::Error| {
-        Failure::Usage(format!("expected a mended event at {}: {error}", file.display()))
+        Failure::Usage(format!("expected the corrected event at {}: {error}", file.display()))
     };
     std::fs::read_to_string(file).map_err(unreadable)
 }
@@ -175,6 +178,15 @@ fn from_pairs(pairs: &[String]) -> Result<Value, Failure> {
         }
     }
     Ok(Value::Object(data))
+}
+
+/// How to write a pair whose value is a text, if this refusal is about its number or truth value.
+fn as_text(pair: &str, refusal: &str) -> Option<String> {
+    let (path, value) = pair.split_once('=')?;
+    let read = door::read_bytes(value.as_bytes()).ok()?;
+    let is_meant = matches!(read, Value::Number(_) | Value::Bool(_))
+        && refusal.contains(&format!("`{value}`, expected a string"));
+    is_meant.then(|| format!("; for the text, write {path}='\"{value}\"'"))
 }
 
 fn identifier(typed: Option<&str>) -> Result<String, Failure> {
@@ -244,6 +256,13 @@ mod tests {
         `name.first=y`: `name` is a value already, not an object
         expected one JSON object as --data, found `[1]`
         "#);
+    }
+
+    #[test]
+    fn a_number_in_place_of_a_text_is_told_how_to_write_the_text() {
+        let pairs = ["id=1".to_owned(), "state=open".to_owned()];
+        let refusal = refusal(&typed(EventType::Case, &pairs));
+        assert!(refusal.ends_with(r#"; for the text, write id='"1"'"#), "{refusal}");
     }
 
     fn broadcast(pairs: &[&str]) -> Result<Ready, Failure> {
