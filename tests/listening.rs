@@ -199,7 +199,7 @@ fn an_invalid_folder_of_languages_is_reported_with_the_place_of_the_mistake() {
 
     let arguments = vec![Argument::set("languages.folder=/no/such/folder").unwrap()];
     let refusal = Layers { arguments, ..Layers::default() }.load().unwrap_err();
-    insta::assert_snapshot!(refusal, @"--set languages.folder: `languages.folder`: expected a folder with one folder for each language, such as de/words.txt; found none at `/no/such/folder`");
+    insta::assert_snapshot!(refusal, @"--set languages.folder: expected a folder with one folder for each language, such as de/words.txt; found none at `/no/such/folder`");
 }
 
 #[test]

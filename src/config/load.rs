@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -259,7 +259,7 @@ fn extract(
             Err(error) => error,
         };
         let key = error.path.join(".");
-        mistakes.push(places.mistake(&key, sentence(&error.kind)));
+        mistakes.push(places.mistake(&key, sentence(&error.kind, &key, defaults)));
         match defaults.find_value(&key) {
             Ok(value) if mistakes.len() < MISTAKES_MAX => {
                 found = found.merge(OneSetting { place: String::new(), path: error.path, value });
@@ -325,7 +325,12 @@ impl Places<'_> {
         let name = metadata.map_or("settings".into(), |metadata| metadata.name.clone());
         let is_of_file = self.file.is_some_and(|file| name == file.display().to_string());
         let line = if is_of_file { line_of(self.text, key) } else { None };
-        Mistake::in_line(&name, line.unwrap_or(0), format!("`{key}`: {detail}"))
+        // An argument `--set` names the setting already.
+        let detail = match name.strip_prefix("--set ") {
+            Some(named) if named == key => detail,
+            _ => format!("`{key}`: {detail}"),
+        };
+        Mistake::in_line(&name, line.unwrap_or(0), detail)
     }
 }
 
@@ -351,8 +356,8 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
     None
 }
 
-fn sentence(kind: &Kind) -> String {
-    secretless(&describe(kind))
+fn sentence(kind: &Kind, key: &str, defaults: &Figment) -> String {
+    secretless(&describe(kind, key, defaults))
 }
 
 /// A message without the password of an address that was written in the wrong place.
@@ -360,20 +365,81 @@ fn secretless(sentence: &str) -> String {
     if sentence.contains("://") { masked(sentence) } else { sentence.to_owned() }
 }
 
-fn describe(kind: &Kind) -> String {
+/// What was expected of a setting and what was found, in the words of TOML.
+fn describe(kind: &Kind, key: &str, defaults: &Figment) -> String {
     match kind {
         Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
-            let expected = match expected.as_str() {
-                "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
-                "f32" | "f64" => "a number",
-                other => other,
+            let most = match expected.as_str() {
+                "u8" => Some(u8::MAX.into()),
+                "u16" => Some(u16::MAX.into()),
+                "u32" => Some(u32::MAX.into()),
+                "u64" | "usize" => Some(u64::MAX),
+                _ => None,
             };
-            format!("expected {expected}, found {found}")
+            let expected = match most {
+                Some(most) => whole_number(key, most, defaults),
+                None => in_words(expected).to_owned(),
+            };
+            format!("expected {expected}, found {}", Found(found))
         }
         Kind::UnknownVariant(found, known) => {
             format!("expected one of {}; found `{found}`", known.join(", "))
         }
         other => other.to_string(),
+    }
+}
+
+/// The whole numbers that a setting allows, if its type allows those up to `most`.
+fn whole_number(key: &str, most: u64, defaults: &Figment) -> String {
+    // The check of the largest number tells the range, unless that number is allowed.
+    let path = key.split('.').map(Into::into).collect();
+    let largest = OneSetting { place: String::new(), path, value: Value::from(most) };
+    let settings = defaults.clone().merge(largest).extract_lossy::<Settings>();
+    let mut range = None;
+    if let Ok(settings) = settings {
+        settings.check(&mut |checked, detail| {
+            if checked == key {
+                let expected = detail.strip_prefix("expected ").unwrap_or(&detail);
+                range = expected.split_once(", found").map(|(range, _)| range.to_owned());
+            }
+        });
+    }
+    match range {
+        Some(range) => format!("a whole number: {range}"),
+        None => "a whole number of at least 0".to_owned(),
+    }
+}
+
+/// A type as TOML calls it.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "f32" | "f64" => "a number",
+        "a string" => "a text",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        "a boolean" => "true or false",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    }
+}
+
+/// A value as TOML calls it.
+struct Found<'a>(&'a Actual);
+
+impl std::fmt::Display for Found<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Actual::Bool(value) => write!(out, "{value}"),
+            Actual::Unsigned(value) => write!(out, "{value}"),
+            Actual::Signed(value) => write!(out, "{value}"),
+            Actual::Float(value) => write!(out, "{value}"),
+            Actual::Char(value) => write!(out, "the text `{}`", value.escape_debug()),
+            Actual::Str(value) => write!(out, "the text `{}`", value.escape_debug()),
+            Actual::Seq => out.write_str("a list"),
+            Actual::Map => out.write_str("a table"),
+            Actual::Unit | Actual::Option => out.write_str("nothing"),
+            other => write!(out, "{other}"),
+        }
     }
 }
 
@@ -458,14 +524,14 @@ mod tests {
         ];
         insta::assert_snapshot!(refusal(file, &environment, &["nats.prefix=a..b", "nonsense=1"]), @r#"
         jumeau.toml:6: `logs`: unknown setting; did you mean `log`?
-        --set nonsense: `nonsense`: unknown setting; expected one of analyser, audit, broadcast, languages, log, nats, service, store, streams
+        --set nonsense: unknown setting; expected one of analyser, audit, broadcast, languages, log, nats, service, store, streams
         jumeau.toml:2: `service.partition`: unknown setting; did you mean `partitions`?
         JUMEAU_STREAMS__KEEP_HOUR: `streams.keep-hour`: unknown setting; did you mean `keep-hours`?
-        jumeau.toml:3: `service.arbiters`: expected a whole number, found string "many"
+        jumeau.toml:3: `service.arbiters`: expected a whole number: 0 to 256, found the text `many`
         JUMEAU_SERVICE__TIME: `service.time`: expected one of stream, event; found `evnt`
         jumeau.toml:4: `service.policy`: expected an embedded policy or a folder, found nothing
         JUMEAU_SERVICE__PARTITIONS: `service.partitions`: expected 1 to 1024, found 0
-        --set nats.prefix: `nats.prefix`: expected tokens of A-Z a-z 0-9 _ - joined by dots, at most 64 bytes; found `a..b`
+        --set nats.prefix: expected tokens of A-Z a-z 0-9 _ - joined by dots, at most 64 bytes; found `a..b`
         "#);
     }
 
@@ -516,6 +582,22 @@ mod tests {
         ] {
             let (_folder, layers) = layers("", &[], &[&format!("nats.url={url}")]);
             assert_eq!(layers.load().unwrap().nats.url, url);
+        }
+    }
+
+    #[test]
+    fn values_of_another_type_are_called_what_toml_calls_them() {
+        let file = "service = 3\n[nats]\nurl = [1]\ntls = \"x\"\n[streams]\nreplicas = 300\n\
+                    keep-hours = -1\n[audit]\nidentifiers = 1\n";
+        let arguments = [
+            "log.format=[1]",
+            "service.partitions=100000",
+            "service.desks=x",
+            "store.cache-bytes=x",
+        ];
+        let refusals = refusal(file, &[], &[]) + "\n" + &refusal("", &[], &arguments);
+        for word in ["unsigned int", "signed int", "string", "sequence", "struct ", "u8", "u16"] {
+            assert!(!refusals.contains(word), "{word}: {refusals}");
         }
     }
 
