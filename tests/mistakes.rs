@@ -15,7 +15,7 @@ fn a_mistake_is_one_object_if_json_was_asked_for() {
         ("check --json --set service.shadow=nope", 1, "the shadow policy `nope`"),
         ("check --json --set store.master-key=env:JUMEAU_NOPE", 1, "no text in the variable"),
         ("check --json --set nats.credentials=nope", 1, "a file that can be read"),
-        ("check --json --set nats.url=5", 1, "`nats.url`: expected addresses"),
+        ("check --json --set nats.url=5", 1, "nats.url: expected addresses"),
         ("test nowhere --json", 1, "expected a folder with a policy or one of"),
         #[cfg(feature = "engine")]
         ("verify nowhere --json", 1, "nowhere"),

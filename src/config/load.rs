@@ -380,7 +380,7 @@ fn describe(kind: &Kind, key: &str, defaults: &Figment) -> String {
                 Some(most) => whole_number(key, most, defaults),
                 None => in_words(expected).to_owned(),
             };
-            format!("expected {expected}, found {}", Found(found))
+            format!("expected {expected}, found {}", ActualValue(found))
         }
         Kind::UnknownVariant(found, known) => {
             format!("expected one of {}; found `{found}`", known.join(", "))
@@ -424,9 +424,9 @@ fn in_words(expected: &str) -> &str {
 }
 
 /// A value as TOML calls it.
-struct Found<'a>(&'a Actual);
+struct ActualValue<'a>(&'a Actual);
 
-impl std::fmt::Display for Found<'_> {
+impl std::fmt::Display for ActualValue<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Actual::Bool(value) => write!(out, "{value}"),
@@ -544,7 +544,7 @@ mod tests {
         insta::assert_snapshot!(refusal.replace(&format!("{}/", folder.path().display()), ""), @r"
         jumeau.toml:2: `nats.credentials`: expected a file that can be read, found No such file or directory (os error 2) for `nope`
         jumeau.toml:5: `nats.tls.ca`: expected a file that can be read, found No such file or directory (os error 2) for `no.pem`
-        --set store.master-key: `store.master-key`: expected a file, or `env:` and a variable, with 64 hexadecimal digits; found no text in the variable `JUMEAU_NO_SUCH_KEY`
+        --set store.master-key: expected a file, or `env:` and a variable, with 64 hexadecimal digits; found no text in the variable `JUMEAU_NO_SUCH_KEY`
         ");
 
         let key = folder.path().join("key");
@@ -566,13 +566,13 @@ mod tests {
             "nats.url=5, ftp://host, nats://host:port,,nats://max:hush-hush@",
         ];
         insta::assert_snapshot!(refusal("", &[], &wrong), @r"
-        --set service.desks: `service.desks`: expected names of channels of 1 to 32 bytes, found ``
-        --set service.merging-channels: `service.merging-channels`: expected names of channels of 1 to 32 bytes, found `a-name-that-is-longer-than-32-bytes`
-        --set nats.url: `nats.url`: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `5`
-        --set nats.url: `nats.url`: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `ftp://host`
-        --set nats.url: `nats.url`: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `nats://host:port`
-        --set nats.url: `nats.url`: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `nats://max:***@`
-        --set streams.integrators: `streams.integrators`: expected names of channels of 1 to 32 bytes, found ``
+        --set service.desks: expected names of channels of 1 to 32 bytes, found ``
+        --set service.merging-channels: expected names of channels of 1 to 32 bytes, found `a-name-that-is-longer-than-32-bytes`
+        --set nats.url: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `5`
+        --set nats.url: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `ftp://host`
+        --set nats.url: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `nats://host:port`
+        --set nats.url: expected addresses such as nats://127.0.0.1:4222, separated by commas, found `nats://max:***@`
+        --set streams.integrators: expected names of channels of 1 to 32 bytes, found ``
         ");
         for url in [
             "127.0.0.1",

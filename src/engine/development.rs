@@ -55,12 +55,7 @@ pub(super) async fn run(arguments: Dev) -> anyhow::Result<bool> {
             settings::masked(url)
         );
     }
-    let mut more = Vec::new();
-    if let Some(story) = &arguments.story {
-        more.push(("--story", "service.policy", story.clone()));
-        more.push(("--story", "service.time", "event".to_owned()));
-        more.push(("--story", "log.filter", "warn".to_owned()));
-    }
+    let mut more = arguments.story.as_deref().map_or_else(Vec::new, story_settings);
     let scratch;
     let folder = match (&arguments.folder, &arguments.story) {
         (Some(folder), None) => folder,
@@ -117,6 +112,15 @@ pub(super) async fn run(arguments: Dev) -> anyhow::Result<bool> {
     };
     broker.stop().await?;
     outcome
+}
+
+/// The settings with which stories run.
+fn story_settings(story: &str) -> Vec<(&'static str, &'static str, String)> {
+    vec![
+        ("--story", "service.policy", story.to_owned()),
+        ("--story", "service.time", "event".to_owned()),
+        ("--story", "log.filter", "warn".to_owned()),
+    ]
 }
 
 /// An empty folder: stories are about unknown customers.
