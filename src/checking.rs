@@ -147,12 +147,12 @@ async fn live(
     url.clone_into(&mut settings.url);
     let bus = Bus::connect(&settings).await?;
     let began = Instant::now();
-    let scene = |scene: live_stories::LiveStep<'_>| {
+    let print = |step: live_stories::LiveStep<'_>| {
         if !is_json {
-            console::scene(&scene);
+            console::live_step(&step);
         }
     };
-    let outcomes = live_stories::play(&bus, policy, stories, scene).await?;
+    let outcomes = live_stories::play(&bus, policy, stories, print).await?;
     if !is_json {
         return Ok(console::print_results(&outcomes, began.elapsed()));
     }

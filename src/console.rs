@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 #[cfg(feature = "engine")]
-pub(crate) use engine::{Console, adopted, adopted_as_json, as_json, examined, rewrapped};
+pub(crate) use engine::{Console, adopted, adopted_as_json, as_json, rewrapped, store_summary};
 use jumeau::config::Settings;
 use jumeau::event::{Broadcast, Time, cut};
 use jumeau::live_stories::{LiveStep, StoryResult};
@@ -34,8 +34,8 @@ const HAND_OVER: TextStyle = TextStyle::new(AnsiColor::Magenta.on_default().bold
 const LINE_BYTES: usize = 140;
 
 /// Prints a step of a live story.
-pub(crate) fn scene(scene: &LiveStep<'_>) {
-    match scene {
+pub(crate) fn live_step(step: &LiveStep<'_>) {
+    match step {
         LiveStep::Event(at, step) => event(*at, step),
         LiveStep::Reaction(seen) => reaction(seen),
     }
@@ -59,7 +59,7 @@ pub(crate) fn print_results(outcomes: &[StoryResult<'_>], took: Duration) -> boo
 }
 
 fn event(at: Time, step: &StoryStep) {
-    let text = match step.content("scene", at - step.at, &[]) {
+    let text = match step.content("step", at - step.at, &[]) {
         Err(_) => step.kind().to_owned(),
         Ok(StepContent::Event(event)) => {
             let mut text = format!("{} ", event.kind.event_type());

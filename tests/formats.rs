@@ -131,7 +131,7 @@ fn a_broadcast_of_format_1_can_be_read() {
 #[test]
 fn a_sweep_of_format_1_can_be_read() {
     let fixture = fixture!("sweep-v1");
-    let sweep = Scan {
+    let scan = Scan {
         of: 7,
         along: vec![IndexKey { path: 1, value: u64::MAX }],
         passed: 0,
@@ -142,8 +142,8 @@ fn a_sweep_of_format_1_can_be_read() {
         said: 3,
         silent: StageCounts::of([0, 0, 0, 0, 5, 0, 0, 0]),
     };
-    assert_written_as(RecordKind::Sweep, &sweep, fixture);
-    assert_eq!(open::<Scan>(RecordKind::Sweep, fixture), sweep);
+    assert_written_as(RecordKind::Scan, &scan, fixture);
+    assert_eq!(open::<Scan>(RecordKind::Scan, fixture), scan);
 }
 
 #[test]

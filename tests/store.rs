@@ -512,11 +512,11 @@ fn batch(partition: u16, steps: &[Step]) -> Batch {
             Step::Cursor(sequence) => batch.set_cursor(partition, *sequence),
             Step::Begin(id, at) => {
                 batch.put_broadcast(partition, &told(*id), Time::from_ms(*at));
-                batch.put_sweep(partition, &ScanKey::Wake(scope(*id)), &sweep(*at));
+                batch.put_scan(partition, &ScanKey::Wake(scope(*id)), &scan(*at));
             }
             Step::End(id) => {
                 batch.delete_broadcast(partition, &scope(*id));
-                batch.delete_sweep(partition, &ScanKey::Wake(scope(*id)));
+                batch.delete_scan(partition, &ScanKey::Wake(scope(*id)));
             }
             Step::Stand(id, value) => batch.put_index(partition, row(*value), &who(id)),
             Step::Leave(id, value) => batch.delete_index(partition, row(*value), &who(id)),
@@ -547,7 +547,7 @@ fn told(id: u8) -> Broadcast {
     }
 }
 
-fn sweep(of: i64) -> Scan {
+fn scan(of: i64) -> Scan {
     Scan {
         of: of.unsigned_abs(),
         along: vec![row(1)],
@@ -579,7 +579,7 @@ fn answers(store: &impl Read) -> String {
             store.inputs(partition, &ids[1], Time::from_ms(0), 2).unwrap(),
             store.meta(partition).unwrap(),
             store.broadcasts(partition).unwrap(),
-            store.sweeps(partition).unwrap(),
+            store.scans(partition).unwrap(),
             store.customers(partition, None, Some(&ids[1]), 2).unwrap(),
             store.customers(partition, Some(row(1)), None, 2).unwrap(),
         );

@@ -199,17 +199,17 @@ impl EraserTask {
     /// are dropped as late, so continued sending does not prolong this.
     async fn settled(&self, erasure: u64) -> StreamEnds {
         self.taken_in(erasure).await;
-        self.relay.passed().await;
-        let StreamEnds { events, .. } = self.ends().await;
+        self.relay.flush().await;
+        let StreamEnds { events, .. } = self.stream_ends().await;
         self.taken_in(events).await;
-        self.relay.passed().await;
-        StreamEnds { events, ..self.ends().await }
+        self.relay.flush().await;
+        StreamEnds { events, ..self.stream_ends().await }
     }
 
-    async fn ends(&self) -> StreamEnds {
+    async fn stream_ends(&self) -> StreamEnds {
         let mut backoff = Backoff::default();
         loop {
-            match self.bus.ends().await {
+            match self.bus.stream_ends().await {
                 Ok(ends) => return ends,
                 Err(error) => backoff.wait(&error).await,
             }

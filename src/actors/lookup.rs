@@ -119,22 +119,22 @@ impl Handler<TryCampaign> for PartitionActor {
         let at = at.unwrap_or_else(|| self.event_time());
         let read = move || {
             let refused = |rejection: Rejection| rejection.detail;
-            let tryout = CampaignTrial::new(&broadcast, at, surroundings).map_err(refused)?;
+            let trial = CampaignTrial::new(&broadcast, at, surroundings).map_err(refused)?;
             let found = store.customers(partition, None, after.as_ref(), limit);
             let customers = found.map_err(|error| error.to_string())?;
             let last = customers.last().filter(|_| customers.len() == limit).cloned();
             let mut tried =
-                CampaignEstimate { last, unknown: tryout.unknown(), ..CampaignEstimate::default() };
+                CampaignEstimate { last, unknown: trial.unknown(), ..CampaignEstimate::default() };
             for (_, twin) in load(&store, partition, customers)? {
                 let Some(mut twin) = twin else { continue };
                 tried.looked_at += 1;
                 let at = at.max(twin.seen);
-                if !tryout.concerns(&twin, at) {
+                if !trial.concerns(&twin, at) {
                     continue;
                 }
                 tried.concerned += 1;
                 if tried.actions.len() + tried.silent.len() < sample {
-                    match tryout.on(&mut twin, at) {
+                    match trial.on(&mut twin, at) {
                         CampaignPreview::Something(action) => tried.actions.push(action),
                         CampaignPreview::Nothing(stage) => tried.silent.push(stage),
                     }

@@ -369,7 +369,7 @@ impl Handler<RoundDone> for PartitionActor {
     fn handle(&mut self, RoundDone(done): RoundDone, context: &mut Context<PartitionActor>) {
         let wall = self.clock.now();
         for done in done {
-            self.machine.done(done, wall, &mut self.shell);
+            self.machine.complete(done, wall, &mut self.shell);
         }
         self.set_alarm(context);
     }

@@ -89,7 +89,7 @@ impl AuditWriter {
         // The last token is the customer, but in a list of escalations it is the queue.
         let is_list = request.verb == verb::ESCALATIONS_LIST;
         let customer = request.tokens.last().filter(|_| !is_list);
-        let (what, searched) = self.what(&request.payload);
+        let (what, searched) = self.summary(&request.payload);
         let about = customer.map(|token| self.about(token)).or(searched);
         let has_customer = customer.is_some();
         let queue = request.tokens.last().filter(|_| is_list).map_or("", String::as_str);
@@ -173,7 +173,7 @@ impl AuditWriter {
 
     /// A request about no customer, as the audit stores it, and the customer whom it searches for:
     /// customers in it are hashed, and fields that could contain others are omitted.
-    fn what(&self, payload: &[u8]) -> (String, Option<Box<str>>) {
+    fn summary(&self, payload: &[u8]) -> (String, Option<Box<str>>) {
         if payload.is_empty() {
             return (String::new(), None);
         }
@@ -208,7 +208,7 @@ impl AuditWriter {
             AuditIdentifiers::Plain => token.into(),
             AuditIdentifiers::Hashed => {
                 // Another spelling of a token means the same customer.
-                let text = event::spelled(token);
+                let text = event::decode_any_spelling(token);
                 hex::encode(self.secret.hash(text.as_bytes())).into()
             }
         }

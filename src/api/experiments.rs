@@ -59,7 +59,10 @@ pub struct ArmShown {
 type ArmResults = BTreeMap<Box<str>, BTreeMap<Box<str>, ArmResult>>;
 
 /// The results of a policy's experiments, and of earlier ones, from the counts of all partitions.
-pub fn shown(policy: &Policy, counted: impl Iterator<Item = ArmCounts>) -> Vec<ExperimentShown> {
+pub fn experiment_stats(
+    policy: &Policy,
+    counted: impl Iterator<Item = ArmCounts>,
+) -> Vec<ExperimentShown> {
     let mut all = ArmResults::new();
     for (name, arm, result) in counted {
         all.entry(name).or_default().entry(arm).or_default().add(&result);

@@ -96,7 +96,7 @@ impl LessonsReply {
 
 impl LessonPart {
     /// The part as stored; none if the text is invalid base64.
-    pub fn kept(&self) -> Option<KeptLesson> {
+    pub fn decode(&self) -> Option<KeptLesson> {
         let encoded = STANDARD.decode(&self.record).ok()?.into();
         Some(KeptLesson { version: self.version, number: self.number, encoded })
     }

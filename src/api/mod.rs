@@ -35,7 +35,7 @@ pub use erase::{
     BadReceipt, EraseReply, EraseRequest, ErasedIdentifier, ErasureReceipt, ReceiptSigner,
     ReceiptStatement, RemovedThings, fresh_erasure, fresh_secret,
 };
-pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply, shown};
+pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply, experiment_stats};
 pub use export::{ExportPart, ExportReply, ExportRequest, MessageCount};
 pub use forged::{ForgedReply, ForgedRequest};
 pub use learned::{LessonPart, LessonsReply, LessonsRequest, MarksReply, VersionMark};

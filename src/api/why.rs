@@ -119,10 +119,10 @@ impl WhatIfReply {
         at: Time,
         reaction: Reaction,
     ) -> WhatIfReply {
-        let verdict = match &reaction.verdict {
+        let verdict = match &reaction.result {
             InputResult::Applied => "taken in".into(),
             InputResult::Duplicate => "a duplicate".into(),
-            InputResult::PassedOn => {
+            InputResult::Forwarded => {
                 "forwarded to the customer whom the identifier is linked to".into()
             }
             InputResult::Stale | InputResult::Untouched => "let be".into(),

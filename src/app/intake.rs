@@ -14,7 +14,7 @@ use crate::event::Lane;
 use crate::partition::Pulled;
 
 /// Dispatches pulls to the partitions, as far as permits are free.
-pub(super) async fn take_in(
+pub(super) async fn dispatch(
     mut intake: Intake,
     analyser: Option<Analyser>,
     partitions: Partitions,

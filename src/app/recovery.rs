@@ -36,7 +36,7 @@ pub(super) fn recover(
                 outputs,
                 outputs_left,
                 broadcasts: store.broadcasts(partition)?,
-                scans: store.sweeps(partition)?,
+                scans: store.scans(partition)?,
                 results: store.results(partition)?,
                 secret: secret.clone(),
                 tombstones: store.tombstones(partition)?,

@@ -83,7 +83,7 @@ impl RunningService {
         };
         let api = start.api(policy.current.clone(), probes, services).await?;
         let eraser = start.spawn("the eraser", parts.erasures.run());
-        let intake = start.take_in(parts.intake);
+        let intake = start.start_intake(parts.intake);
         let Start { threads, bus, partitions, .. } = start;
         let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
         Ok(RunningService {
@@ -307,13 +307,13 @@ impl<'a> Start<'a> {
         Ok(self.threads.run(start).await??)
     }
 
-    fn take_in(&self, intake: Intake) -> tokio::task::JoinHandle<()> {
+    fn start_intake(&self, intake: Intake) -> tokio::task::JoinHandle<()> {
         let analyser = self.settings.analyser.subject.as_ref().map(|subject| {
             let patience = Duration::from_millis(self.settings.analyser.timeout_ms.into());
             Analyser::new(&self.bus, subject, patience)
         });
         let (partitions, fatal) = (self.partitions.clone(), self.fatal.clone());
-        self.spawn("the intake", intake::take_in(intake, analyser, partitions, fatal))
+        self.spawn("the intake", intake::dispatch(intake, analyser, partitions, fatal))
     }
 
     /// Runs a task that the service depends on.

@@ -32,8 +32,8 @@ pub(super) async fn own(
     };
     let ownership = bus.own(claim, settings.streams.replicas.into(), lost).await?;
     bus.ensure_streams(&settings.streams, partitions).await?;
-    if let Some(standing) = bus.standing().await? {
-        store.set_stream(standing.made)?;
+    if let Some(state) = bus.stream_state().await? {
+        store.set_stream(state.made)?;
     }
     Ok(ownership)
 }
@@ -52,23 +52,23 @@ async fn check(bus: &Bus, store: &Store, metas: &[PartitionMeta]) -> anyhow::Res
     let stream = bus.subjects().events_stream();
     let highest = highest(metas);
     let known = store.stream()?;
-    let Some(standing) = bus.standing().await? else {
+    let Some(state) = bus.stream_state().await? else {
         if highest > 0 {
             return Err(bus::Error::Gone { stream, taken: highest }.into());
         }
         return Ok(());
     };
     if highest == 0 {
-        if known != Some(standing.made) && standing.acknowledged > 0 {
-            let acknowledged = standing.acknowledged;
+        if known != Some(state.made) && state.acknowledged > 0 {
+            let acknowledged = state.acknowledged;
             return Err(bus::Error::Strange { stream, acknowledged }.into());
         }
         return Ok(());
     }
-    if let Some(known) = known.filter(|known| *known != standing.made) {
-        return Err(bus::Error::another(stream, known, standing.made).into());
+    if let Some(known) = known.filter(|known| *known != state.made) {
+        return Err(bus::Error::another(stream, known, state.made).into());
     }
-    Ok(bus.holds(standing.last, highest, &taken(metas)).await?)
+    Ok(bus.holds(state.last, highest, &last_taken(metas)).await?)
 }
 
 /// The last processed sequence, of either lane.
@@ -76,7 +76,7 @@ fn highest(metas: &[PartitionMeta]) -> u64 {
     metas.iter().map(|meta| meta.cursor.max(meta.slow_cursor)).max().unwrap_or(0)
 }
 
-fn taken(metas: &[PartitionMeta]) -> Vec<LastTakenEvent> {
+fn last_taken(metas: &[PartitionMeta]) -> Vec<LastTakenEvent> {
     let taken =
         |meta: &PartitionMeta| Some(LastTakenEvent { sequence: meta.cursor, stored: meta.stored? });
     metas.iter().filter_map(taken).collect()
@@ -86,7 +86,7 @@ fn taken(metas: &[PartitionMeta]) -> Vec<LastTakenEvent> {
 /// timestamp, as in a store of an earlier version. Such a partition uses that of a partition that it is
 /// not behind, or else the earliest: all read the same stream, and repeated events are recognised.
 fn until(metas: &[PartitionMeta]) -> anyhow::Result<Vec<Option<LastTakenEvent>>> {
-    let all = taken(metas);
+    let all = last_taken(metas);
     let of = |meta: &PartitionMeta| {
         if meta.cursor == 0 {
             return Ok(None);
@@ -136,8 +136,8 @@ pub async fn adopt(settings: &Settings) -> anyhow::Result<AdoptedStream> {
     let store = Store::open(&settings.store, partitions)?;
     let metas = metas(&store, partitions)?;
     let lane = SlowLane::newest(metas.iter().map(|meta| meta.slow_lane.clone()));
-    let standing = bus.standing().await?;
-    let last = standing.map(|standing| standing.last);
+    let state = bus.stream_state().await?;
+    let last = state.map(|state| state.last);
     let mut cursors = Vec::with_capacity(metas.len());
     let mut is_same = last >= Some(highest(&metas));
     for (partition, known) in (0..partitions).zip(until(&metas)?) {
@@ -149,7 +149,7 @@ pub async fn adopt(settings: &Settings) -> anyhow::Result<AdoptedStream> {
         let cursor = found.map_or(0, |found| found.sequence);
         cursors.push((partition, cursor, found.map(|found| found.stored)));
     }
-    store.adopt(standing.map(|standing| standing.made), &cursors, is_same)?;
+    store.adopt(state.map(|state| state.made), &cursors, is_same)?;
     bus.close().await?;
     Ok(AdoptedStream {
         stream: bus.subjects().events_stream(),

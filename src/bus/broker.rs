@@ -25,7 +25,7 @@ const LOG_LINES: usize = 12;
 /// Runs a program, and ends it when the other end of our standard input is closed: by us, or by the
 /// system when we die, however that happens. `kill` on standard input ends it immediately, without
 /// cleanup.
-const KEEPER: &str = r#"
+const SUPERVISOR: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
@@ -81,7 +81,7 @@ pub struct Broker {
 
 #[derive(Debug)]
 struct BrokerProcess {
-    keeper: Child,
+    supervisor: Child,
     stdin: ChildStdin,
 }
 
@@ -134,7 +134,9 @@ impl Broker {
 
     /// Whether it runs.
     pub fn is_running(&mut self) -> bool {
-        self.running.as_mut().is_some_and(|running| matches!(running.keeper.try_wait(), Ok(None)))
+        self.running
+            .as_mut()
+            .is_some_and(|running| matches!(running.supervisor.try_wait(), Ok(None)))
     }
 
     /// Stops it gracefully; [`Broker::restart`] starts it again.
@@ -142,9 +144,11 @@ impl Broker {
     /// # Errors
     /// [`Error::Process`] if it does not stop and cannot be killed.
     pub async fn stop(&mut self) -> Result<(), Error> {
-        let Some(BrokerProcess { mut keeper, stdin }) = self.running.take() else { return Ok(()) };
+        let Some(BrokerProcess { mut supervisor, stdin }) = self.running.take() else {
+            return Ok(());
+        };
         drop(stdin);
-        let ended = timeout(STOP, keeper.wait()).await;
+        let ended = timeout(STOP, supervisor.wait()).await;
         ended
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
             .map(drop)
@@ -156,12 +160,12 @@ impl Broker {
     /// # Errors
     /// [`Error::Process`] if it does not die.
     pub async fn kill(&mut self) -> Result<(), Error> {
-        let Some(BrokerProcess { mut keeper, mut stdin }) = self.running.take() else {
+        let Some(BrokerProcess { mut supervisor, mut stdin }) = self.running.take() else {
             return Ok(());
         };
         // If it has ended already, nothing reads this.
         let _ = stdin.write_all(b"kill\n").await;
-        let ended = timeout(STOP, keeper.wait()).await;
+        let ended = timeout(STOP, supervisor.wait()).await;
         ended
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
             .map(drop)
@@ -192,8 +196,8 @@ impl Broker {
             .and_then(|mut log| writeln!(log, "--- start").map(|()| log))
             .map_err(Error::process("open the broker's log"))?;
         let errors = log.try_clone().map_err(Error::process("open the broker's log"))?;
-        let mut keeper = Command::new("/bin/sh")
-            .args(["-c", KEEPER, "jumeau-broker"])
+        let mut supervisor = Command::new("/bin/sh")
+            .args(["-c", SUPERVISOR, "jumeau-broker"])
             .arg(&self.binary)
             .arg("-c")
             .arg(&config)
@@ -204,10 +208,10 @@ impl Broker {
             .process_group(0)
             .spawn()
             .map_err(Error::process("start the broker"))?;
-        let Some(stdin) = keeper.stdin.take() else {
+        let Some(stdin) = supervisor.stdin.take() else {
             return Err(self.failed("no standard input"));
         };
-        self.running = Some(BrokerProcess { keeper, stdin });
+        self.running = Some(BrokerProcess { supervisor, stdin });
 
         let patience = Instant::now() + START;
         while Instant::now() < patience {

@@ -7,7 +7,7 @@ use super::{Bus, Error};
 use crate::event::{Channel, Customer};
 
 /// Longer than the service takes for any reply: a service that stops meanwhile answers with an error.
-const PATIENCE: Duration = Duration::from_mins(5);
+const REPLY_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The client side of the bus, for stories, tools and tests: what a channel publishes and an integrator
 /// receives.
@@ -107,7 +107,7 @@ impl Bus {
             Some(name) => self.subjects.asked_by(name, verb, tokens),
             None => self.subjects.api(verb, tokens),
         };
-        let request = async_nats::Request::new().payload(payload).timeout(Some(PATIENCE));
+        let request = async_nats::Request::new().payload(payload).timeout(Some(REPLY_TIMEOUT));
         let answer = tokio::select! {
             answer = self.client.send_request(subject.clone(), request) => answer,
             denied = self.muted(&subject) => return Err(Error::Denied { denied }),

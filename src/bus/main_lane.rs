@@ -178,7 +178,7 @@ impl MainLane {
         self.stalls = 0;
         self.is_caught_up = self.open.is_some() && buffer.pending == 0;
         let pending = Some(buffer.pending);
-        Ok(self.passed(buffer, pending))
+        Ok(self.completed(buffer, pending))
     }
 
     fn nothing(&self) -> MainLaneRead {
@@ -215,7 +215,7 @@ impl MainLane {
         self.resets.clone()
     }
 
-    fn passed(&mut self, buffer: PullBuffer, pending: Option<u64>) -> MainLaneRead {
+    fn completed(&mut self, buffer: PullBuffer, pending: Option<u64>) -> MainLaneRead {
         if let Some((expected, found)) = buffer.gap {
             self.missed.look(&self.bus, expected, found);
         }
@@ -260,7 +260,7 @@ impl MainLane {
                 Lane::Slow => buffer.skip(delivery.sequence),
             }
         }
-        self.passed(buffer, pending)
+        self.completed(buffer, pending)
     }
 
     /// Resets the consumer, or starts to read without it, retrying until that succeeds.

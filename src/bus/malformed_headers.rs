@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Bus, Error, delivery};
 use crate::event::{Content, Delivery, Headers, Lane, Original, Reason, Rejection, Time};
 
-const WHAT: &str = "read a message through the broker's interface";
+const REQUEST: &str = "read a message through the broker's interface";
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -85,10 +85,10 @@ async fn ask(bus: &Bus, stream: &str, ask: &Ask<'_>) -> Result<Option<WrappedMes
         Ok(Response::Err { error }) if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => {
             return Ok(None);
         }
-        Ok(Response::Err { error }) => return Err(Error::request(WHAT)(error)),
-        Err(error) => return Err(Error::request(WHAT)(error)),
+        Ok(Response::Err { error }) => return Err(Error::request(REQUEST)(error)),
+        Err(error) => return Err(Error::request(REQUEST)(error)),
     };
-    let decode = |text: &str| STANDARD.decode(text).map_err(Error::request(WHAT));
+    let decode = |text: &str| STANDARD.decode(text).map_err(Error::request(REQUEST));
     Ok(Some(WrappedMessage {
         sequence: envelope.seq,
         stored: Time::parse(&envelope.time).unwrap_or_default(),

@@ -46,8 +46,8 @@ impl MissedEvents {
         let (missed, bus) = (self.clone(), bus.clone());
         tokio::spawn(async move {
             // Without an answer nothing is known, and the next gap is checked again.
-            if let Ok(Some(standing)) = bus.standing().await {
-                missed.note(expected, standing.first.min(found));
+            if let Ok(Some(state)) = bus.stream_state().await {
+                missed.note(expected, state.first.min(found));
             }
         });
     }

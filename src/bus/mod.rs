@@ -57,7 +57,7 @@ pub use missed_events::MissedEvents;
 pub use owner::{Claim, Ownership};
 pub use relay::{Relay, RelayStats};
 pub use secure_delete::{MessageTrail, StreamEnds};
-pub use service::{ASKER, ApiError, ApiService, Caller, Endpoint, Request};
+pub use service::{ApiError, ApiService, CALLER, Caller, Endpoint, Request};
 pub use stream::Lag;
 pub use stream_identity::{LastTakenEvent, StreamState};
 pub use stream_reader::EventMonitor;

@@ -27,7 +27,7 @@ const BYTES: usize = 4 << 20;
 /// and each costs a connection and the page.
 const SOUND: usize = 1_000;
 
-const WHAT: &str = "read what a stream holds";
+const REQUEST: &str = "read what a stream holds";
 
 /// A header that the broker adds to a message.
 const SEQUENCE: &str = "Nats-Sequence";
@@ -217,15 +217,15 @@ impl PagedReader {
             max_bytes: BYTES,
         };
         let client = &bus.client;
-        let payload = serde_json::to_vec(&page).map_err(Error::request(WHAT))?;
+        let payload = serde_json::to_vec(&page).map_err(Error::request(REQUEST))?;
         let inbox = client.new_inbox();
-        let mut answers = client.subscribe(inbox.clone()).await.map_err(Error::request(WHAT))?;
+        let mut answers = client.subscribe(inbox.clone()).await.map_err(Error::request(REQUEST))?;
         let mut link = bus.link.clone();
         // A new connection may not have reported its epoch yet.
         let epoch = link.borrow_and_update().epoch.max(1);
         let api = format!("$JS.API.DIRECT.GET.{}", self.stream);
         let sent = client.publish_with_reply(api, inbox, Bytes::from(payload)).await;
-        sent.map_err(Error::request(WHAT))?;
+        sent.map_err(Error::request(REQUEST))?;
         let patience = Duration::from_millis(bus.settings.request_timeout_ms);
         let mut found = Vec::new();
         loop {
@@ -239,7 +239,7 @@ impl PagedReader {
                     }
                     None
                 }
-                answer = timeout(patience, answers.next()) => answer.map_err(Error::request(WHAT))?,
+                answer = timeout(patience, answers.next()) => answer.map_err(Error::request(REQUEST))?,
             };
             let Some(answer) = answer else { return Err(failed("the connection was lost")) };
             // A publisher may have written a status header, too; a reply without a message has no
@@ -248,7 +248,7 @@ impl PagedReader {
             match answer.status {
                 _ if is_message => {
                     let before = found.last().map_or(0, |held: &HeldMessage| held.sequence);
-                    let (held, behind) = held(answer)?;
+                    let (held, behind) = unwrap_message(answer)?;
                     if behind != Some(before) {
                         return Err(failed("a page of a stream with a gap"));
                     }
@@ -298,13 +298,13 @@ impl HeldMessage {
 }
 
 fn failed(description: &str) -> Error {
-    Error::request(WHAT)(std::io::Error::other(description.to_owned()))
+    Error::request(REQUEST)(std::io::Error::other(description.to_owned()))
 }
 
 /// Removes the headers that the broker added. The publisher may have written headers of the same names:
 /// the broker's stand after those. Also returns the sequence of the message before it in the page; 0: it
 /// is the first.
-fn held(mut message: Message) -> Result<(HeldMessage, Option<u64>), Error> {
+fn unwrap_message(mut message: Message) -> Result<(HeldMessage, Option<u64>), Error> {
     let mut headers = HeaderMap::new();
     let mut added: [Option<String>; ADDED.len()] = Default::default();
     for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {

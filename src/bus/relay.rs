@@ -153,7 +153,7 @@ impl Relay {
     }
 
     /// Waits until everything submitted before is confirmed or withdrawn, also through broker outages.
-    pub async fn passed(&self) {
+    pub async fn flush(&self) {
         let receivers = self.queues.each_ref().map(|queue| {
             let (done, is_done) = oneshot::channel();
             let _ = queue.submit.send(RelayCommand::Tell(done));

@@ -15,7 +15,7 @@ use super::malformed_headers::fetch_next;
 use super::{Bus, Error, delivery};
 use crate::contract::Addressee;
 use crate::contract::{SEQUENCE, SUBJECT};
-use crate::event::{Customer, Erasure, Header, is_left_to, named_in, spelled};
+use crate::event::{Customer, Erasure, Header, decode_any_spelling, is_left_to, named_in};
 
 /// Messages that are removed at once.
 const AT_ONCE: usize = 16;
@@ -71,7 +71,7 @@ impl Bus {
             headers.insert(name, value);
         }
         headers.insert("Nats-Msg-Id", erasure.message_id());
-        let subject = self.subjects.passed(&erasure.customer);
+        let subject = self.subjects.forwarded(&erasure.customer);
         let sent = self.jetstream.publish_with_headers(subject, headers, bytes::Bytes::new());
         sent.await.map_err(Error::request(what))?.await.map_err(Error::request(what))?;
         Ok(())
@@ -81,7 +81,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
-    pub async fn ends(&self) -> Result<StreamEnds, Error> {
+    pub async fn stream_ends(&self) -> Result<StreamEnds, Error> {
         let end = async |name: String| {
             let stream = self.stream(&name).await?;
             Ok::<u64, Error>(stream.cached_info().state.last_sequence)
@@ -185,7 +185,7 @@ impl Search<'_> {
             }
             is_wanted
         };
-        self.bus.held(stream, filters, until_end).await
+        self.bus.read_each(stream, filters, until_end).await
     }
 
     /// Passes on the messages of the event stream under some subjects.
@@ -365,7 +365,7 @@ impl Search<'_> {
                 let place = subjects.stored(&stored);
                 let is_theirs = match place.address {
                     Addressee::Twin { customer: one, .. } => {
-                        *one != *token && spelled(one) == customer.as_str()
+                        *one != *token && decode_any_spelling(one) == customer.as_str()
                     }
                     Addressee::Nobody => subjects.about(&stored).contains(customer),
                     Addressee::Everybody => false,

@@ -53,12 +53,12 @@ pub struct Caller {
     /// The name; empty if none was given.
     pub name: Box<str>,
     /// Whether the name stood in the subject (`<prefix>.as.<name>.<verb>…`), where a broker with roles
-    /// lets only its bearer publish. Otherwise the caller wrote it into the header [`ASKER`].
+    /// lets only its bearer publish. Otherwise the caller wrote it into the header [`CALLER`].
     pub is_vouched: bool,
 }
 
 /// The header with the caller's name.
-pub const ASKER: &str = "Jumeau-By";
+pub const CALLER: &str = "Jumeau-By";
 
 /// The error reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -371,7 +371,7 @@ impl EndpointServer {
             (Some("as"), Some(name)) => Caller { name: name.into(), is_vouched: true },
             _ => {
                 let headers = message.headers.as_ref();
-                let name = headers.and_then(|headers| headers.get(ASKER));
+                let name = headers.and_then(|headers| headers.get(CALLER));
                 let name = name.map_or("", |name| cut(name.as_str(), limits::CUSTOMER_BYTES));
                 Caller { name: name.into(), is_vouched: false }
             }

@@ -55,7 +55,7 @@ impl Bus {
             });
         }
         check_payload(self.client.max_payload())?;
-        for wanted in self.wanted(settings, partitions) {
+        for wanted in self.configs(settings, partitions) {
             self.ensure_stream(wanted).await?;
         }
         for channel in &settings.integrators {
@@ -94,7 +94,7 @@ impl Bus {
             .map_err(Error::request("make the consumer of an integrator"))
     }
 
-    fn wanted(&self, settings: &settings::StreamSettings, partitions: u16) -> [Config; 4] {
+    fn configs(&self, settings: &settings::StreamSettings, partitions: u16) -> [Config; 4] {
         let subjects = &self.subjects;
         let base = Config {
             retention: RetentionPolicy::Limits,
@@ -180,7 +180,7 @@ impl Bus {
         partitions: u16,
     ) -> Vec<(String, Result<(), Error>)> {
         let mut mended = Vec::new();
-        for wanted in self.wanted(settings, partitions) {
+        for wanted in self.configs(settings, partitions) {
             let name = wanted.name.clone();
             if name == self.subjects.events_stream() {
                 continue;

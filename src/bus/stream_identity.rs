@@ -46,7 +46,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
-    pub async fn standing(&self) -> Result<Option<StreamState>, Error> {
+    pub async fn stream_state(&self) -> Result<Option<StreamState>, Error> {
         let stream = match self.jetstream.get_stream(self.subjects.events_stream()).await {
             Ok(stream) => stream,
             Err(error) if is_missing(&error) => return Ok(None),
@@ -60,7 +60,7 @@ impl Bus {
             Err(error) => return Err(Error::request("ask how far the intake is")(error)),
         };
         Ok(Some(StreamState {
-            made: made(info),
+            made: created_ms(info),
             first: info.state.first_sequence,
             last: info.state.last_sequence,
             acknowledged,
@@ -131,7 +131,7 @@ impl Bus {
     }
 }
 
-fn made(info: &stream::Info) -> u64 {
+fn created_ms(info: &stream::Info) -> u64 {
     u64::try_from(stored_at(info.created).ms()).unwrap_or(0)
 }
 
@@ -160,14 +160,14 @@ impl StreamIdentity {
     /// sequence.
     pub(super) async fn check(&mut self, bus: &Bus, highest: u64) -> Result<u64, Error> {
         let stream = bus.subjects.events_stream();
-        let Some(standing) = bus.standing().await? else {
+        let Some(state) = bus.stream_state().await? else {
             return Err(Error::Gone { stream, taken: highest });
         };
-        let expected = *self.made.get_or_insert(standing.made);
-        if expected != standing.made {
-            return Err(Error::another(stream, expected, standing.made));
+        let expected = *self.made.get_or_insert(state.made);
+        if expected != state.made {
+            return Err(Error::another(stream, expected, state.made));
         }
-        bus.holds(standing.last, highest, self.taken.make_contiguous()).await?;
-        Ok(standing.first)
+        bus.holds(state.last, highest, self.taken.make_contiguous()).await?;
+        Ok(state.first)
     }
 }

@@ -127,7 +127,7 @@ impl Bus {
     /// [`Error::Request`] if the broker does not return them.
     pub async fn written_down(&self, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
         let (stream, filters) = (self.subjects.audit_stream(), vec![self.subjects.all_audit()]);
-        self.held(stream, filters, |_, _, message| {
+        self.read_each(stream, filters, |_, _, message| {
             each(&message.payload);
             true
         })
@@ -157,7 +157,7 @@ impl Bus {
     /// No [`PagedReader`](super::pages::PagedReader): a page is of one filter, and an erasure looks under
     /// hundreds, of which a consumer takes many at once and reads them in one pass. A consumer reads on
     /// at the price of a connection and no page, so fewer sound messages are enough before that.
-    pub(super) async fn held(
+    pub(super) async fn read_each(
         &self,
         stream: String,
         filters: Vec<String>,

@@ -88,7 +88,7 @@ impl StreamMonitor {
     }
 
     /// The last result; empty before the first check.
-    pub fn kept(&self) -> Vec<StreamStats> {
+    pub fn stats(&self) -> Vec<StreamStats> {
         self.seen.lock().clone()
     }
 }

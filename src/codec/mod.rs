@@ -56,7 +56,7 @@ pub enum RecordKind {
     /// One active broadcast.
     Broadcast = 7,
     /// The position of a scan over a partition's twins.
-    Sweep = 8,
+    Scan = 8,
     /// One row of an index of twins; its key contains everything.
     Index = 9,
     /// One decision of a twin.
@@ -100,7 +100,7 @@ impl RecordKind {
             | RecordKind::Input
             | RecordKind::Number
             | RecordKind::Broadcast
-            | RecordKind::Sweep
+            | RecordKind::Scan
             | RecordKind::Index
             | RecordKind::Decision
             | RecordKind::Observation

@@ -89,8 +89,8 @@ impl Console {
 }
 
 /// The summary of a store, as JSON.
-pub(crate) fn as_json(folder: &Path, examined: &StoreSummary) -> Value {
-    let StoreSummary { partitions, floor, twins, verified, unreadable, .. } = examined;
+pub(crate) fn as_json(folder: &Path, summary: &StoreSummary) -> Value {
+    let StoreSummary { partitions, floor, twins, verified, unreadable, .. } = summary;
     json!({
         "folder": folder,
         "partitions": partitions,
@@ -139,8 +139,8 @@ pub(crate) fn adopted_as_json(adopted: &AdoptedStream) -> serde_json::Value {
 }
 
 /// Prints the summary of a store, and its defects.
-pub(crate) fn examined(folder: &Path, examined: &StoreSummary) {
-    let StoreSummary { partitions, floor, metas, twins, verified, unreadable } = examined;
+pub(crate) fn store_summary(folder: &Path, summary: &StoreSummary) {
+    let StoreSummary { partitions, floor, metas, twins, verified, unreadable } = summary;
     let is_sound = verified.defects == 0;
     mark(is_sound, format!("store {}", folder.display()));
     let cursors = metas.iter().map(|meta| meta.cursor);

@@ -147,14 +147,14 @@ mod tests {
         }
     }
 
-    fn bury(original: &Original) -> Output {
+    fn letter_of(original: &Original) -> Output {
         let rejection = Rejection::new(Reason::BadJson, "expected JSON,\nfound: `{`");
         dead_letter(&Subjects::default(), 3, 17, original, &rejection)
     }
 
     #[test]
     fn a_dead_letter_says_why_and_keeps_what_was_published() {
-        let letter = bury(&original(&[
+        let letter = letter_of(&original(&[
             ("Nats-Msg-Id", "e1"),
             ("nats-expected-stream", "X"),
             ("Jumeau-Reason", "forged"),
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn headers_beyond_the_limit_are_counted_and_not_kept() {
         let long = "x".repeat(limits::DEAD_HEADER_BYTES - 4);
-        let letter = bury(&original(&[("a", &long), ("b", "1"), ("c", "12345")]));
+        let letter = letter_of(&original(&[("a", &long), ("b", "1"), ("c", "12345")]));
         assert!(letter.headers.iter().any(|(name, _)| &**name == "b"));
         assert!(letter.headers.iter().all(|(name, _)| &**name != "c"));
         assert!(letter.headers.contains(&(DROPPED.into(), "1".into())));
@@ -193,8 +193,8 @@ mod tests {
     #[test]
     fn the_same_event_has_the_same_dead_letter_and_another_has_another() {
         let first = original(&[]);
-        assert_eq!(bury(&first).id, bury(&first).id);
+        assert_eq!(letter_of(&first).id, letter_of(&first).id);
         let second = Original { payload: Bytes::from_static(b"}"), ..original(&[]) };
-        assert_ne!(bury(&first).id, bury(&second).id);
+        assert_ne!(letter_of(&first).id, letter_of(&second).id);
     }
 }

@@ -1,6 +1,8 @@
 use std::fmt::{self, Write as _};
 
-use crate::event::{Channel, Customer, INTERNAL, PublishedSubject, Reason, encode, spelled};
+use crate::event::{
+    Channel, Customer, INTERNAL, PublishedSubject, Reason, decode_any_spelling, encode,
+};
 
 /// The subjects and streams of one deployment, all under one prefix.
 ///
@@ -80,14 +82,14 @@ impl Subjects {
     }
 
     /// The subject on which a twin forwards events to the twin of another identifier of its customer.
-    pub fn passed(&self, customer: &Customer) -> String {
+    pub fn forwarded(&self, customer: &Customer) -> String {
         format!("{}.events.{INTERNAL}.{}", self.prefix, customer.token())
     }
 
     /// The subject of a memory in transit to a twin of that partition: one subject per memory, so that
     /// the stream can accept it only once.
     pub fn memory(&self, partition: u16, to: &Customer, from: &Customer, id: &str) -> String {
-        format!("{}.{partition}.{}.{}", self.passed(to), from.token(), encode(id))
+        format!("{}.{partition}.{}.{}", self.forwarded(to), from.token(), encode(id))
     }
 
     /// Whether a subject is that of a memory in transit.
@@ -291,7 +293,7 @@ impl Subjects {
             [_, behind @ ..] if !behind.is_empty() => behind,
             all => all,
         };
-        tokens.iter().filter_map(|token| Customer::new(&spelled(token)).ok()).collect()
+        tokens.iter().filter_map(|token| Customer::new(&decode_any_spelling(token)).ok()).collect()
     }
 
     /// The addressee of a stored event, if it is a customer.

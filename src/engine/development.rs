@@ -191,7 +191,7 @@ async fn perform(
     let began = Instant::now();
     let bus = running.service.bus().clone();
     let outcomes =
-        live_stories::play(&bus, &policy, &stories, |scene| console::scene(&scene)).await;
+        live_stories::play(&bus, &policy, &stories, |step| console::live_step(&step)).await;
     let passed = match outcomes {
         Ok(outcomes) => console::print_results(&outcomes, began.elapsed()),
         Err(error) => {

@@ -111,7 +111,7 @@ pub(crate) fn run(command: EngineCommand) -> anyhow::Result<bool> {
             if arguments.json {
                 checking::tell(&console::as_json(folder, &examined))?;
             } else {
-                console::examined(folder, &examined);
+                console::store_summary(folder, &examined);
             }
             Ok(examined.verified.defects == 0)
         }
@@ -121,7 +121,7 @@ pub(crate) fn run(command: EngineCommand) -> anyhow::Result<bool> {
             if arguments.json {
                 checking::tell(&console::as_json(&settings.store.path, &examined))?;
             } else {
-                console::examined(&settings.store.path, &examined);
+                console::store_summary(&settings.store.path, &examined);
                 println!(
                     "  the service continues after the last event that its partitions have \
                      processed"

@@ -173,7 +173,7 @@ pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
 /// Decodes a token in any spelling: percent-encoded bytes are decoded wherever they occur, also with
 /// lower-case digits; everything else is kept. It serves to find messages about a customer; a message
 /// addressed to a customer must have the one spelling that [`decode`] accepts.
-pub fn spelled(token: &str) -> Cow<'_, str> {
+pub fn decode_any_spelling(token: &str) -> Cow<'_, str> {
     percent_decode_str(token).decode_utf8_lossy()
 }
 
@@ -216,10 +216,10 @@ mod tests {
     #[test]
     fn every_spelling_of_a_token_gives_the_same_customer() {
         for token in ["bobby", "%62obby", "b%6fbby", "b%6Fbby", "%62%6F%62%62%79"] {
-            assert_eq!(spelled(token), "bobby", "{token}");
+            assert_eq!(decode_any_spelling(token), "bobby", "{token}");
         }
-        assert_eq!(spelled("100%"), "100%");
-        assert_eq!(spelled("ann%40example%2eorg"), "ann@example.org");
+        assert_eq!(decode_any_spelling("100%"), "100%");
+        assert_eq!(decode_any_spelling("ann%40example%2eorg"), "ann@example.org");
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Erasure {
     pub const HEADER: &'static str = "Jumeau-Erase";
 
     /// The header with the time, in milliseconds, after which the customer must not have been seen.
-    pub const ABSENT: &'static str = "Jumeau-Absent-Since";
+    pub const ABSENT_SINCE: &'static str = "Jumeau-Absent-Since";
 
     /// The header with the number of the link that made it the same customer.
     pub const LINK: &'static str = "Jumeau-Link";
@@ -70,7 +70,7 @@ impl Erasure {
     pub const OF: &'static str = "Jumeau-Linked";
 
     /// The erasure that a customer asked for.
-    pub fn wanted(customer: Customer, id: ErasureId) -> Erasure {
+    pub fn requested(customer: Customer, id: ErasureId) -> Erasure {
         Erasure { customer, id, unless_seen_after: None, link: None, of: None }
     }
 
@@ -85,7 +85,8 @@ impl Erasure {
     /// The headers of the message.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let id = (Erasure::HEADER, self.id.to_string());
-        let absent = self.unless_seen_after.map(|seen| (Erasure::ABSENT, seen.ms().to_string()));
+        let absent =
+            self.unless_seen_after.map(|seen| (Erasure::ABSENT_SINCE, seen.ms().to_string()));
         let link = self.link.map(|link| (Erasure::LINK, link.to_string()));
         let of = self.of.as_ref();
         let of = of.map(|(one, link)| (Erasure::OF, format!("{}.{link}", one.token())));
@@ -114,7 +115,7 @@ impl Erasure {
         }
         let customer = original.subject.customer();
         let id = original.headers.get(Erasure::HEADER)?.parse().ok()?;
-        let absent = original.headers.get(Erasure::ABSENT);
+        let absent = original.headers.get(Erasure::ABSENT_SINCE);
         let unless_seen_after = match absent {
             Some(since) => Some(Time::from_ms(since.parse().ok()?)),
             None => None,
@@ -151,12 +152,12 @@ mod tests {
     fn an_erasure_message_decodes_to_what_was_encoded() {
         let ada = Customer::new("ada").unwrap();
         for written in [
-            Erasure::wanted(ada.clone(), ErasureId(7)),
+            Erasure::requested(ada.clone(), ErasureId(7)),
             Erasure::of_absent(ada.clone(), Time::from_ms(1_700_000_000_000)),
-            Erasure { link: Some(3), ..Erasure::wanted(ada.clone(), ErasureId(7)) },
+            Erasure { link: Some(3), ..Erasure::requested(ada.clone(), ErasureId(7)) },
             Erasure {
                 of: Some((Customer::new("a tablet.1").unwrap(), 3)),
-                ..Erasure::wanted(ada, ErasureId(7))
+                ..Erasure::requested(ada, ErasureId(7))
             },
         ] {
             let headers = written.headers();

@@ -65,7 +65,8 @@ struct Data<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     said: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sense: Option<TransferKind>,
+    #[serde(rename = "sense")]
+    transfer: Option<TransferKind>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     epoch: Option<u64>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -109,7 +110,7 @@ impl ForwardedEvent {
                 kind: event.kind.event_type(),
                 data: Cow::Owned(event.kind.to_json()?),
                 said: stated_at,
-                sense: carried.map(|carried| carried.sense),
+                transfer: carried.map(|carried| carried.kind),
                 epoch: carried.map(|carried| carried.epoch),
                 memory,
             },
@@ -131,7 +132,7 @@ fn identifier(passed: &Forwarding, fingerprint: u64, to: &Customer) -> Box<str> 
     bytes.extend_from_slice(&fingerprint.to_le_bytes());
     bytes.extend_from_slice(&passed.hops.to_le_bytes());
     if let Some(carried) = &passed.carried {
-        bytes.push(carried.sense as u8 + 1);
+        bytes.push(carried.kind as u8 + 1);
         bytes.extend_from_slice(&carried.epoch.to_le_bytes());
     }
     for (customer, link) in passed.via.iter().zip(&passed.links) {
@@ -184,9 +185,9 @@ pub(super) fn read(
         return Err(bad(&format!("an id of {} bytes", found.id.len())));
     }
     let stated_at = found.said.or(time);
-    let carried = match (found.sense, found.epoch, found.memory, stated_at) {
-        (Some(sense), Some(epoch), Some(memory), Some(stated_at)) => {
-            Some(CarriedMemory { sense, epoch, stated_at, memory: memory.get().into() })
+    let carried = match (found.transfer, found.epoch, found.memory, stated_at) {
+        (Some(kind), Some(epoch), Some(memory), Some(stated_at)) => {
+            Some(CarriedMemory { kind, epoch, stated_at, memory: memory.get().into() })
         }
         (None, None, None, _) => None,
         _ => return Err(bad("a memory without its transfer kind")),

@@ -38,7 +38,7 @@ pub struct Forwarding {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CarriedMemory {
     /// What the receiver does with it.
-    pub sense: TransferKind,
+    pub kind: TransferKind,
     /// The number of the link that it belongs to.
     pub epoch: u64,
     /// The statement time of the `link` or `unlink` that moves it.
@@ -72,6 +72,6 @@ pub fn owner_hash(customer: &str) -> u64 {
 impl CarriedMemory {
     /// Whether the loss of this message would lose a memory.
     pub fn is_memory(&self) -> bool {
-        self.sense != TransferKind::Leaves
+        self.kind != TransferKind::Leaves
     }
 }

@@ -47,7 +47,7 @@ pub use analysis::{AnalysedWords, Analysis};
 pub use ask::AskData;
 pub use broadcast::{Broadcast, Campaign, SharedFact};
 pub use consent::ConsentData;
-pub use customer::{Channel, Customer, decode, encode, spelled};
+pub use customer::{Channel, Customer, decode, decode_any_spelling, encode};
 pub use delivery::{Content, Delivery};
 pub use envelope::Event;
 pub use erasure::{Erasure, ErasureId};

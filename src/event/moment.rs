@@ -66,7 +66,7 @@ impl Moment {
 
     /// The local time on the clock in which it was given, or, if it was given in UTC, on the clock of
     /// `zone`. A day is the same day everywhere. None: it is not within the years 0 to 9999.
-    pub fn shown(self, zone: Zone, pattern: &[Item<'_>]) -> Option<String> {
+    pub fn format(self, zone: Zone, pattern: &[Item<'_>]) -> Option<String> {
         // A leap second is the first second of the next minute.
         let at = self.time()?.to_utc();
         let items = pattern.iter();
@@ -143,7 +143,7 @@ mod tests {
     fn read(text: &str) -> Option<(String, String)> {
         let moment = Moment::parse(text)?;
         let pattern: Vec<Item<'_>> = StrftimeItems::new("%d/%m/%Y %H:%M").collect();
-        let shown = moment.shown(Zone::parse("Europe/Brussels").unwrap(), &pattern)?;
+        let shown = moment.format(Zone::parse("Europe/Brussels").unwrap(), &pattern)?;
         Some((moment.time()?.to_string(), shown))
     }
 

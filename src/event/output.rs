@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Customer, spelled};
+use super::{Customer, decode_any_spelling};
 
 /// One message that the service publishes, as data: committed with the state that caused it, published
 /// only after that, and kept until the broker has confirmed it.
@@ -49,7 +49,7 @@ impl Output {
             }
             (None, _) => from_behind.next()?,
         };
-        Customer::new(&spelled(token)).ok()
+        Customer::new(&decode_any_spelling(token)).ok()
     }
 
     /// Whether it goes from one twin to another, through the event stream.

@@ -5,19 +5,22 @@ use super::{AgentChannels, Event, EventKind, Reason, Rejection};
 /// Channels with special rights: reporting acts of agents and operators, and merging known customers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rights {
-    desks: AgentChannels,
+    agent_channels: AgentChannels,
     merging: Arc<[Box<str>]>,
 }
 
 impl Rights {
     /// Creates them from the agent channels and the names of the merging channels.
-    pub fn new<'a>(desks: AgentChannels, merging: impl IntoIterator<Item = &'a str>) -> Rights {
-        Rights { desks, merging: merging.into_iter().map(Into::into).collect() }
+    pub fn new<'a>(
+        agent_channels: AgentChannels,
+        merging: impl IntoIterator<Item = &'a str>,
+    ) -> Rights {
+        Rights { agent_channels, merging: merging.into_iter().map(Into::into).collect() }
     }
 
     /// The channels that may report acts of agents and operators.
-    pub fn desks(&self) -> &AgentChannels {
-        &self.desks
+    pub fn agent_channels(&self) -> &AgentChannels {
+        &self.agent_channels
     }
 
     /// The names of the channels that may merge known customers.
@@ -31,7 +34,7 @@ impl Rights {
     /// # Errors
     /// [`Reason::Refused`], if the channel is not allowed to.
     pub(super) fn admit(&self, event: &Event) -> Result<(), Rejection> {
-        self.desks.admit(event)?;
+        self.agent_channels.admit(event)?;
         let merges = matches!(&event.kind, EventKind::Link(link) if link.merge);
         if !merges
             || event.passed.is_some()

@@ -66,13 +66,13 @@ impl Automatic {
             let ends_with_words =
                 |slot: Option<&PhraseSlot>| slot.is_some_and(|slot| *slot != PhraseSlot::Gap);
             if !ends_with_words(phrase.first()) || !ends_with_words(phrase.last()) {
-                let written = super::text::shown(written.trim());
+                let written = super::text::shortened(written.trim());
                 return Err(format!(
                     "expected phrases that begin and end with a word, with `|` between, found `{written}`"
                 ));
             }
             if phrase.len() > PHRASE_WORDS {
-                let written = super::text::shown(written.trim());
+                let written = super::text::shortened(written.trim());
                 return Err(format!(
                     "expected a phrase of at most {PHRASE_WORDS} words, found `{written}`"
                 ));

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::Phrases;
 use super::grammar::Draft;
 use super::lexicon::{Contrast, Lexicon, Meaning, Negator, PhrasePart, WeightedPhrase, pair};
-use super::text::{folded, hash, shown};
+use super::text::{folded, hash, shortened};
 use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::{Findings, limits};
 
@@ -149,7 +149,7 @@ impl<'a> LexiconReader<'a> {
 
     /// Reports a line that has another form than `expected`.
     fn unlike(&mut self, line: Line<'_>, expected: &str) {
-        self.wrong(line, format!("expected {expected}, found `{}`", shown(line.text)));
+        self.wrong(line, format!("expected {expected}, found `{}`", shortened(line.text)));
     }
 
     fn line(&mut self, section: &str, line: Line<'_>) {
@@ -237,12 +237,15 @@ impl<'a> LexiconReader<'a> {
                     format!(
                         "expected the ISO 639-3 code of a language that the trigrams know, such \
                          as `eng`, found `{}`; leave the line out if there is none",
-                        shown(value)
+                        shortened(value)
                     ),
                 ),
             },
             Some((key, _)) => {
-                self.wrong(line, format!("unknown setting `{}`; expected `trigrams`", shown(key)));
+                self.wrong(
+                    line,
+                    format!("unknown setting `{}`; expected `trigrams`", shortened(key)),
+                );
             }
             None => self.unlike(line, "a setting such as `trigrams = deu`"),
         }
@@ -268,7 +271,7 @@ impl<'a> LexiconReader<'a> {
                 line,
                 format!(
                     "expected a number from {min} to {max} at the beginning of the line, found `{}`",
-                    shown(first)
+                    shortened(first)
                 ),
             ),
         }
@@ -282,7 +285,7 @@ impl<'a> LexiconReader<'a> {
                 continue;
             };
             let Some(endings) = self.endings.get(class).cloned() else {
-                let class = shown(class).to_owned();
+                let class = shortened(class).to_owned();
                 self.wrong(
                     line,
                     format!(
@@ -300,7 +303,7 @@ impl<'a> LexiconReader<'a> {
     fn change(&mut self, line: Line<'_>, word: &str, change: &impl Fn(&mut Meaning)) {
         let word = word.to_lowercase().replace('’', "'");
         if !word.chars().all(|letter| letter.is_alphanumeric() || letter == '\'') {
-            let word = shown(&word);
+            let word = shortened(&word);
             let message = format!("`{word}` is more than one word; put it into [phrases]");
             return self.wrong(line, message);
         }
@@ -348,7 +351,7 @@ impl<'a> LexiconReader<'a> {
                 "idle" => negator.speaks = true,
                 "double" => negator.doubles = true,
                 other => {
-                    let other = shown(other).to_owned();
+                    let other = shortened(other).to_owned();
                     let message =
                         format!("expected `partner`, `idle`, `double` or nothing, found `{other}`");
                     return self.wrong(line, message);
@@ -446,10 +449,10 @@ impl<'a> LexiconReader<'a> {
                 }
             }
         }
-        let shown = shown(phrase.trim());
+        let shortened = shortened(phrase.trim());
         match (parts.first(), parts.last()) {
             _ if parts.len() > limits::PHRASE_WORDS => Err(format!(
-                "expected a phrase of at most {} words, found `{shown}`",
+                "expected a phrase of at most {} words, found `{shortened}`",
                 limits::PHRASE_WORDS
             )),
             (Some(PhrasePart::Word(_) | PhrasePart::Number), Some(last))
@@ -459,7 +462,7 @@ impl<'a> LexiconReader<'a> {
             }
             _ => Err(format!(
                 "expected a phrase that begins with a word or `#` and does not end with `...`, \
-                 found `{shown}`"
+                 found `{shortened}`"
             )),
         }
     }
@@ -475,7 +478,7 @@ impl<'a> LexiconReader<'a> {
             },
             (Some(first), Some(second), None) => pair(hash(first), hash(second)),
             _ => {
-                let found = shown(rest);
+                let found = shortened(rest);
                 let message =
                     format!("expected one or two words after the weight, found `{found}`");
                 return self.wrong(line, message);

@@ -183,7 +183,7 @@ impl Draft {
         let before = self.spellings.len();
         for spelling in spellings.split_whitespace() {
             if !spelling.chars().all(|c| c.is_alphanumeric() || c == '\'') {
-                let shown = super::text::shown(spelling);
+                let shown = super::text::shortened(spelling);
                 return Err(format!("expected spellings of single words, found `{shown}`"));
             }
             self.spellings.push((spelling.to_lowercase().into(), full.join(" ").into()));
@@ -210,7 +210,7 @@ impl Draft {
         for part in text.split_whitespace() {
             self.element(part, place, elides, &mut pattern)?;
         }
-        let shown = super::text::shown(text.trim());
+        let shown = super::text::shortened(text.trim());
         let wishes = pattern.iter().filter(|part| part.atoms.contains(&Atom::Wish)).count();
         if pattern.len() > limits::PATTERN_PARTS {
             let most = limits::PATTERN_PARTS;
@@ -271,7 +271,7 @@ impl Draft {
             }
             let word = word.to_lowercase().replace('’', "'");
             if word.is_empty() || !word.chars().all(|c| c.is_alphanumeric() || c == '\'') {
-                let shown = super::text::shown(part);
+                let shown = super::text::shortened(part);
                 return Err(format!(
                     "expected a word, `<class>` or one of `... ~ _ # , ^ $ *`, found `{shown}`"
                 ));
@@ -282,7 +282,7 @@ impl Draft {
                 && elides(&text::folded(before))
             {
                 if rest.contains('/') {
-                    let shown = super::text::shown(part);
+                    let shown = super::text::shortened(part);
                     return Err(format!("expected single words between `/`, found `{shown}`"));
                 }
                 let before = self.word(before)?;
@@ -307,7 +307,7 @@ impl Draft {
         }
         .map(Atom::Class)
         .ok_or_else(|| {
-            let name = super::text::shown(name);
+            let name = super::text::shortened(name);
             format!("unknown class `<{name}>`; add it to [classes] above this line")
         })
     }
@@ -530,7 +530,7 @@ fn named<'a>(line: &'a str, expected: &str) -> Result<(&'a str, &'a str), String
         Some((name, rest)) if !name.trim().is_empty() && !rest.trim().is_empty() => {
             Ok((name.trim(), rest))
         }
-        _ => Err(format!("expected {expected}, found `{}`", text::shown(line))),
+        _ => Err(format!("expected {expected}, found `{}`", text::shortened(line))),
     }
 }
 

@@ -18,7 +18,7 @@ mod likeness;
 mod misspelt;
 mod phrases;
 mod reading;
-mod spelled;
+mod spelled_text;
 mod text;
 mod thread;
 mod topics;

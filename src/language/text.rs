@@ -583,6 +583,6 @@ pub(super) fn fold(letter: char) -> Folded {
 }
 
 /// The content of a file, shortened for a message.
-pub(super) fn shown(text: &str) -> &str {
+pub(super) fn shortened(text: &str) -> &str {
     cut(text, limits::NAME_BYTES)
 }

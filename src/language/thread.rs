@@ -389,7 +389,7 @@ fn after_blanks<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
 /// The error for a line with an unknown key.
 pub(super) fn unknown_key(key: &str, known: impl IntoIterator<Item = &'static str>) -> String {
     let known: Vec<String> = known.into_iter().map(|name| format!("`{name}:`")).collect();
-    format!("expected one of {}, found `{}`", known.join(", "), super::text::shown(key))
+    format!("expected one of {}, found `{}`", known.join(", "), super::text::shortened(key))
 }
 
 #[cfg(test)]

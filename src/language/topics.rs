@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::spelled::SpelledText;
+use super::spelled_text::SpelledText;
 use super::{Language, Languages, Phrases, Topic};
 use crate::config::limits;
 

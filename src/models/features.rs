@@ -75,7 +75,7 @@ impl Features {
     /// Adds a number of any size; one that is not finite counts as absent.
     pub fn number(&mut self, name: &str, value: f64) {
         if !value.is_finite() {
-            return self.absent(name);
+            return self.unknown(name);
         }
         if !self.admit() {
             return;
@@ -90,7 +90,7 @@ impl Features {
     /// Adds a share from 0 to 1; one outside is clamped.
     pub fn share(&mut self, name: &str, value: f64) {
         if value.is_nan() {
-            return self.absent(name);
+            return self.unknown(name);
         }
         if self.admit() {
             self.between(name, b's', value.clamp(0.0, 1.0) * BINS_OF_A_SHARE);
@@ -114,7 +114,7 @@ impl Features {
     }
 
     /// Records that the value with this name is unknown.
-    pub fn absent(&mut self, name: &str) {
+    pub fn unknown(&mut self, name: &str) {
         if self.admit() {
             self.present += 1;
             self.push(name, b'?', 0, 1.0);
@@ -189,7 +189,7 @@ mod tests {
         features.number("size", 1.0);
         features.text("age", "1");
         features.flag("age", true);
-        features.absent("age");
+        features.unknown("age");
         features.share("age", 1.0);
         let mut keys: Vec<u64> = features.active.iter().map(|active| active.key).collect();
         keys.sort_unstable();
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_number_that_is_not_finite_counts_as_absent() {
         let mut absent = Features::new();
-        absent.absent("age");
+        absent.unknown("age");
         assert_eq!(of(f64::NAN), absent);
         assert_eq!(of(f64::INFINITY), absent);
     }

@@ -192,7 +192,7 @@ impl TwinCell {
         let customer = twin.customer.clone();
         let is_indexed = !policy.indexed.is_empty();
         let stood = if is_indexed && !is_indexing {
-            index::standing(twin, policy)
+            index::hashes_of(twin, policy)
         } else {
             index::IndexedHashes::new()
         };
@@ -382,11 +382,11 @@ pub fn revive(
 }
 
 fn changed(inputs: &[IndexedInput], reactions: &[(u32, Reaction)]) -> bool {
-    inputs.iter().zip(reactions).any(|(ordered, (_, reaction))| match reaction.verdict {
+    inputs.iter().zip(reactions).any(|(ordered, (_, reaction))| match reaction.result {
         InputResult::Applied | InputResult::Stale => true,
         // The twin remembers that it forwarded the input; for a request, it has only named the other
         // customer.
-        InputResult::PassedOn => ordered.input.is_remembered(),
+        InputResult::Forwarded => ordered.input.is_remembered(),
         InputResult::Duplicate | InputResult::Untouched | InputResult::Refused(_) => false,
     })
 }

@@ -24,7 +24,7 @@ pub struct IndexChange {
 pub(super) type IndexedHashes = SmallVec<[Option<u64>; 2]>;
 
 /// The indexed hashes of a twin.
-pub(super) fn standing(twin: &Twin, policy: &Policy) -> IndexedHashes {
+pub(super) fn hashes_of(twin: &Twin, policy: &Policy) -> IndexedHashes {
     policy.indexed.iter().map(|path| twin.indexed(path).and_then(hash_of_value)).collect()
 }
 

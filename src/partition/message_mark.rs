@@ -13,7 +13,7 @@ const OF_MESSAGES: u8 = 0xFF;
 const OF_IDS: u8 = 0xFE;
 
 /// The headers that describe an erasure.
-const OF_ERASURES: [&str; 4] = [Erasure::HEADER, Erasure::ABSENT, Erasure::LINK, Erasure::OF];
+const OF_ERASURES: [&str; 4] = [Erasure::HEADER, Erasure::ABSENT_SINCE, Erasure::LINK, Erasure::OF];
 
 impl StoreSecret {
     /// The mark of a message to a twin: the first half of an HMAC-SHA-256 over its receiver and content.
@@ -110,7 +110,7 @@ mod tests {
         // A marked event cannot be turned into an erasure.
         let id = ErasureId(7).to_string();
         assert!(!ours.is_ours(&message(&[(Output::MARK, &mark), (Erasure::HEADER, &id)], "{}")));
-        let wanted = Erasure::wanted(ann.clone(), ErasureId(7));
+        let wanted = Erasure::requested(ann.clone(), ErasureId(7));
         let mark = ours.message_mark(&ann, Some(&wanted), b"");
         let erasure = [(Output::MARK, &*mark), (Erasure::HEADER, &*id)];
         assert!(ours.is_ours(&message(&erasure, "")));

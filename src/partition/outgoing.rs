@@ -121,7 +121,7 @@ impl Outgoing {
 
     /// The message of a forwarded event. It goes to the event stream, for the twin of another identifier.
     /// A memory has a subject of its own, so that the stream accepts it once.
-    pub(super) fn pass_on(&self, message: ForwardedEvent) -> Output {
+    pub(super) fn forward(&self, message: ForwardedEvent) -> Output {
         let id = self.secret.message_id(&message.id);
         let mark = self.secret.message_mark(&message.to, None, &message.payload);
         let subject = match &message.memory_of {
@@ -129,7 +129,7 @@ impl Outgoing {
                 let partition = partition_of(&message.to, self.partitions).unwrap_or(0);
                 self.subjects.memory(partition, &message.to, from, &id)
             }
-            None => self.subjects.passed(&message.to),
+            None => self.subjects.forwarded(&message.to),
         };
         let mut headers = vec![("Content-Type".into(), "application/cloudevents+json".into())];
         if let Some(trace) = message.traceparent {
@@ -154,7 +154,7 @@ impl Outgoing {
         let headers = erasure.headers().into_iter().chain([(Output::MARK, mark)]);
         Output {
             id: self.secret.message_id(&erasure.message_id()).into(),
-            subject: self.subjects.passed(&erasure.customer).into(),
+            subject: self.subjects.forwarded(&erasure.customer).into(),
             headers: headers.map(|(name, value)| (name.into(), value.into())).collect(),
             payload: Bytes::new(),
         }

@@ -26,7 +26,7 @@ pub(super) struct Scans {
 #[derive(Debug)]
 pub(super) struct ActiveScan {
     pub(super) key: ScanKey,
-    pub(super) scan: Scan,
+    pub(super) progress: Scan,
     /// The commit with which it began: only once that is durable does the store have every twin that
     /// existed before. Later twins receive the broadcast, or are indexed, with their own inputs.
     since: u64,
@@ -146,7 +146,7 @@ impl Scans {
             ScanRate::Campaign(rate) => Some(self.pace_of(rate)),
         };
         let (began, latest, counted) = (None, Time::MIN, 0);
-        self.all.push(ActiveScan { key, scan, since, began, latest, counted, campaign });
+        self.all.push(ActiveScan { key, progress: scan, since, began, latest, counted, campaign });
     }
 
     /// The pace of a campaign: never faster than that of all scans.
@@ -163,22 +163,22 @@ impl Scans {
 
     /// Counts one decision for a campaign: an action, or the stage that dropped the last candidate.
     pub(super) fn count(&mut self, key: &ScanKey, silent_by: Option<Stage>) {
-        let Some(ongoing) = self.all.iter_mut().find(|ongoing| ongoing.key == *key) else { return };
+        let Some(scan) = self.all.iter_mut().find(|scan| scan.key == *key) else { return };
         match silent_by {
-            None => ongoing.scan.said += 1,
-            Some(stage) => ongoing.scan.silent.add(stage, 1),
+            None => scan.progress.said += 1,
+            Some(stage) => scan.progress.silent.add(stage, 1),
         }
     }
 
     /// Ends a scan; returns whether there was one.
     pub(super) fn end(&mut self, key: &ScanKey) -> bool {
         let before = self.all.len();
-        self.all.retain(|ongoing| ongoing.key != *key);
+        self.all.retain(|scan| scan.key != *key);
         self.all.len() < before
     }
 
     pub(super) fn get(&self, key: &ScanKey) -> Option<&ActiveScan> {
-        self.all.iter().find(|ongoing| ongoing.key == *key)
+        self.all.iter().find(|scan| scan.key == *key)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut ActiveScan> {
@@ -191,7 +191,7 @@ impl Scans {
 
     /// Whether no scan is pending.
     pub(super) fn is_idle(&self) -> bool {
-        self.all.iter().all(|ongoing| ongoing.scan.is_done)
+        self.all.iter().all(|scan| scan.progress.is_done)
     }
 
     /// Stops all scans from here on.
@@ -223,7 +223,7 @@ impl Scans {
             _ if next.since > durable => ScanStep::Wait,
             _ if !pace.is_due(wall) => ScanStep::Nothing,
             _ => {
-                let wanted = next.wanted(pace.batch);
+                let wanted = next.request(pace.batch);
                 let then = wall + pace.pause;
                 let key = next.key.clone();
                 let own = self.all.iter_mut().find(|one| one.key == key);
@@ -261,16 +261,16 @@ impl Scans {
         wall: Time,
     ) -> Option<&Scan> {
         let usual = self.pace.batch;
-        let ongoing = self.all.iter_mut().find(|ongoing| ongoing.key == *key)?;
-        let batch = ongoing.campaign.as_ref().map_or(usual, |pace| pace.batch);
+        let scan = self.all.iter_mut().find(|scan| scan.key == *key)?;
+        let batch = scan.campaign.as_ref().map_or(usual, |pace| pace.batch);
         let looked_at = customers.len() as u64;
-        match ongoing.began {
+        match scan.began {
             // The first ones start the measurement.
-            None => ongoing.began = Some(wall),
-            Some(_) => ongoing.counted += looked_at,
+            None => scan.began = Some(wall),
+            Some(_) => scan.counted += looked_at,
         }
-        ongoing.latest = wall;
-        let scan = &mut ongoing.scan;
+        scan.latest = wall;
+        let scan = &mut scan.progress;
         scan.looked_at += looked_at;
         scan.touched += touched;
         if customers.len() < batch {
@@ -287,15 +287,15 @@ impl Scans {
         if self.is_held {
             return None;
         }
-        let undone = || self.all.iter().filter(|ongoing| !ongoing.scan.is_done);
+        let undone = || self.all.iter().filter(|scan| !scan.progress.is_done);
         undone()
-            .find(|ongoing| ongoing.wakes() && ongoing.campaign.is_none())
-            .or_else(|| undone().find(|ongoing| ongoing.wakes()))
+            .find(|scan| scan.wakes() && scan.campaign.is_none())
+            .or_else(|| undone().find(|scan| scan.wakes()))
             .or_else(|| undone().next())
     }
 
-    fn pace_for<'a>(&'a self, ongoing: &'a ActiveScan) -> &'a ScanPace {
-        ongoing.campaign.as_ref().unwrap_or(&self.pace)
+    fn pace_for<'a>(&'a self, scan: &'a ActiveScan) -> &'a ScanPace {
+        scan.campaign.as_ref().unwrap_or(&self.pace)
     }
 }
 
@@ -305,17 +305,17 @@ impl ActiveScan {
     }
 
     fn is(&self, wanted: &ScanRequest) -> bool {
-        self.wanted(wanted.limit) == *wanted
+        self.request(wanted.limit) == *wanted
     }
 
-    fn wanted(&self, limit: usize) -> ScanRequest {
-        let row = self.scan.along.get(self.scan.passed as usize).copied();
+    fn request(&self, limit: usize) -> ScanRequest {
+        let row = self.progress.along.get(self.progress.passed as usize).copied();
         ScanRequest {
             key: self.key.clone(),
-            of: self.scan.of,
+            of: self.progress.of,
             since: self.since,
             row,
-            after: self.scan.after.clone(),
+            after: self.progress.after.clone(),
             limit,
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> V
     purposes(policy, noticed, &mut remarks);
     languages(policy, &mut remarks);
     speakers(policy, &mut remarks);
-    held(policy, &mut remarks);
+    deferred_decisions(policy, &mut remarks);
     twins(policy, &mut remarks);
     remarks.into_iter().map(|(place, message)| remark(files, place, message)).collect()
 }
@@ -195,7 +195,7 @@ fn named<'a>(tags: impl Iterator<Item = &'a str>) -> Option<String> {
 }
 
 /// A decision deferred by quiet hours is made again by a timer, when the event is gone.
-fn held<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
+fn deferred_decisions<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
     if policy.contact.quiet.is_none() {
         return;
     }

@@ -157,20 +157,20 @@ pub fn has_exceeded(scope: &str) -> bool {
 /// The steps of one evaluation. Evaluations can be nested: a value that an expression reads may depend on
 /// the condition of a broadcast.
 pub(super) struct Evaluation {
-    payer: BudgetOwner,
+    owner: BudgetOwner,
     given: u64,
     outer: (u64, bool),
 }
 
 impl Evaluation {
-    pub(super) fn begin(payer: BudgetOwner) -> Evaluation {
-        let (_, share) = payer.shares();
-        let given = REMAINING.with(|remaining| match (&*remaining.borrow(), payer) {
+    pub(super) fn begin(owner: BudgetOwner) -> Evaluation {
+        let (_, share) = owner.shares();
+        let given = REMAINING.with(|remaining| match (&*remaining.borrow(), owner) {
             (None, _) => share,
             (Some(own), BudgetOwner::Policy) => own.policy.min(share),
             (Some(own), BudgetOwner::Outside) => own.outside.min(share),
         });
-        Evaluation { payer, given, outer: (LEFT.replace(given), IS_EXCEEDED.replace(false)) }
+        Evaluation { owner, given, outer: (LEFT.replace(given), IS_EXCEEDED.replace(false)) }
     }
 
     /// Whether it asked for more steps than were left. Then there is no result, whatever was computed: a
@@ -187,7 +187,7 @@ impl Drop for Evaluation {
         IS_EXCEEDED.set(is_exceeded);
         REMAINING.with(|remaining| {
             if let Some(own) = remaining.borrow_mut().as_mut() {
-                let steps = match self.payer {
+                let steps = match self.owner {
                     BudgetOwner::Policy => &mut own.policy,
                     BudgetOwner::Outside => &mut own.outside,
                 };

@@ -103,7 +103,7 @@ impl Quiet {
         // A change of the clock may put it back into the quiet hours, or forward into another night: each
         // iteration continues after one change.
         for _ in 0..CHANGES_MAX {
-            let (clock, ahead) = shown(at, zone);
+            let (clock, ahead) = local_time(at, zone);
             if !self.covers(clock) {
                 return Some(at).filter(|end| *end > now);
             }
@@ -134,7 +134,7 @@ const CHANGES_MAX: usize = 4;
 const DAY_MS: i64 = 86_400_000;
 
 /// The local time of a zone, and its offset from UTC in seconds.
-fn shown<Z: TimeZone>(at: Time, zone: &Z) -> (NaiveTime, i32) {
+fn local_time<Z: TimeZone>(at: Time, zone: &Z) -> (NaiveTime, i32) {
     let local = at.to_utc().with_timezone(zone);
     (local.time(), local.offset().fix().local_minus_utc())
 }
@@ -142,13 +142,13 @@ fn shown<Z: TimeZone>(at: Time, zone: &Z) -> (NaiveTime, i32) {
 /// The moment in `(from, to]` at which the zone's offset from UTC changes from `ahead`, its value at
 /// `from`; none: it does not change until `to`.
 fn change<Z: TimeZone>(from: Time, to: Time, ahead: i32, zone: &Z) -> Option<Time> {
-    if shown(to, zone).1 == ahead {
+    if local_time(to, zone).1 == ahead {
         return None;
     }
     let (mut before, mut after) = (from.ms(), to.ms());
     while after - before > 1 {
         let middle = before + (after - before) / 2;
-        if shown(Time::from_ms(middle), zone).1 == ahead {
+        if local_time(Time::from_ms(middle), zone).1 == ahead {
             before = middle;
         } else {
             after = middle;
@@ -411,7 +411,7 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
         let mut found = Vec::new();
         while day < begin(years.end) {
             let next = day + Duration::from_secs(86_400);
-            let ahead = shown(day, &zone).1;
+            let ahead = local_time(day, &zone).1;
             found.extend(change(day, next, ahead, &zone).map(|at| (at, ahead)));
             day = next;
         }
@@ -438,12 +438,12 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
             // Years in which some island lost a day, and recent years.
             let all = [1993..1996, 2011..2012, 2024..2027].map(|years| changes(zone, years));
             for (at, ahead) in all.into_iter().flatten() {
-                let is_leap = shown(at, &zone).1 - ahead;
+                let is_leap = local_time(at, &zone).1 - ahead;
                 leaps.insert(is_leap);
                 for quiet in quiets {
                     for before in [0u32, 1, 45, 200, 600, 1_300] {
                         let now = at - minute * before - Duration::from_millis(1);
-                        let is_quiet = |at| quiet.covers(shown(at, &zone).0);
+                        let is_quiet = |at| quiet.covers(local_time(at, &zone).0);
                         let end = quiet.until(now, &zone);
                         assert_eq!(end.is_some(), is_quiet(now), "{zone} {now} {quiet:?}");
                         let Some(end) = end else { continue };

@@ -53,7 +53,7 @@ enum DerivationResult {
 }
 
 /// Collects the derivations of a file, without errors: those are reported when the file is read.
-pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
+pub(super) fn gather(table: &TomlTable<'_>, derivations: &mut Vec<Derivation>) {
     for rule in table.get("rules").map_or(Vec::new(), TomlItem::as_list) {
         let Some(rule) = rule.as_table() else { continue };
         let signals = signals(&rule);
@@ -61,8 +61,10 @@ pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
         for step in rule.get("then").map_or(Vec::new(), TomlItem::as_list) {
             let Some(table) = step.as_table() else { continue };
             let (thing, value) = match (name(&table, "set"), name(&table, "raise")) {
-                (Some(fact), None) => ((Root::Facts.name(), fact), absent(&table, "to")),
-                (None, Some(need)) => ((Root::Needs.name(), need), absent(&table, "strength")),
+                (Some(fact), None) => ((Root::Facts.name(), fact), null_analysis(&table, "to")),
+                (None, Some(need)) => {
+                    ((Root::Needs.name(), need), null_analysis(&table, "strength"))
+                }
                 _ => continue,
             };
             if value.as_ref().is_some_and(NullAnalysis::is_null) {
@@ -70,7 +72,12 @@ pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
             }
             let needs = value.as_ref().map_or(Vec::new(), NullAnalysis::null_if_missing);
             let needs = [when.clone(), needs].concat();
-            ways.push(Derivation { thing, needs, signals: signals.clone(), place: step.place() });
+            derivations.push(Derivation {
+                thing,
+                needs,
+                signals: signals.clone(),
+                place: step.place(),
+            });
         }
     }
     // The value of an activity does not decide whether it is counted.
@@ -82,9 +89,9 @@ pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
         let all = table.get(key).and_then(TomlItem::as_table);
         for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {
             let Some(table) = item.as_table() else { continue };
-            let value = absent(&table, of);
+            let value = null_analysis(&table, of);
             let needs = value.as_ref().map_or(Vec::new(), NullAnalysis::null_if_missing);
-            ways.push(Derivation {
+            derivations.push(Derivation {
                 thing: (root.name(), key.text().to_owned()),
                 needs: [conditions(&table), needs].concat(),
                 signals: signals(&table),
@@ -98,12 +105,12 @@ fn name(table: &TomlTable<'_>, key: &'static str) -> Option<String> {
     table.get(key).and_then(TomlItem::as_text).map(str::to_owned)
 }
 
-fn absent(table: &TomlTable<'_>, key: &'static str) -> Option<NullAnalysis> {
+fn null_analysis(table: &TomlTable<'_>, key: &'static str) -> Option<NullAnalysis> {
     NullAnalysis::compile(table.get(key)?.as_text()?).ok()
 }
 
 fn conditions(table: &TomlTable<'_>) -> Vec<Path> {
-    absent(table, "when").map_or(Vec::new(), |when| when.required_paths())
+    null_analysis(table, "when").map_or(Vec::new(), |when| when.required_paths())
 }
 
 /// The signals that trigger something, if nothing else does.
@@ -118,16 +125,16 @@ fn signals(table: &TomlTable<'_>) -> Vec<String> {
 
 /// The values derived only from sensitive signals.
 pub(super) fn settle(
-    ways: &[Derivation],
+    derivations: &[Derivation],
     sensitive: &BTreeMap<String, Option<Purposes>>,
 ) -> BTreeMap<DerivedName, DerivedSensitivity> {
     let mut known: BTreeMap<&DerivedName, DerivationResult> = BTreeMap::new();
     loop {
         let mut next: BTreeMap<&DerivedName, DerivationResult> = BTreeMap::new();
-        for way in ways {
-            let made = way.made(&known, sensitive);
-            let before = next.remove(&way.thing).unwrap_or(DerivationResult::Never);
-            next.insert(&way.thing, before.or(made));
+        for derivation in derivations {
+            let result = derivation.result(&known, sensitive);
+            let before = next.remove(&derivation.thing).unwrap_or(DerivationResult::Never);
+            next.insert(&derivation.thing, before.or(result));
         }
         // The result grows monotonically, so this ends.
         if next == known {
@@ -135,15 +142,15 @@ pub(super) fn settle(
         }
         known = next;
     }
-    let made = known.into_iter().filter_map(|(thing, known)| match known {
-        DerivationResult::Sensitive(made) => Some((thing.clone(), made)),
+    let result = known.into_iter().filter_map(|(thing, known)| match known {
+        DerivationResult::Sensitive(result) => Some((thing.clone(), result)),
         DerivationResult::Never | DerivationResult::Anything => None,
     });
-    made.collect()
+    result.collect()
 }
 
 impl Derivation {
-    fn made(
+    fn result(
         &self,
         known: &BTreeMap<&DerivedName, DerivationResult>,
         sensitive: &BTreeMap<String, Option<Purposes>>,
@@ -158,11 +165,11 @@ impl Derivation {
         };
         let input = match self.signals.as_slice() {
             [] => DerivationResult::Anything,
-            all => all.iter().fold(DerivationResult::Never, |made, name| made.or(signal(name))),
+            all => all.iter().fold(DerivationResult::Never, |result, name| result.or(signal(name))),
         };
-        self.needs.iter().fold(input, |made, path| {
+        self.needs.iter().fold(input, |result, path| {
             let name = path.names().next().unwrap_or_default();
-            made.and(match path.root {
+            result.and(match path.root {
                 Root::Context => signal(name),
                 Root::Facts | Root::Needs | Root::Windows | Root::Counters | Root::Activities => {
                     let thing = (path.root.name(), name.to_owned());
@@ -252,10 +259,10 @@ text.en = "DISCREET"
 "#;
 
     /// The mistakes in a policy with these rules and windows, whose actions read something.
-    fn mistakes(reads: &str, discreet: &str, made: &str) -> String {
+    fn mistakes(reads: &str, discreet: &str, result: &str) -> String {
         let head = HEAD.replace("READS", reads).replace("DISCREET", discreet);
-        let made: String = made.lines().map(|line| format!("{}\n", line.trim())).collect();
-        match load(&Files::new([("head.toml", &*head), ("made.toml", &*made)])) {
+        let result: String = result.lines().map(|line| format!("{}\n", line.trim())).collect();
+        match load(&Files::new([("head.toml", &*head), ("result.toml", &*result)])) {
             Ok(_) => String::new(),
             Err(mistakes) => {
                 let first = |mistake: &crate::policy::Mistake| {
@@ -291,18 +298,18 @@ text.en = "DISCREET"
             "#,
         );
         insta::assert_snapshot!(reported, @r"
-        head.toml:17:12: the need `walk` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would serve it for sales. Give the action a fitting issue and `purpose`, or other needs
-        head.toml:20:9: `facts.copy` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
-        head.toml:20:30: `needs.walk` is sensitive (derived from `context.illness` in made.toml:10) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
-        head.toml:20:48: `windows.visits` is sensitive (derived from `context.illness` in made.toml:11) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
-        head.toml:20:70: `counters.ills` is sensitive (derived from `context.illness` in made.toml:15) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
-        head.toml:34:21: `facts.copy` is sensitive (derived from `context.illness` in made.toml:10) and cannot be used in a discreet text; use another treatment
+        head.toml:17:12: the need `walk` is sensitive (derived from `context.illness` in result.toml:10) and may be used for care only; this action would serve it for sales. Give the action a fitting issue and `purpose`, or other needs
+        head.toml:20:9: `facts.copy` is sensitive (derived from `context.illness` in result.toml:10) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:30: `needs.walk` is sensitive (derived from `context.illness` in result.toml:10) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:48: `windows.visits` is sensitive (derived from `context.illness` in result.toml:11) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:70: `counters.ills` is sensitive (derived from `context.illness` in result.toml:15) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:34:21: `facts.copy` is sensitive (derived from `context.illness` in result.toml:10) and cannot be used in a discreet text; use another treatment
         ");
     }
 
     #[test]
     fn a_value_with_several_sources_is_left_to_the_guards() {
-        for (reads, made) in [
+        for (reads, result) in [
             (
                 "facts.f != 'x'",
                 r#"
@@ -363,7 +370,7 @@ text.en = "DISCREET"
                 "#,
             ),
         ] {
-            assert_eq!(mistakes(reads, "News", made), "", "{made}");
+            assert_eq!(mistakes(reads, "News", result), "", "{result}");
         }
     }
 
@@ -382,10 +389,10 @@ text.en = "DISCREET"
             when = "context.illness == 'x'"
             then = [{ set = "f", to = "1" }]
             "#;
-        let reported = [either, both].map(|made| mistakes("facts.f > 0", "News", made));
+        let reported = [either, both].map(|result| mistakes("facts.f > 0", "News", result));
         insta::assert_snapshot!(reported.join("\n"), @r"
-        head.toml:20:9: `facts.f` is sensitive (derived from `context.illness` and `context.salary` in made.toml:5) and may be used for care and credit only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
-        head.toml:20:9: `facts.f` is sensitive (derived from `context.illness` and `context.salary` in made.toml:6) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:9: `facts.f` is sensitive (derived from `context.illness` and `context.salary` in result.toml:5) and may be used for care and credit only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
+        head.toml:20:9: `facts.f` is sensitive (derived from `context.illness` and `context.salary` in result.toml:6) and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
         ");
     }
 
@@ -401,6 +408,6 @@ text.en = "DISCREET"
             then = [{ set = "f", to = "event.value" }]
             "#,
         );
-        insta::assert_snapshot!(reported, @"head.toml:34:21: `facts.f` is sensitive (derived from `context.secret` in made.toml:5) and cannot be used in a discreet text; use another treatment");
+        insta::assert_snapshot!(reported, @"head.toml:34:21: `facts.f` is sensitive (derived from `context.secret` in result.toml:5) and cannot be used in a discreet text; use another treatment");
     }
 }

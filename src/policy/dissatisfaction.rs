@@ -33,7 +33,7 @@ pub struct DissatisfactionRule {
 }
 
 const PERIOD: Duration = Duration::from_secs(30 * 86_400);
-const PATIENCE: Duration = Duration::from_secs(2 * 86_400);
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(2 * 86_400);
 const ALARM: f64 = 0.5;
 /// With a threshold of zero, every customer would be alarming.
 const ALARM_MIN: f64 = 0.01;
@@ -66,7 +66,7 @@ pub(super) fn read(
         open: share("open", 0.2).unwrap_or(0.0),
         late: share("late", 0.5).unwrap_or(0.0),
         period: span("period", PERIOD).unwrap_or(PERIOD),
-        patience: span("patience", PATIENCE).unwrap_or(PATIENCE),
+        patience: span("patience", DEFAULT_PATIENCE).unwrap_or(DEFAULT_PATIENCE),
         alarm,
         calm: calm.unwrap_or(alarm),
         place: item.place(),

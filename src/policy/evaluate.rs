@@ -372,7 +372,7 @@ impl EvalFault {
                 format!("`{sign}` does not work on {left} and {right}")
             }
             EvalFault::NoTruth(found) => format!("expected true or false, found {found}"),
-            EvalFault::Exceeded(payer) => OutOfSteps(*payer).to_string(),
+            EvalFault::Exceeded(owner) => OutOfSteps(*owner).to_string(),
         }
     }
 }

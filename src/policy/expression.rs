@@ -40,7 +40,7 @@ pub struct Expression {
 /// The traversal of lists costs steps, of which there is a budget.
 struct Metered {
     macros: Box<[Macro]>,
-    payer: BudgetOwner,
+    owner: BudgetOwner,
     place: Option<SourceLocation>,
 }
 
@@ -133,8 +133,8 @@ impl Expression {
             remarks: remarks.into(),
             constants: constants.into(),
             metered: (!macros.is_empty()).then(|| {
-                let (macros, payer) = (macros.into(), BudgetOwner::Policy);
-                Box::new(Metered { macros, payer, place: None })
+                let (macros, owner) = (macros.into(), BudgetOwner::Policy);
+                Box::new(Metered { macros, owner, place: None })
             }),
         })
     }
@@ -154,7 +154,7 @@ impl Expression {
     pub(super) fn received_from_bus(mut self) -> Result<Expression, CompileError> {
         let most = limits::CONDITION_MACROS;
         let Some(metered) = &mut self.metered else { return Ok(self) };
-        metered.payer = BudgetOwner::Outside;
+        metered.owner = BudgetOwner::Outside;
         match metered.macros.iter().find(|one| one.within >= most) {
             None => Ok(self),
             Some(one) => Err(CompileError::new(
@@ -258,7 +258,7 @@ impl Expression {
         how: impl for<'a> FnOnce(&'a CompiledExpression, &EvalInput<'a>) -> Result<T, EvalFault>,
     ) -> Result<T, EvalFault> {
         let metered = self.metered.as_deref();
-        let evaluation = metered.map(|metered| Evaluation::begin(metered.payer));
+        let evaluation = metered.map(|metered| Evaluation::begin(metered.owner));
         let world =
             EvalInput { scope, paths: &self.paths, constants: &self.constants, context: None };
         if !self.needs_interpreter {
@@ -278,7 +278,7 @@ impl Expression {
             if let Some(place) = &metered.place {
                 budget::exceed(Exceeded::Policy(place.clone()));
             }
-            return Err(EvalFault::Exceeded(metered.payer));
+            return Err(EvalFault::Exceeded(metered.owner));
         }
         come_to
     }

@@ -8,7 +8,7 @@ use minijinja::{ErrorKind, Value as Rendered};
 use super::Found;
 use crate::event::{Map, Moment, Value, Zone};
 
-pub(super) fn shown(found: &Found<'_>) -> Rendered {
+pub(super) fn rendered(found: &Found<'_>) -> Rendered {
     match *found {
         Found::Missing => Rendered::UNDEFINED,
         Found::Value(value) => shown_value(value),
@@ -75,7 +75,7 @@ pub(super) fn date(
             "date: expected a pattern such as %d.%m.%Y, found `{pattern}`"
         )));
     }
-    time.shown(zone, &items).ok_or_else(nothing)
+    time.format(zone, &items).ok_or_else(nothing)
 }
 
 /// An integer with so many decimals, as [`decimals`] writes them: it is exact, however large.

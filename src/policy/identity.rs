@@ -222,7 +222,7 @@ fn plain(text: &str) -> Cow<'_, str> {
 
 /// The openings of placeholders in template languages, anywhere in the text, and the text of an object
 /// that a program converts by mistake.
-const HOLES: [&str; 9] = ["{{", "${", "#{", "{%", "{!", "<%", "[[", "*|", "[object "];
+const OPENINGS: [&str; 9] = ["{{", "${", "#{", "{%", "{!", "<%", "[[", "*|", "[object "];
 
 /// The delimiters of a placeholder that is the whole text.
 const AROUND: [(&str, &str); 6] =
@@ -244,7 +244,7 @@ fn is_hole(text: &str) -> bool {
     };
     // Some write an identifier of 32 hexadecimal digits in braces; it is a real customer.
     let is_number = |text: &str| text.bytes().all(|one| one.is_ascii_hexdigit() || one == b'-');
-    HOLES.iter().any(|hole| text.contains(hole))
+    OPENINGS.iter().any(|mark| text.contains(mark))
         || AROUND.iter().any(|(before, behind)| {
             let within = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
             within.is_some_and(|name| is_name(name) && !(*before == "{" && is_number(name)))

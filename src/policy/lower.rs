@@ -249,7 +249,7 @@ impl Lowering {
                 let constant = self.all(list.elements.iter_mut(), depth)?;
                 if self.within > 0 && !constant {
                     // The next macro traverses the results of an iteration.
-                    list.elements.iter_mut().for_each(weighed);
+                    list.elements.iter_mut().for_each(charged);
                 }
                 Ok(constant)
             }
@@ -351,7 +351,7 @@ impl Lowering {
         let constant = self.all(parts, depth)?;
         if self.within > 0 && !constant && goes_through(&call.func_name) {
             let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
-            parts.for_each(weighed);
+            parts.for_each(charged);
         }
         Ok(constant)
     }
@@ -386,7 +386,7 @@ impl Lowering {
         if self.walk(iter_range, depth + 1)? {
             self.fold(iter_range)?;
         }
-        weighed(iter_range);
+        charged(iter_range);
         self.walk(accu_init, depth + 1)?;
         let before = self.bound.len();
         self.bound.push(accu_var.clone());
@@ -508,7 +508,7 @@ fn goes_through(function: &str) -> bool {
 }
 
 /// Charges steps for the value of `expr` whenever it is computed, unless it is always short.
-fn weighed(expr: &mut IdedExpr) {
+fn charged(expr: &mut IdedExpr) {
     let is_short = match &expr.expr {
         Expr::Literal(_) => true,
         // The values that a macro has collected were charged when they were added.

@@ -141,7 +141,7 @@ impl Policy {
     }
 
     /// Positions of the actions that may be shown in a placement; ascending.
-    pub fn shown(&self, placement: &str) -> &[u32] {
+    pub fn in_placement(&self, placement: &str) -> &[u32] {
         self.shown.get(placement).map_or(&[], Vec::as_slice)
     }
 }

@@ -237,7 +237,10 @@ fn opens(
                  out to keep the default, which is on",
             ),
             None => {
-                return (item.wanted("false, or a table with `queue` or `skill`"), BOT_FAILS_AFTER);
+                return (
+                    item.expected("false, or a table with `queue` or `skill`"),
+                    BOT_FAILS_AFTER,
+                );
             }
         }
         return (None, BOT_FAILS_AFTER);

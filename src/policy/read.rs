@@ -121,7 +121,7 @@ impl<'a> TomlItem<'a> {
     }
 
     /// Adds the mistake that the value is of another kind than `wanted`.
-    pub(crate) fn wanted<T>(self, wanted: &str) -> Option<T> {
+    pub(crate) fn expected<T>(self, expected: &str) -> Option<T> {
         let found = match self.inner() {
             ValueInner::String(_) => "a text",
             ValueInner::Integer(_) | ValueInner::Float(_) => "a number",
@@ -130,7 +130,7 @@ impl<'a> TomlItem<'a> {
             ValueInner::Array(_) => "a list",
             ValueInner::Table(_) => "a table",
         };
-        self.wrong(format!("expected {wanted}, found {found}"));
+        self.wrong(format!("expected {expected}, found {found}"));
         None
     }
 
@@ -144,7 +144,7 @@ impl<'a> TomlItem<'a> {
                 known: RefCell::default(),
                 any: Cell::new(false),
             }),
-            _ => self.wanted("a table"),
+            _ => self.expected("a table"),
         }
     }
 
@@ -163,7 +163,7 @@ impl<'a> TomlItem<'a> {
 
     /// The value, which must be a text.
     pub(crate) fn text(self) -> Option<&'a str> {
-        self.as_text().or_else(|| self.wanted("a text in quotes"))
+        self.as_text().or_else(|| self.expected("a text in quotes"))
     }
 
     /// Whether it is a text.
@@ -222,7 +222,7 @@ impl<'a> TomlItem<'a> {
             ValueInner::Array(items) => {
                 Some(items.iter().map(|value| TomlItem { source: self.source, value }).collect())
             }
-            _ => self.wanted("a list in brackets"),
+            _ => self.expected("a list in brackets"),
         }
     }
 
@@ -239,7 +239,7 @@ impl<'a> TomlItem<'a> {
         let number = match self.inner() {
             ValueInner::Integer(number) => *number as f64,
             ValueInner::Float(number) => *number,
-            _ => return self.wanted("a number"),
+            _ => return self.expected("a number"),
         };
         if range.contains(&number) {
             return Some(number);
@@ -264,13 +264,13 @@ impl<'a> TomlItem<'a> {
                     }
                 }
             }
-            _ => self.wanted("a whole number"),
+            _ => self.expected("a whole number"),
         }
     }
 
     /// The value, which must be true or false.
     pub(crate) fn truth(self) -> Option<bool> {
-        self.as_truth().or_else(|| self.wanted("true or false"))
+        self.as_truth().or_else(|| self.expected("true or false"))
     }
 
     /// The value, which must be a duration such as `30m`, `36h` or `7d`, of at most ten years.
@@ -319,7 +319,7 @@ impl<'a> TomlItem<'a> {
                 Expression::compile(&format!("{number:?}"))
             }
             ValueInner::Boolean(truth) => Expression::compile(&truth.to_string()),
-            _ => return self.wanted("an expression in quotes"),
+            _ => return self.expected("an expression in quotes"),
         };
         let place = self.place();
         compiled.map(|one| one.at(place)).map_err(|error| self.wrong_inside(&error)).ok()

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::filters::{date, decimals, decimals_of_whole, is_nothing, shown};
+use super::filters::{date, decimals, decimals_of_whole, is_nothing, rendered};
 use super::{Found, Path, Scope};
 use crate::config::limits;
 use crate::event::Value;
@@ -182,7 +182,7 @@ impl<'a> PlaceholderValue<'a> {
             PlaceholderValue::Found(Found::Text(words)) => text.push_str(words),
             PlaceholderValue::Found(Found::Value(Value::Text(words))) => text.push_str(words),
             PlaceholderValue::Found(found) => {
-                let value = shown(found);
+                let value = rendered(found);
                 if value.is_undefined() {
                     return None;
                 }

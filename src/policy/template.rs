@@ -7,7 +7,7 @@ use minijinja::value::Object;
 use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value as Rendered};
 
 use super::compile_error::CompileError;
-use super::filters::{date, decimals, decimals_of_whole, shown};
+use super::filters::{date, decimals, decimals_of_whole, rendered};
 use super::hint::nearest;
 use super::lower::{check_path, unknown_root};
 use super::simple_template::SimpleTemplate;
@@ -152,7 +152,7 @@ impl Template {
     pub(super) fn render_by_engine(&self, scope: &dyn Scope) -> Result<String, RenderError> {
         let mut root = Branch::default();
         for path in &self.paths {
-            root.insert(path, shown(&scope.find(path)));
+            root.insert(path, rendered(&scope.find(path)));
         }
         if self.source.contains("date") {
             root.below.insert(
@@ -187,7 +187,7 @@ impl Template {
         let missing: Vec<String> = self
             .paths
             .iter()
-            .filter(|path| shown(&scope.find(path)).is_undefined())
+            .filter(|path| rendered(&scope.find(path)).is_undefined())
             .map(Path::to_string)
             .collect();
         if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {

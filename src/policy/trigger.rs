@@ -37,7 +37,7 @@ impl Trigger {
     }
 
     /// A detail in the form for comparison: channels write purposes in any case.
-    fn spelled(self, detail: &str) -> Cow<'_, str> {
+    fn folded(self, detail: &str) -> Cow<'_, str> {
         match self {
             Trigger::Event(EventType::Consent) => folded_name(detail),
             _ => Cow::Borrowed(detail),
@@ -83,7 +83,7 @@ impl Index {
                 match detail {
                     None => any.entry(*trigger).or_default().insert(at),
                     Some(detail) => {
-                        let detail = trigger.spelled(detail).into();
+                        let detail = trigger.folded(detail).into();
                         exact.entry((*trigger, detail)).or_default().insert(at)
                     }
                 };
@@ -130,7 +130,7 @@ impl Index {
             }
         }
         self.exact
-            .get(&Borrowed(trigger, &trigger.spelled(detail)))
+            .get(&Borrowed(trigger, &trigger.folded(detail)))
             .or_else(|| self.any.get(&trigger))
             .map_or(&[], |rules| rules)
     }

@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
     fn policy(name: &str) -> String {
         format!("[policy]\nname = \"{name}\"\nlanguages = [\"en\"]\n")
@@ -153,7 +153,7 @@ mod tests {
     fn a_changed_folder_is_loaded_again() {
         let (folder, _watch, loaded) = watched();
         fs::write(folder.path().join("a.toml"), policy("second")).unwrap();
-        let new = loaded.recv_timeout(PATIENCE).unwrap().unwrap();
+        let new = loaded.recv_timeout(TIMEOUT).unwrap().unwrap();
         assert_eq!(&*new.name, "second");
         assert_eq!(new.version, read_files(folder.path()).unwrap().version());
     }
@@ -162,10 +162,10 @@ mod tests {
     fn a_broken_policy_is_reported_with_its_mistakes_and_a_repaired_one_is_loaded() {
         let (folder, _watch, loaded) = watched();
         fs::write(folder.path().join("a.toml"), "[polcy]").unwrap();
-        let mistakes = loaded.recv_timeout(PATIENCE).unwrap().unwrap_err();
+        let mistakes = loaded.recv_timeout(TIMEOUT).unwrap().unwrap_err();
         assert!(mistakes.to_string().contains("did you mean `policy`?"), "{mistakes}");
         fs::write(folder.path().join("a.toml"), policy("third")).unwrap();
-        assert_eq!(&*loaded.recv_timeout(PATIENCE).unwrap().unwrap().name, "third");
+        assert_eq!(&*loaded.recv_timeout(TIMEOUT).unwrap().unwrap().name, "third");
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
             let draft = folder.path().join(".a.toml.draft");
             fs::write(&draft, policy(name)).unwrap();
             fs::rename(&draft, folder.path().join("a.toml")).unwrap();
-            assert_eq!(&*loaded.recv_timeout(PATIENCE).unwrap().unwrap().name, name);
+            assert_eq!(&*loaded.recv_timeout(TIMEOUT).unwrap().unwrap().name, name);
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
         fs::write(folder.path().join("notes.txt"), "no policy").unwrap();
         fs::write(folder.path().join("b.toml"), "").unwrap();
         // The empty file is a different content; the one before it was not.
-        assert_eq!(&*loaded.recv_timeout(PATIENCE).unwrap().unwrap().name, "first");
+        assert_eq!(&*loaded.recv_timeout(TIMEOUT).unwrap().unwrap().name, "first");
         drop(watch);
         assert!(loaded.recv().is_err(), "nothing more was told");
     }

@@ -230,7 +230,8 @@ impl<'a> RelearnedModels<'a> {
         let reply: LessonsReply = ask(self.bus, verb::LESSONS, &[], Some(&self.next)).await?;
         self.milestones = reply.milestones;
         for part in &reply.lessons {
-            let kept = part.kept().ok_or_else(|| Error::Reply("a lesson of other text".into()))?;
+            let kept =
+                part.decode().ok_or_else(|| Error::Reply("a lesson of other text".into()))?;
             self.next.version = part.version;
             self.next.number = part.number.saturating_add(1);
             self.parts.push_back(kept);

@@ -20,7 +20,7 @@ impl Router {
         let counts = self.bus.dead_letter_counts().await.map_err(from_bus)?;
         let limit = asked.limit.unwrap_or(limits::DEAD_LETTERS_LISTED);
         let letters = self.bus.dead_letters(asked.reason, asked.after, limit).await;
-        let letters = letters.map_err(from_bus)?.into_iter().map(|letter| shown(letter, false));
+        let letters = letters.map_err(from_bus)?.into_iter().map(|letter| view(letter, false));
         Ok(DeadListReply { counts: BTreeMap::from_iter(counts), letters: letters.collect() })
     }
 
@@ -64,7 +64,7 @@ impl Router {
 }
 
 /// A dead letter as shown to operators; with its bytes only if one is requested.
-pub(super) fn shown(letter: bus::DeadLetter, whole: bool) -> DeadLetterView {
+pub(super) fn view(letter: bus::DeadLetter, whole: bool) -> DeadLetterView {
     let payload = &letter.original.payload;
     let text = std::str::from_utf8(payload).ok();
     DeadLetterView {

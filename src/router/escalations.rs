@@ -15,7 +15,7 @@ use crate::partition::{AskAnswer, EscalationsReply, EscalationsRequest, Listing,
 use crate::twin::EscalationRecord;
 
 /// The channel of agents who name none.
-const DESK: &str = "desk";
+const DEFAULT_CHANNEL: &str = "desk";
 
 impl Router {
     /// The open escalations of all partitions.
@@ -101,7 +101,7 @@ impl Router {
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
         let act: ActRequest = read_fields(all).map_err(bad)?;
         let ActRequest { channel, id, time, traceparent, mut handoff } = act;
-        let channel = Channel::new(channel.as_deref().unwrap_or(DESK)).map_err(bad)?;
+        let channel = Channel::new(channel.as_deref().unwrap_or(DEFAULT_CHANNEL)).map_err(bad)?;
         sign(&mut handoff, request);
         if let [queue, _] = request.tokens.as_slice() {
             only(&mut handoff.queue, queue)?;

@@ -197,7 +197,7 @@ impl Router {
             verb::DEAD_SHOW => {
                 let DeadShowRequest { sequence } = required(&request.payload)?;
                 let letter = self.bus.dead_letter(sequence).await.map_err(from_bus)?;
-                reply(&dead_letters::shown(letter, true))
+                reply(&dead_letters::view(letter, true))
             }
             verb::BACKUP => {
                 let asked = optional(&request.payload)?.unwrap_or_default();

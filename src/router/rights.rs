@@ -28,10 +28,10 @@ impl Router {
                 let id = fresh_erasure();
                 let mark = self.signer.marks().message_mark(
                     &customer,
-                    Some(&Erasure::wanted(customer.clone(), id)),
+                    Some(&Erasure::requested(customer.clone(), id)),
                     b"",
                 );
-                let wanted = Erasure::wanted(customer, id);
+                let wanted = Erasure::requested(customer, id);
                 self.bus.request_erasure(&wanted, (Output::MARK, mark)).await.map_err(from_bus)?;
                 id
             }

@@ -34,7 +34,7 @@ impl Router {
             at: now(),
             time: self.mode,
             policy: self.policy.read().status.clone(),
-            desks: self.probes.rights.desks().names().map(Into::into).collect(),
+            desks: self.probes.rights.agent_channels().names().map(Into::into).collect(),
             merging: self.probes.rights.merging().map(Into::into).collect(),
             connected: is_up,
             lag,
@@ -46,7 +46,7 @@ impl Router {
                 relayed: self.probes.relay.counters(),
                 trouble: self.probes.relay.trouble(),
             },
-            streams: self.probes.watch.kept(),
+            streams: self.probes.watch.stats(),
             space: self.probes.room.space(),
             clock: self.probes.clock.jumps(),
             learning: self.learning(),
@@ -86,7 +86,8 @@ impl Router {
         let found = found.map_err(gone)?;
         let policy = found.first().map(|(policy, _)| policy.clone());
         let counted = found.into_iter().flat_map(|(_, results)| results);
-        let experiments = policy.map_or_else(Vec::new, |policy| api::shown(&policy, counted));
+        let experiments =
+            policy.map_or_else(Vec::new, |policy| api::experiment_stats(&policy, counted));
         Ok(ExperimentsReply { at: now(), experiments })
     }
 }

@@ -249,7 +249,7 @@ mod tests {
     use super::*;
     use crate::tables::{Fault, MemoryStore, Read};
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn cursor(sequence: u64) -> Batch {
         let mut batch = Batch::new();
@@ -280,7 +280,7 @@ mod tests {
     impl Commit for Gate {
         fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
             self.begun.send(batches.len()).unwrap();
-            self.go.lock().recv_timeout(PATIENCE).unwrap();
+            self.go.lock().recv_timeout(TIMEOUT).unwrap();
             self.memory.commit(batches)
         }
     }
@@ -294,12 +294,12 @@ mod tests {
         let handle = committer.handle();
 
         handle.submit(7, 1, cursor(1), Urgency::Immediate);
-        assert_eq!(commits.recv_timeout(PATIENCE), Ok(1));
+        assert_eq!(commits.recv_timeout(TIMEOUT), Ok(1));
         (2..=4).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Urgency::Immediate));
         assert_eq!(done.try_recv().ok(), None, "reported before it was durable");
         assert_eq!(handle.figures().waiting, 3);
         go.send(()).unwrap();
-        assert_eq!(commits.recv_timeout(PATIENCE), Ok(3));
+        assert_eq!(commits.recv_timeout(TIMEOUT), Ok(3));
         go.send(()).unwrap();
         committer.close();
 
@@ -374,15 +374,15 @@ mod tests {
             let (committer, done, failed) = spawn(store.clone());
             let handle = committer.handle();
             handle.submit(7, 1, cursor(1), Urgency::Immediate);
-            assert_eq!(done.recv_timeout(PATIENCE), Ok(vec![(7, 1)]));
+            assert_eq!(done.recv_timeout(TIMEOUT), Ok(vec![(7, 1)]));
             store.inject(fault);
             handle.submit(7, 2, cursor(2), Urgency::Immediate);
-            let error = failed.recv_timeout(PATIENCE).unwrap();
+            let error = failed.recv_timeout(TIMEOUT).unwrap();
             assert!(matches!(error, Error::Write { .. }), "{error}");
             handle.submit(7, 3, cursor(3), Urgency::Immediate);
             committer.close();
 
-            assert_eq!(failed.recv_timeout(PATIENCE).err(), Some(RecvTimeoutError::Disconnected));
+            assert_eq!(failed.recv_timeout(TIMEOUT).err(), Some(RecvTimeoutError::Disconnected));
             assert_eq!(done.iter().count(), 0);
             store.crash(0);
             assert_eq!(store.meta(7).unwrap().cursor, 1);
@@ -399,7 +399,7 @@ mod tests {
         );
         let committer = committer.unwrap();
         committer.handle().submit(7, 1, cursor(1), Urgency::Immediate);
-        let error = failed.recv_timeout(PATIENCE).unwrap();
+        let error = failed.recv_timeout(TIMEOUT).unwrap();
         assert!(error.to_string().contains("panic"), "{error}");
         committer.close();
     }

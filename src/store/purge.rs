@@ -62,7 +62,7 @@ impl Store {
                 Table::Timers
                 | Table::Outbox
                 | Table::Observations
-                | Table::Sweeps
+                | Table::Scans
                 | Table::Index => self.rewrite(table, &all),
                 Table::Broadcasts
                 | Table::Learned

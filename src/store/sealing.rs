@@ -40,7 +40,7 @@ const fn is_sealed(table: Table) -> bool {
         | Table::Observations => true,
         Table::Timers
         | Table::Broadcasts
-        | Table::Sweeps
+        | Table::Scans
         | Table::Index
         | Table::Learned
         | Table::Lessons

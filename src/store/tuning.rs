@@ -166,7 +166,7 @@ fn for_rows_of(
             options.set_periodic_compaction_seconds(Duration::from_hours(24).as_secs());
         }
         Table::Broadcasts
-        | Table::Sweeps
+        | Table::Scans
         | Table::Index
         | Table::Learned
         | Table::Lessons

@@ -53,7 +53,7 @@ pub enum TurnCause {
     /// A timer of the twin: its name.
     Timer(Box<str>),
     /// An event that the twin of another identifier forwarded: its type.
-    PassedOn(EventType),
+    Forwarded(EventType),
     /// A broadcast that woke the twin: its scope.
     Broadcast(Box<str>),
 }
@@ -102,7 +102,7 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
 
 /// The reaction to a broadcast before any twin receives it.
 fn nothing() -> Reaction {
-    Reaction { verdict: InputResult::Applied, effects: Vec::new(), notes: Vec::new() }
+    Reaction { result: InputResult::Applied, effects: Vec::new(), notes: Vec::new() }
 }
 
 impl Played {
@@ -162,7 +162,7 @@ impl Played {
             .knowing(self.learner.model())
             .followed_by(&self.followed);
         let reaction = react(twin, input, &world);
-        if reaction.verdict == InputResult::Untouched {
+        if reaction.result == InputResult::Untouched {
             return;
         }
         let mut passed_on = Vec::new();
@@ -215,7 +215,7 @@ impl Played {
         });
         // A twin can parse what a twin writes; a test of the core checks that.
         let Ok(event) = event else { return };
-        let cause = TurnCause::PassedOn(event.kind.event_type());
+        let cause = TurnCause::Forwarded(event.kind.event_type());
         self.take(message.to.clone(), cause, &Input::event(event, at), policy);
     }
 }

@@ -55,7 +55,7 @@ impl StoryReport<'_> {
             let step = self.story.steps.get(position)?;
             let refusal = match &turn.reaction {
                 Err(rejection) => Some(rejection),
-                Ok(Reaction { verdict: InputResult::Refused(rejection), .. }) => Some(rejection),
+                Ok(Reaction { result: InputResult::Refused(rejection), .. }) => Some(rejection),
                 Ok(_) => None,
             };
             match (refusal, step.refused) {
@@ -130,7 +130,7 @@ impl StoryReport<'_> {
                     }
                 }
             }
-            TurnCause::PassedOn(kind) => {
+            TurnCause::Forwarded(kind) => {
                 writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {kind} passed on")?;
             }
             TurnCause::Broadcast(scope) => {

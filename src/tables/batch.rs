@@ -277,13 +277,13 @@ impl Batch {
     }
 
     /// Puts the position of a scan.
-    pub fn put_sweep(&mut self, partition: u16, key: &ScanKey, scan: &Scan) {
-        self.encode_small(Table::Sweeps, |into| keys::sweep(into, partition, key), scan);
+    pub fn put_scan(&mut self, partition: u16, key: &ScanKey, scan: &Scan) {
+        self.encode_small(Table::Scans, |into| keys::scan(into, partition, key), scan);
     }
 
     /// Deletes a scan whose purpose has ended.
-    pub fn delete_sweep(&mut self, partition: u16, key: &ScanKey) {
-        self.delete(Table::Sweeps, |into| keys::sweep(into, partition, key));
+    pub fn delete_scan(&mut self, partition: u16, key: &ScanKey) {
+        self.delete(Table::Scans, |into| keys::scan(into, partition, key));
     }
 
     /// Puts an index row: a twin has this value at this path.

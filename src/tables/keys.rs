@@ -69,7 +69,7 @@ pub enum ScanKey {
     /// Builds the index of this path.
     Index(Box<str>),
     /// Of no purpose any more: the broadcast of this id ended at this time.
-    Over(Time, u64),
+    Ended(Time, u64),
 }
 
 /// A row of an index: twins that have one value at one path.
@@ -183,15 +183,15 @@ pub(crate) fn broadcast(into: &mut Vec<u8>, of: u16, scope: &str) {
 
 const WAKE: u8 = 0;
 const INDEX: u8 = 1;
-const OVER: u8 = 2;
+const ENDED: u8 = 2;
 
-pub(crate) fn sweep(into: &mut Vec<u8>, of: u16, key: &ScanKey) {
+pub(crate) fn scan(into: &mut Vec<u8>, of: u16, key: &ScanKey) {
     partition(into, of);
     let (tag, name) = match key {
         ScanKey::Wake(scope) => (WAKE, scope),
         ScanKey::Index(path) => (INDEX, path),
-        ScanKey::Over(at, id) => {
-            into.push(OVER);
+        ScanKey::Ended(at, id) => {
+            into.push(ENDED);
             into.extend_from_slice(&sortable(*at));
             into.extend_from_slice(&id.to_be_bytes());
             return;
@@ -344,12 +344,12 @@ pub(crate) fn read_broadcast(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(scope).ok().filter(|scope| !scope.is_empty())
 }
 
-pub(crate) fn read_sweep(key: &[u8]) -> Option<ScanKey> {
+pub(crate) fn read_scan(key: &[u8]) -> Option<ScanKey> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     let (tag, name) = rest.split_first()?;
-    if *tag == OVER {
+    if *tag == ENDED {
         let (at, id) = name.split_first_chunk()?;
-        return Some(ScanKey::Over(moment(*at), u64::from_be_bytes(id.try_into().ok()?)));
+        return Some(ScanKey::Ended(moment(*at), u64::from_be_bytes(id.try_into().ok()?)));
     }
     let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?.into();
     match *tag {
@@ -515,10 +515,10 @@ mod tests {
             let name: Box<str> = customer.as_str().into();
             let key = bytes(|into| broadcast(into, partition, &name));
             prop_assert_eq!(read_broadcast(&key), Some(&*name));
-            let over = ScanKey::Over(Time::from_ms(i64::from(number)), sequence);
+            let over = ScanKey::Ended(Time::from_ms(i64::from(number)), sequence);
             for what in [ScanKey::Wake(name.clone()), ScanKey::Index(name.clone()), over] {
-                let key = bytes(|into| sweep(into, partition, &what));
-                prop_assert_eq!(read_sweep(&key), Some(what));
+                let key = bytes(|into| scan(into, partition, &what));
+                prop_assert_eq!(read_scan(&key), Some(what));
             }
         }
 
@@ -587,9 +587,9 @@ mod tests {
             bytes(|into| output(into, 258, 4)),
             bytes(|into| input(into, 258, &ada, Time::from_ms(-1), 5)),
             bytes(|into| broadcast(into, 258, "fires")),
-            bytes(|into| sweep(into, 258, &ScanKey::Wake("fires".into()))),
-            bytes(|into| sweep(into, 258, &ScanKey::Index("profile.region".into()))),
-            bytes(|into| sweep(into, 258, &ScanKey::Over(due, 11))),
+            bytes(|into| scan(into, 258, &ScanKey::Wake("fires".into()))),
+            bytes(|into| scan(into, 258, &ScanKey::Index("profile.region".into()))),
+            bytes(|into| scan(into, 258, &ScanKey::Ended(due, 11))),
             bytes(|into| index(into, 258, IndexKey { path: 6, value: 7 }, &ada)),
             bytes(|into| decision(into, 258, &ada, 7)),
             bytes(|into| lesson(into, 4, 5)),

@@ -173,11 +173,11 @@ pub trait Read: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
-    fn sweeps(&self, partition: u16) -> Result<Vec<(ScanKey, Scan)>, Error> {
+    fn scans(&self, partition: u16) -> Result<Vec<(ScanKey, Scan)>, Error> {
         let from = key(|to| keys::partition(to, partition));
-        rows(self, Table::Sweeps, partition, &from, usize::MAX, |key, value| {
-            let scan = open(Table::Sweeps, key, value)?;
-            Ok(keys::read_sweep(key).map(|key| (key, scan)))
+        rows(self, Table::Scans, partition, &from, usize::MAX, |key, value| {
+            let scan = open(Table::Scans, key, value)?;
+            Ok(keys::read_scan(key).map(|key| (key, scan)))
         })
     }
 

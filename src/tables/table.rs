@@ -20,7 +20,7 @@ pub enum Table {
     /// Active broadcasts.
     Broadcasts,
     /// Scan positions of partitions.
-    Sweeps,
+    Scans,
     /// The index of twins by indexed paths.
     Index,
     /// The last decisions of every twin: a ring, written in place.
@@ -58,7 +58,7 @@ impl Table {
             Table::Outbox => "outbox",
             Table::Journal => "journal",
             Table::Broadcasts => "broadcasts",
-            Table::Sweeps => "sweeps",
+            Table::Scans => "sweeps",
             Table::Index => "index",
             Table::Decisions => "decisions",
             Table::Observations => "observations",
@@ -82,7 +82,7 @@ impl Table {
             Table::Outbox => RecordKind::Output,
             Table::Journal => RecordKind::Input,
             Table::Broadcasts => RecordKind::Broadcast,
-            Table::Sweeps => RecordKind::Sweep,
+            Table::Scans => RecordKind::Scan,
             Table::Index => RecordKind::Index,
             Table::Decisions => RecordKind::Decision,
             Table::Observations => RecordKind::Observation,
@@ -108,7 +108,7 @@ impl Table {
             Table::Outbox => keys::read_output(key).is_some(),
             Table::Journal => keys::read_input(key).is_some(),
             Table::Broadcasts => keys::read_broadcast(key).is_some(),
-            Table::Sweeps => keys::read_sweep(key).is_some(),
+            Table::Scans => keys::read_scan(key).is_some(),
             Table::Index => keys::read_index(key).is_some(),
             Table::Decisions => keys::read_decision(key).is_some(),
             Table::Observations => keys::read_output(key).is_some(),

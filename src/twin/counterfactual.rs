@@ -287,11 +287,11 @@ fn instead_of(is: &Value, named: &[Value]) -> Vec<Value> {
             (Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Null, Value::Text(_)) => {}
             (Value::Text(_) | Value::Bool(_), Value::Int(_) | Value::UInt(_) | Value::Float(_)) => {
             }
-            (Value::Int(number), Value::Float(_)) => all.extend(beside(*number as f64)),
+            (Value::Int(number), Value::Float(_)) => all.extend(neighbours(*number as f64)),
             (Value::Int(number), _) => {
                 all.extend([0, -1, 1].map(|by| Value::Int(number.saturating_add(by))));
             }
-            (Value::Float(number), _) => all.extend(beside(*number)),
+            (Value::Float(number), _) => all.extend(neighbours(*number)),
             (other, _) => all.push(other.clone()),
         }
     }
@@ -301,7 +301,7 @@ fn instead_of(is: &Value, named: &[Value]) -> Vec<Value> {
     all
 }
 
-fn beside(number: f64) -> Vec<Value> {
+fn neighbours(number: f64) -> Vec<Value> {
     [0.0, -0.01, 0.01].map(|by| Value::from(number + by)).into()
 }
 

@@ -32,8 +32,8 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     }
     let last_seen = twin.seen;
     let (mut effects, mut notes) = (Vec::new(), Notes::default());
-    if let Some(verdict) = fold_input(twin, input, world, &governed, &mut effects, &mut notes) {
-        return Reaction { verdict, effects, notes: notes.into_all() };
+    if let Some(result) = fold_input(twin, input, world, &governed, &mut effects, &mut notes) {
+        return Reaction { result, effects, notes: notes.into_all() };
     }
     twin.live_to(input.at);
     let mut context = ReactionContext::new(twin, input, &governed, last_seen);
@@ -56,7 +56,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
         act::act(twin, arbitration, &context, &mut effects, &mut notes);
     }
     finish(twin, &context, is_decided, &mut effects, &mut notes);
-    Reaction { verdict: InputResult::Applied, effects, notes: notes.into_all() }
+    Reaction { result: InputResult::Applied, effects, notes: notes.into_all() }
 }
 
 /// The result of an input that has no effect, as far as it is known before anything changes.
@@ -87,7 +87,7 @@ fn fold_input(
     notes: &mut Notes,
 ) -> Option<InputResult> {
     // A rejected input does not even unlink an identifier.
-    let link = twin.linked_to.clone().map(|to| (to, twin.hand.clone(), twin.epoch));
+    let link = twin.linked_to.clone().map(|to| (to, twin.ownership.clone(), twin.epoch));
     let result = if let Cause::Event(event) = &input.cause {
         if let Event { impossible: Some(time), channel, .. } = event {
             notes.time(channel, *time);
@@ -106,8 +106,8 @@ fn fold_input(
                 Some(InputResult::Refused(rejection))
             }
         });
-    if let (Some(InputResult::Refused(_)), Some((to, hand, epoch))) = (&result, link) {
-        (twin.linked_to, twin.hand, twin.epoch) = (Some(to), hand, epoch);
+    if let (Some(InputResult::Refused(_)), Some((to, ownership, epoch))) = (&result, link) {
+        (twin.linked_to, twin.ownership, twin.epoch) = (Some(to), ownership, epoch);
     }
     result
 }

@@ -84,18 +84,18 @@ async fn a_stream_that_was_put_back_and_has_grown_since_is_refused_at_a_start() 
     put_back(&mut world, 60).await;
     drop(intake);
     let bus = Bus::connect(&nats(&world.broker)).await.unwrap();
-    let standing = bus.standing().await.unwrap().unwrap();
+    let state = bus.stream_state().await.unwrap().unwrap();
     let at = |sequence, ms| LastTakenEvent { sequence, stored: jumeau::event::Time::from_ms(ms) };
     // Sixty were taken in; of the last of these the stream says another moment.
-    let error = bus.holds(standing.last, 60, &[at(60, 1)]).await.unwrap_err();
+    let error = bus.holds(state.last, 60, &[at(60, 1)]).await.unwrap_err();
     assert!(matches!(error, Error::Rewritten { sequence: 60, .. }), "{error}");
-    let error = bus.holds(standing.last, 71, &[at(71, 1)]).await.unwrap_err();
+    let error = bus.holds(state.last, 71, &[at(71, 1)]).await.unwrap_err();
     assert!(matches!(error, Error::Rewound { taken: 71, last: 70, .. }), "{error}");
     // What left the stream meanwhile proves nothing; another that is there does.
     let stream = world.jetstream().get_stream("JUMEAU_EVENTS").await.unwrap();
     stream.delete_message(60).await.unwrap();
-    assert!(bus.holds(standing.last, 60, &[at(60, 1)]).await.is_ok());
-    let error = bus.holds(standing.last, 60, &[at(59, 1), at(60, 1)]).await.unwrap_err();
+    assert!(bus.holds(state.last, 60, &[at(60, 1)]).await.is_ok());
+    let error = bus.holds(state.last, 60, &[at(59, 1), at(60, 1)]).await.unwrap_err();
     assert!(matches!(error, Error::Rewritten { sequence: 59, .. }), "{error}");
 }
 
@@ -159,10 +159,11 @@ async fn deleted_streams_are_created_again_and_problems_are_named() {
         ..settings::StreamSettings::default()
     };
     let watch = StreamMonitor::spawn(&world.bus, settings, 16);
-    eventually("it has looked", async || !watch.kept().is_empty()).await;
+    eventually("it has looked", async || !watch.stats().is_empty()).await;
     for name in ["JUMEAU_ACTIONS", "JUMEAU_DEAD", "JUMEAU_AUDIT"] {
         world.jetstream().delete_stream(name).await.unwrap();
-        let again = || watch.kept().iter().any(|kept| kept.stream == name && kept.made_again == 1);
+        let again =
+            || watch.stats().iter().any(|stats| stats.stream == name && kept.made_again == 1);
         eventually("it is made again", async || again()).await;
         let made = world.jetstream().get_stream(name).await.unwrap();
         let config = &made.cached_info().config;
@@ -177,7 +178,7 @@ async fn deleted_streams_are_created_again_and_problems_are_named() {
     let changed =
         Config { subjects: vec!["elsewhere.>".into()], ..stream.cached_info().config.clone() };
     world.jetstream().update_stream(changed).await.unwrap();
-    let trouble = || watch.kept().iter().find_map(|kept| kept.trouble.clone());
+    let trouble = || watch.stats().iter().find_map(|stats| stats.trouble.clone());
     eventually("what is wrong is said", async || trouble().is_some()).await;
     insta::assert_snapshot!(trouble().unwrap(), @"stream JUMEAU_DEAD: expected the subjects jumeau.dead.>, found elsewhere.>; give the stream these subjects, or choose another `nats.prefix`");
 }

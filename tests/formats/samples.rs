@@ -36,7 +36,7 @@ pub(super) fn exposure() -> Exposure {
     features.share("level", 0.3);
     features.text("channel", "app");
     features.flag("gold", true);
-    features.absent("age");
+    features.unknown("age");
     let part = |treatment, tone| ArmParts {
         action: "open-card",
         treatment,
@@ -168,9 +168,9 @@ fn under() -> ArmAssignment {
 pub(super) fn full() -> Twin {
     Twin {
         linked_to: Some(Customer::new("bob").unwrap()),
-        hand: Some(OwnershipRecord {
+        ownership: Some(OwnershipRecord {
             linked: at(1),
-            parted: Some(UnlinkRecord { at: at(2), from: vec![7, u16::MAX] }),
+            unlinked: Some(UnlinkRecord { at: at(2), from: vec![7, u16::MAX] }),
         }),
         seen: at(10),
         lived: Some(at(11)),

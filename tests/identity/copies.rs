@@ -27,9 +27,9 @@ impl Town {
         if let Some(first) = copy_of {
             self.sequence = first - 1;
         }
-        let verdict = self.page(who, "Tablets", "red").verdict;
+        let result = self.page(who, "Tablets", "red").result;
         self.sequence = self.sequence.max(last);
-        verdict
+        result
     }
 }
 

@@ -81,7 +81,7 @@ fn a_repeated_link_changes_nothing() {
     // Nor does a copy of it, when the tablet is somebody else's.
     town.link("tablet", "bob");
     town.sequence = again - 1;
-    assert_eq!(town.link("tablet", "alice").verdict, InputResult::Duplicate);
+    assert_eq!(town.link("tablet", "alice").result, InputResult::Duplicate);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_copy_of_an_earlier_sign_in_does_not_bring_the_tablet_back() {
     let first = town.sequence;
     town.link("tablet", "bob");
     town.sequence = first - 1;
-    assert_eq!(town.link("tablet", "alice").verdict, InputResult::Duplicate);
+    assert_eq!(town.link("tablet", "alice").result, InputResult::Duplicate);
     assert_eq!(town.forwards("tablet"), Some("bob"));
     // Nor does a copy of what was told to alice go to bob.
     town.sequence = first;
@@ -112,7 +112,7 @@ fn a_copy_is_recognised_by_its_identifier_under_any_owner() {
     town.link("tablet", "bob");
     town.unlink("bob", "tablet");
     town.sequence = page - 1;
-    assert_eq!(town.page("tablet", "Tablets", "red").verdict, InputResult::Duplicate);
+    assert_eq!(town.page("tablet", "Tablets", "red").result, InputResult::Duplicate);
     let reds = ["alice", "bob", "tablet"].map(|who| town.colour(who, "red"));
     assert_eq!(reds, [1, 0, 0]);
 }
@@ -294,12 +294,12 @@ fn a_busy_twin_knows_copies_of_what_its_timeline_has_let_go_of_for_twenty_minute
     }
     let last = town.sequence;
     town.sequence = first - 1;
-    assert_eq!(town.page("ann", "Tablets", "red").verdict, InputResult::Duplicate);
+    assert_eq!(town.page("ann", "Tablets", "red").result, InputResult::Duplicate);
     // It is the identifier that knows, also when what came of it has moved.
     town.sequence = last;
     town.link("ann", "bob");
     town.sequence = first - 1;
-    assert_eq!(town.page("ann", "Tablets", "red").verdict, InputResult::Duplicate);
+    assert_eq!(town.page("ann", "Tablets", "red").result, InputResult::Duplicate);
     town.sequence = last + 1;
     town.now = town.now + Duration::from_secs(3_600);
     town.page("ann", "Tablets", "blue");

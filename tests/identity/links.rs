@@ -57,7 +57,7 @@ fn an_event_of_a_linked_identifier_is_forwarded_and_counted_once() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.link("cookie", "ann");
-    assert_eq!(town.page("cookie", "Phones", "red").verdict, InputResult::PassedOn);
+    assert_eq!(town.page("cookie", "Phones", "red").result, InputResult::Forwarded);
     assert_eq!(town.colour("ann", "red"), 2);
     // Copies of what came before the link, and of what came after it.
     for sequence in [1, 3] {
@@ -75,7 +75,7 @@ fn the_same_memory_twice_is_taken_in_once() {
     let message = town.on_its_way.pop_front().unwrap();
     town.take(INTERNAL, "ann", &message.payload);
     let again = town.take(INTERNAL, "ann", &message.payload);
-    assert_eq!(again.verdict, InputResult::Duplicate);
+    assert_eq!(again.result, InputResult::Duplicate);
     assert_eq!(town.colour("ann", "red"), 1);
 }
 

@@ -49,7 +49,7 @@ impl Town {
 }
 
 fn is_late(reaction: &Reaction, part: &str) -> bool {
-    reaction.verdict == InputResult::Applied
+    reaction.result == InputResult::Applied
         && reaction.effects.is_empty()
         && reaction.notes == [Note::Late(part.into())]
 }
@@ -66,7 +66,7 @@ fn the_later_of_two_links_of_one_identifier_wins() {
     assert!(!town.twins.contains_key("alice"), "nobody has told her anything");
     // A copy of it is a copy.
     town.sequence -= 2;
-    assert_eq!(town.links(30, "tablet", "alice").verdict, InputResult::Duplicate);
+    assert_eq!(town.links(30, "tablet", "alice").result, InputResult::Duplicate);
     // At the same moment the one that comes last counts.
     town.links(50, "tablet", "carl");
     assert_eq!(town.forwards("tablet"), Some("carl"));

@@ -193,7 +193,7 @@ impl Town {
         };
         let reaction = react(twin, &input, &World::of(the_policy()));
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
-        if let InputResult::Refused(refusal) = &reaction.verdict {
+        if let InputResult::Refused(refusal) = &reaction.result {
             assert_eq!(*twin, before, "a refused event changes nothing");
             self.refusals.push(refusal.clone());
         }

@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use jumeau::api::{AuditOutcome, AuditRecord, AuditReply, verb};
-use jumeau::bus::ASKER;
+use jumeau::bus::CALLER;
 use serde_json::json;
 
 use super::rig::Rig;
@@ -19,7 +19,7 @@ async fn the_audit_of_a_look_names_the_operator_and_not_the_customer() {
     rig.event("app", "annabella", "page", json!({ "name": "Home" })).await;
     rig.settled().await;
     let mut headers = HeaderMap::new();
-    headers.insert(ASKER, "max");
+    headers.insert(CALLER, "max");
     let asked = "jumeau.api.show.annabella";
     rig.client.request_with_headers(asked, headers, Bytes::new()).await.unwrap();
     rig.ask(verb::STATS, &[], Bytes::new()).await.unwrap();

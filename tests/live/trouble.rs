@@ -129,7 +129,7 @@ async fn a_disk_that_fills_up_stops_the_intake_before_it_is_full_and_room_lets_i
     };
     let store = format!("store.path={}", small.path().join("store").display());
     let settings = [&store, "store.write-buffer-bytes=1048576", "store.reserve-bytes=33554432"];
-    let mut rig = Rig::start_under("bank", &settings, disk.under()).await;
+    let mut rig = Rig::start_under("bank", &settings, disk.command_prefix()).await;
     rig.event("web", "ann", "track", json!({ "name": "Before" })).await;
     rig.settled().await;
 

@@ -33,8 +33,8 @@ pub(crate) fn insert(stream: &mut [Vec<Stored>], customers: usize, rng: &mut Std
             lane: Lane::Main,
             partition,
             stored: before.delivery.stored,
-            original: original(&Erasure::wanted(customer.clone(), id)),
-            content: Content::Erasure(Erasure::wanted(customer, id)),
+            original: original(&Erasure::requested(customer.clone(), id)),
+            content: Content::Erasure(Erasure::requested(customer, id)),
         };
         events.insert(at, Stored { delivery, is_poison: false });
         // Several in one gap would have to be told apart.
@@ -64,7 +64,7 @@ pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
     let events = &mut stream[usize::from(first)];
     let at = rng.random_range(1..=events.len());
     let stored = events[at - 1].delivery.stored;
-    let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
+    let erasure = Erasure::requested(customer.clone(), ErasureId(1));
     let original = original(&erasure);
     let content = Content::Erasure(erasure);
     let delivery =
@@ -168,7 +168,7 @@ pub(crate) fn back(start: Time) -> Vec<Vec<Stored>> {
     let link = || EventKind::Link(LinkData { to: customer.as_str().into(), merge: false });
     let traits = [("name", Value::from("somebody"))].into_iter().collect();
     let anew = EventKind::Identify(IdentifyData { traits, anew: true });
-    let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
+    let erasure = Erasure::requested(customer.clone(), ErasureId(1));
     let mut erase = said(&customer, 2, second(10), add());
     erase.delivery.original = original(&erasure);
     erase.delivery.content = Content::Erasure(erasure);
@@ -214,7 +214,7 @@ pub(crate) fn behind(start: Time) -> Vec<Vec<Stored>> {
     let [customer, other] = ["c0-0", "c0-1"].map(|name| Customer::new(name).unwrap());
     let day = |day: u64| start + Duration::from_secs(day * 86_400);
     let add = || EventKind::Track(NamedData { name: "Add".into(), properties: Map::default() });
-    let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
+    let erasure = Erasure::requested(customer.clone(), ErasureId(1));
     let mut erase = said(&customer, 2, day(1), add());
     erase.delivery.original = original(&erasure);
     erase.delivery.content = Content::Erasure(erasure);

@@ -324,7 +324,7 @@ impl World {
                     outputs,
                     outputs_left: left,
                     broadcasts: self.memory.broadcasts(partition).unwrap(),
-                    scans: self.memory.sweeps(partition).unwrap(),
+                    scans: self.memory.scans(partition).unwrap(),
                     results: self.memory.results(partition).unwrap(),
                     tombstones: self.memory.tombstones(partition).unwrap(),
                     erased_marks: erased_marks.clone(),

@@ -221,12 +221,12 @@ fn a_matching_customer_receives_a_broadcast_once() {
     let mut town = Town::with(&["NSW"]);
     town.fires("NSW");
     let woken = town.wake("NSW", "fires");
-    assert_eq!(woken.verdict, InputResult::Applied);
+    assert_eq!(woken.result, InputResult::Applied);
     assert_eq!(action(&woken).unwrap().text.as_ref(), "Fires of level 3 near you. Call us.");
     assert_eq!(town.fact("NSW", "heard_by"), Some("broadcast".into()));
 
     let again = town.wake("NSW", "fires");
-    assert_eq!((again.verdict, again.effects.len()), (InputResult::Untouched, 0));
+    assert_eq!((again.result, again.effects.len()), (InputResult::Untouched, 0));
     town.track("NSW", "Other");
     assert_eq!(town.heard("NSW"), Some(Value::Int(1)));
     assert_eq!(town.twins["NSW"].met.len(), 1);
@@ -237,7 +237,7 @@ fn a_customer_outside_is_as_they_were() {
     let mut town = Town::with(&["WA"]);
     let before = town.twins["WA"].clone();
     town.fires("NSW");
-    assert_eq!(town.wake("WA", "fires").verdict, InputResult::Untouched);
+    assert_eq!(town.wake("WA", "fires").result, InputResult::Untouched);
     assert_eq!(town.twins["WA"], before);
     assert_eq!(offered(&town.track("WA", "Ask")), Some("sell"));
     assert_eq!(town.heard("WA"), None);
@@ -264,7 +264,7 @@ fn moving_into_the_audience_receives_the_broadcast_and_moving_out_ends_it() {
 fn a_twin_that_appears_later_meets_it_with_its_first_event() {
     let mut town = Town::new();
     town.fires("NSW");
-    assert_eq!(town.wake("NSW", "fires").verdict, InputResult::Untouched, "there is no such twin");
+    assert_eq!(town.wake("NSW", "fires").result, InputResult::Untouched, "there is no such twin");
     assert_eq!(offered(&town.identify("NSW", "NSW")), Some("offer_shelter"));
 }
 
@@ -295,14 +295,14 @@ fn another_one_of_the_same_scope_is_met_anew_and_a_copy_is_not() {
     town.wake("NSW", "fires");
     let copy = json!({ "value": { "level": 3 }, "where": "profile.region == 'NSW'" });
     town.repeat("fires", copy).unwrap();
-    assert_eq!(town.wake("NSW", "fires").verdict, InputResult::Untouched);
+    assert_eq!(town.wake("NSW", "fires").result, InputResult::Untouched);
 
     town.fires("VIC");
     assert_eq!(town.broadcasts.len(), 1);
-    assert_eq!(town.wake("NSW", "fires").verdict, InputResult::Untouched);
-    assert_eq!(town.wake("VIC", "fires").verdict, InputResult::Applied);
+    assert_eq!(town.wake("NSW", "fires").result, InputResult::Untouched);
+    assert_eq!(town.wake("VIC", "fires").result, InputResult::Applied);
     town.fires("NSW");
-    assert_eq!(town.wake("NSW", "fires").verdict, InputResult::Applied);
+    assert_eq!(town.wake("NSW", "fires").result, InputResult::Applied);
     assert_eq!(town.heard("NSW"), Some(Value::Int(2)));
 }
 
@@ -312,10 +312,10 @@ fn a_wake_up_for_a_broadcast_that_is_over_or_replaced_is_passed_over() {
     town.fires("NSW");
     let old = town.broadcasts.get("fires").unwrap().clone();
     let late = old.wake(&Customer::new("NSW").unwrap(), old.until);
-    assert_eq!(town.take("NSW", &late).verdict, InputResult::Untouched);
+    assert_eq!(town.take("NSW", &late).result, InputResult::Untouched);
     town.fires("NSW");
     let replaced = old.wake(&Customer::new("NSW").unwrap(), town.now);
-    assert_eq!(town.take("NSW", &replaced).verdict, InputResult::Untouched);
+    assert_eq!(town.take("NSW", &replaced).result, InputResult::Untouched);
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn a_broadcast_never_goes_by_what_is_sensitive_nor_takes_it_up() {
     let ill = json!({ "name": "illness", "value": "flu" });
     town.broadcast("floods", json!({ "value": 1, "where": "context.illness == 'flu'" })).unwrap();
     town.event("NSW", "signal", ill.clone());
-    assert_eq!(town.wake("NSW", "floods").verdict, InputResult::Untouched);
+    assert_eq!(town.wake("NSW", "floods").result, InputResult::Untouched);
     assert_eq!(town.twins["NSW"].met, [], "nor has it met it before");
 
     // Met with a sensitive signal, it is not sensitive itself: help is offered by anybody.
@@ -395,15 +395,15 @@ fn a_customer_has_received_the_broadcasts_of_their_identifiers_until_they_are_un
     town.fires("NSW");
     town.wake("cookie", "fires");
     town.event("cookie", "link", json!({ "to": "ann", "merge": true }));
-    assert_eq!(town.wake("ann", "fires").verdict, InputResult::Untouched);
-    assert_eq!(town.wake("cookie", "fires").verdict, InputResult::Untouched);
+    assert_eq!(town.wake("ann", "fires").result, InputResult::Untouched);
+    assert_eq!(town.wake("cookie", "fires").result, InputResult::Untouched);
     assert_eq!(town.offers, 1);
 
     // Nobody has told Ann herself.
     let parted = town.event("ann", "unlink", json!({ "from": "cookie" }));
     assert_eq!(offered(&parted), Some("offer_shelter"));
-    assert_eq!(town.wake("ann", "fires").verdict, InputResult::Untouched);
-    assert_eq!(town.wake("cookie", "fires").verdict, InputResult::Untouched);
+    assert_eq!(town.wake("ann", "fires").result, InputResult::Untouched);
+    assert_eq!(town.wake("cookie", "fires").result, InputResult::Untouched);
 }
 
 /// Something that happens in a town of four customers and three regions.
@@ -484,7 +484,7 @@ proptest! {
             prop_assert_eq!(offered(&reaction) == Some("offer_shelter"), meets);
             if matches!(one, Happens::Wakes(_)) {
                 let verdict = if meets { InputResult::Applied } else { InputResult::Untouched };
-                prop_assert_eq!(&reaction.verdict, &verdict);
+                prop_assert_eq!(&reaction.result, &verdict);
                 if !meets {
                     let name = CUSTOMERS[who];
                     let was = before.twins.get(name).cloned();
@@ -543,7 +543,7 @@ fn a_condition_out_of_steps_matches_no_customer_and_is_reported() {
     town.broadcast("floods", json!({ "value": 2, "where": "profile.xs.all(a, a == 1)" })).unwrap();
     let before = town.twins["NSW"].clone();
     let woken = town.wake("NSW", "fires");
-    assert_eq!(woken.verdict, InputResult::Untouched);
+    assert_eq!(woken.result, InputResult::Untouched);
     assert_eq!(woken.notes, [Note::Exceeded(Exceeded::Broadcast("fires".into()))]);
     assert_eq!(town.twins["NSW"], before);
 

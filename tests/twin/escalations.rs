@@ -87,7 +87,7 @@ impl Life {
 }
 
 fn refused(reaction: &Reaction) -> &str {
-    match &reaction.verdict {
+    match &reaction.result {
         InputResult::Refused(rejection) => &rejection.detail,
         other => panic!("expected a refusal, found {other:?}"),
     }

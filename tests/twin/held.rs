@@ -226,7 +226,7 @@ fn a_campaign_that_takes_the_place_of_another_speaks_for_itself() {
     life.meets(of_ghent(&["winter"]));
     let elsewhere =
         json!({ "where": "profile.city == 'Liège'", "decide": { "actions": ["summer"] } });
-    assert_eq!(life.campaign(elsewhere).unwrap().verdict, InputResult::Untouched);
+    assert_eq!(life.campaign(elsewhere).unwrap().result, InputResult::Untouched);
     assert_eq!(said(&life.pass(24 * HOUR)), []);
 }
 

@@ -15,13 +15,13 @@ fn an_interaction_pauses_by_silence_and_keeps_its_step_and_data() {
     life.form("web", "f", "form", "progressed", 4);
     life.wait(10);
     assert_eq!(
-        life.fire(Duration::ZERO).verdict,
+        life.fire(Duration::ZERO).result,
         InputResult::Stale,
         "it was not silent for so long"
     );
     assert!(life.interaction("f").is_going_on());
     life.wait(20);
-    assert_eq!(life.fire(Duration::ZERO).verdict, InputResult::Applied);
+    assert_eq!(life.fire(Duration::ZERO).result, InputResult::Applied);
     let known = life.interaction("f");
     assert_eq!(known.pause.unwrap().by, PausedBy::Silence);
     assert_eq!((&known.step, known.data.get("amount")), (&Value::Int(4), Some(&Value::Int(9))));

@@ -444,7 +444,7 @@ proptest! {
         for (at, what) in said.iter().enumerate() {
             let reaction = say(&mut in_order, at as u64, *what);
             prop_assert_eq!(late(&reaction), Vec::<&str>::new());
-            prop_assert_eq!(reaction.verdict, InputResult::Applied);
+            prop_assert_eq!(reaction.result, InputResult::Applied);
         }
         let mut any_order: Vec<usize> = (0..said.len()).collect();
         any_order.sort_by_key(|at| order[*at]);

@@ -376,7 +376,7 @@ fn a_duplicate_changes_nothing() {
     life.sequence -= 1;
     life.wait(30);
     let again = life.track("Help", json!({ "why": "x" }));
-    assert_eq!(again.verdict, InputResult::Duplicate);
+    assert_eq!(again.result, InputResult::Duplicate);
     assert!(again.effects.is_empty());
     assert_eq!(life.twin, before);
 }
@@ -387,7 +387,7 @@ fn a_refused_event_changes_nothing() {
     life.track("Help", json!({ "why": "x" }));
     let before = life.twin.clone();
     let data = json!({ "escalation": "e1", "state": "claimed", "agent": "kim" });
-    match life.event("desk", "handoff", data).verdict {
+    match life.event("desk", "handoff", data).result {
         InputResult::Refused(rejection) => assert_eq!(rejection.reason, Reason::Refused),
         other => panic!("expected a refusal, found {other:?}"),
     }
@@ -444,7 +444,7 @@ fn a_timer_fires_once_for_all_it_missed_if_it_coalesces() {
     assert_eq!(life.twin.timers[0].catch_up, CatchUp::Coalesce);
     life.wait(45);
     let reaction = life.fire(Duration::from_secs(35 * 60));
-    assert_eq!(reaction.verdict, InputResult::Applied);
+    assert_eq!(reaction.result, InputResult::Applied);
     assert_eq!(life.twin.facts.get("reminded"), Some(&Value::Int(1)));
     assert_eq!(life.twin.timers[0].due, life.now + Duration::from_secs(5 * 60));
 }
@@ -453,7 +453,7 @@ fn a_timer_fires_once_for_all_it_missed_if_it_coalesces() {
 fn a_step_that_cannot_be_worked_out_is_noted_and_harms_no_other() {
     let mut life = ada();
     let reaction = life.track("Nonsense", json!({ "text": "x" }));
-    assert_eq!(reaction.verdict, InputResult::Applied);
+    assert_eq!(reaction.result, InputResult::Applied);
     assert_eq!(reaction.notes.len(), 1);
     assert_eq!(life.twin.facts.get("sound"), Some(&Value::Int(1)));
     assert!(life.twin.facts.get("broken").is_none());

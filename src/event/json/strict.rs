@@ -97,7 +97,7 @@ struct StrictVisitor<'s, V> {
     has_names: bool,
 }
 
-macro_rules! pass_on {
+macro_rules! forward_visits {
     ($($name:ident: $type:ty;)*) => {
         $(fn $name<E: Error>(self, value: $type) -> Result<V::Value, E> {
             self.inner.$name(value)
@@ -112,7 +112,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<'_, V> {
         self.inner.expecting(out)
     }
 
-    pass_on! {
+    forward_visits! {
         visit_bool: bool;
         visit_i8: i8;
         visit_i16: i16;

@@ -43,7 +43,7 @@ impl<H: Host> Machine<H> {
         original: &Original,
         reaction: Reaction,
     ) {
-        match reaction.verdict {
+        match reaction.result {
             InputResult::Refused(_) if self.is_late(original) => {
                 self.counters.erased += 1;
                 self.delete_late_events(sequence);
@@ -51,7 +51,7 @@ impl<H: Host> Machine<H> {
             InputResult::Refused(rejection) => {
                 self.write_dead_letter(sequence, original, &rejection)
             }
-            InputResult::PassedOn => self.counters.passed_on += 1,
+            InputResult::Forwarded => self.counters.passed_on += 1,
             InputResult::Duplicate => self.counters.duplicates += 1,
             InputResult::Applied if is_late_link(&reaction.notes) && self.is_late(original) => {
                 self.counters.events += 1;
@@ -80,12 +80,12 @@ impl<H: Host> Machine<H> {
                 return;
             }
         };
-        match reaction.verdict {
+        match reaction.result {
             InputResult::Applied => self.counters.timers_fired += 1,
             _ => self.counters.timers_stale += 1,
         }
         // A timer that was skipped because it was late must not fire in a replay.
-        if reaction.verdict == InputResult::Applied || late > LATE {
+        if reaction.result == InputResult::Applied || late > LATE {
             let fired = Fired { name: key.name.clone(), due: key.due, late };
             let after = self.taken.main;
             self.journal(&key.customer, at, &Journalled::Timer { fired, after });
@@ -119,7 +119,7 @@ impl<H: Host> Machine<H> {
                     self.counters.escalations += 1;
                     self.put_output(self.outgoing.escalation(&escalation));
                 }
-                Effect::Forward(message) => self.put_output(self.outgoing.pass_on(*message)),
+                Effect::Forward(message) => self.put_output(self.outgoing.forward(*message)),
                 Effect::LetGo => self.batch.delete_past(self.partition, customer),
                 Effect::Forget { seen } => {
                     let erasure = Erasure::of_absent(customer.clone(), seen);

@@ -136,9 +136,9 @@ impl<H: Host> Machine<H> {
         at: Time,
         reaction: Reaction,
     ) -> AskAnswer {
-        let Reaction { verdict, effects, notes, .. } = reaction;
-        match verdict {
-            InputResult::PassedOn => {
+        let Reaction { result, effects, notes, .. } = reaction;
+        match result {
+            InputResult::Forwarded => {
                 // The caller asks the other customer directly, so the event need not be forwarded.
                 let to = effects.iter().find_map(|effect| match effect {
                     Effect::Forward(message) => Some(message.to.clone()),

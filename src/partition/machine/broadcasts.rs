@@ -18,7 +18,7 @@ use crate::twin::{InputResult, Journalled, LiveBroadcast, Reaction, StageCounts,
 
 /// How long an ended broadcast is kept, so that partitions whose clocks differ a little agree on the
 /// number of active ones when the next one starts.
-const OVER: Duration = Duration::from_secs(60);
+const ENDED_KEPT: Duration = Duration::from_secs(60);
 
 impl<H: Host> Machine<H> {
     /// Resumes the active broadcasts and the scans.
@@ -40,7 +40,7 @@ impl<H: Host> Machine<H> {
         scans.sort_by_key(|(key, _)| match key {
             ScanKey::Wake(scope) => self.broadcasts.get(scope).map(|shared| shared.since),
             ScanKey::Index(_) => None,
-            ScanKey::Over(at, _) => Some(*at),
+            ScanKey::Ended(at, _) => Some(*at),
         });
         for (key, scan) in scans {
             let is_wanted = match &key {
@@ -48,7 +48,7 @@ impl<H: Host> Machine<H> {
                     self.broadcasts.get(scope).is_some_and(|shared| shared.id == scan.of)
                 }
                 ScanKey::Index(_) => true,
-                ScanKey::Over(at, id) => {
+                ScanKey::Ended(at, id) => {
                     self.over.add(*at, *id);
                     false
                 }
@@ -117,7 +117,7 @@ impl<H: Host> Machine<H> {
     }
 
     fn begin_scan(&mut self, key: ScanKey, scan: Scan) {
-        self.batch.put_sweep(self.partition, &key, &scan);
+        self.batch.put_scan(self.partition, &key, &scan);
         let rate = self.rate_of(&key);
         self.scans.begin(key, scan, self.next_ticket, rate);
     }
@@ -135,7 +135,7 @@ impl<H: Host> Machine<H> {
         let Some(condition) = &shared.condition else { return Vec::new() };
         let ways = condition.lookups().into_iter().filter_map(|(path, values)| {
             let known = self.scans.get(&ScanKey::Index(path.to_string().into()))?;
-            let path = known.scan.is_done.then_some(known.scan.of)?;
+            let path = known.progress.is_done.then_some(known.progress.of)?;
             let key = |value| Some(IndexKey { path, value: index::hash_of_value(value)? });
             let mut keys: Vec<IndexKey> = values.iter().map(key).collect::<Option<_>>()?;
             keys.sort_unstable();
@@ -151,16 +151,16 @@ impl<H: Host> Machine<H> {
         self.exceeded.remove(&ended.scope);
         let key = ScanKey::Wake(ended.scope.clone());
         if self.scans.end(&key) {
-            self.batch.delete_sweep(self.partition, &key);
+            self.batch.delete_scan(self.partition, &key);
         }
         self.remember_over(ended.id);
     }
 
     fn remember_over(&mut self, id: u64) {
         let at = self.clock;
-        self.batch.put_sweep(self.partition, &ScanKey::Over(at, id), &new_scan(id));
+        self.batch.put_scan(self.partition, &ScanKey::Ended(at, id), &new_scan(id));
         if let Some((at, id)) = self.over.add(at, id) {
-            self.batch.delete_sweep(self.partition, &ScanKey::Over(at, id));
+            self.batch.delete_scan(self.partition, &ScanKey::Ended(at, id));
         }
     }
 
@@ -193,7 +193,9 @@ impl<H: Host> Machine<H> {
     fn set_next_expiry(&mut self) {
         // On event time, the clock may be ahead of events that are still to come.
         let next = match self.mode {
-            TimeMode::Stream => self.broadcasts.iter().map(|shared| shared.until + OVER).min(),
+            TimeMode::Stream => {
+                self.broadcasts.iter().map(|shared| shared.until + ENDED_KEPT).min()
+            }
             TimeMode::Event => None,
         };
         self.over_at = next.unwrap_or(Time::MAX);
@@ -210,7 +212,7 @@ impl<H: Host> Machine<H> {
             .collect();
         for key in over {
             if self.scans.end(&key) {
-                self.batch.delete_sweep(self.partition, &key);
+                self.batch.delete_scan(self.partition, &key);
             }
         }
     }
@@ -239,20 +241,20 @@ impl<H: Host> Machine<H> {
         let gone: Vec<(ScanKey, u64)> = self
             .scans
             .iter()
-            .map(|known| (known.key.clone(), known.scan.of))
+            .map(|known| (known.key.clone(), known.progress.of))
             .filter(|(key, _)| matches!(key, ScanKey::Index(_)))
             .filter(|(key, _)| named.iter().all(|(name, _)| name != key))
             .collect();
         for (key, path) in gone {
             self.scans.end(&key);
-            self.batch.delete_sweep(self.partition, &key);
+            self.batch.delete_scan(self.partition, &key);
             self.batch.delete_index_of(self.partition, path);
             for wake in self.scans.iter_mut() {
-                if wake.scan.along.iter().any(|row| row.path == path) {
+                if wake.progress.along.iter().any(|row| row.path == path) {
                     // The scan then visits all twins, and skips those that have received it.
-                    let Scan { of, looked_at, touched, said, silent, .. } = wake.scan;
-                    wake.scan = Scan { looked_at, touched, said, silent, ..new_scan(of) };
-                    self.batch.put_sweep(self.partition, &wake.key, &wake.scan);
+                    let Scan { of, looked_at, touched, said, silent, .. } = wake.progress;
+                    wake.progress = Scan { looked_at, touched, said, silent, ..new_scan(of) };
+                    self.batch.put_scan(self.partition, &wake.key, &wake.progress);
                 }
             }
         }
@@ -266,7 +268,7 @@ impl<H: Host> Machine<H> {
     /// The next step of the scans; requests the next twins when it is time.
     pub(super) fn step(&mut self, wall: Time, host: &mut H) -> ScanStep {
         if self.clock >= self.over_at {
-            self.end_expired_broadcasts(self.clock - OVER);
+            self.end_expired_broadcasts(self.clock - ENDED_KEPT);
         }
         if self.scans.is_idle() {
             return ScanStep::Nothing;
@@ -302,7 +304,7 @@ impl<H: Host> Machine<H> {
                     round.push(item, Some((customer.clone(), input)));
                 }
                 // These keys ask nothing about an input.
-                ScanKey::Index(_) | ScanKey::Over(..) => {
+                ScanKey::Index(_) | ScanKey::Ended(..) => {
                     round.batches.insert(customer.clone(), smallvec::SmallVec::new());
                 }
             }
@@ -326,7 +328,7 @@ impl<H: Host> Machine<H> {
                 return false;
             }
         };
-        let is_touched = reaction.verdict == InputResult::Applied;
+        let is_touched = reaction.result == InputResult::Applied;
         if is_touched {
             let is_campaign =
                 self.broadcasts.get(&woken.scope).is_some_and(|shared| shared.decide.is_some());
@@ -379,7 +381,7 @@ impl<H: Host> Machine<H> {
 
     fn progress(&self, shared: &LiveBroadcast) -> Progress {
         let known = self.scans.get(&ScanKey::Wake(shared.scope.clone()));
-        let scan = known.map(|known| &known.scan);
+        let scan = known.map(|known| &known.progress);
         Progress {
             scope: shared.scope.to_string(),
             id: format!("{:016x}", shared.id),

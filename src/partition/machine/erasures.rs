@@ -163,10 +163,10 @@ impl<H: Host> Machine<H> {
     /// and skips the twins that it has touched. Returns how many did.
     fn forget_in_scans(&mut self, customer: &Customer) -> u64 {
         let mut count = 0;
-        for ongoing in self.scans.iter_mut() {
-            if ongoing.scan.after.as_ref() == Some(customer) {
-                ongoing.scan.after = None;
-                self.batch.put_sweep(self.partition, &ongoing.key, &ongoing.scan);
+        for active in self.scans.iter_mut() {
+            if active.progress.after.as_ref() == Some(customer) {
+                active.progress.after = None;
+                self.batch.put_scan(self.partition, &active.key, &active.progress);
                 count += 1;
             }
         }
@@ -179,13 +179,13 @@ impl<H: Host> Machine<H> {
         let is_gone = |customer: &Customer| {
             cache.address(customer).is_none() && tombstones.of(customer, now).is_some()
         };
-        let Some(ongoing) = self.scans.iter_mut().find(|ongoing| ongoing.key == *key) else {
+        let Some(active) = self.scans.iter_mut().find(|active| active.key == *key) else {
             return;
         };
-        if ongoing.scan.after.as_ref().is_some_and(is_gone) {
-            ongoing.scan.after = None;
+        if active.progress.after.as_ref().is_some_and(is_gone) {
+            active.progress.after = None;
         }
-        self.batch.put_sweep(self.partition, key, &ongoing.scan);
+        self.batch.put_scan(self.partition, key, &active.progress);
     }
 
     /// Whether a twin that is not in memory must not be loaded, because its customer was erased: its
@@ -212,7 +212,7 @@ impl<H: Host> Machine<H> {
         let stay = first.map_or_else(smallvec::SmallVec::new, |at| inputs.drain(at..).collect());
         let late = std::mem::replace(inputs, stay);
         for ordered in late {
-            if let (Some(tombstone), Some(passed)) = (&tombstone, passed(&ordered.input)) {
+            if let (Some(tombstone), Some(passed)) = (&tombstone, forwarding(&ordered.input)) {
                 self.follow(passed, tombstone);
             }
             round.mark_late(ordered.order);
@@ -257,7 +257,7 @@ impl<H: Host> Machine<H> {
             // An identifier that was linked after the erasure, and forwards earlier statements, is not
             // the one of that time.
             if why(&ordered) == Some(ErasedPast::Moved)
-                && let Some(passed) = passed(&ordered.input)
+                && let Some(passed) = forwarding(&ordered.input)
             {
                 self.follow(passed, &tombstone);
             }
@@ -271,7 +271,7 @@ impl<H: Host> Machine<H> {
     /// Erases the identifier that forwards something to an erased customer: it is the same customer.
     fn follow(&mut self, passed: &Forwarding, tombstone: &Tombstone) {
         for (customer, link) in behind(passed) {
-            let erasure = Erasure { link, ..Erasure::wanted(customer, tombstone.id) };
+            let erasure = Erasure { link, ..Erasure::requested(customer, tombstone.id) };
             self.put_output(self.outgoing.erase(&erasure));
         }
     }
@@ -322,7 +322,7 @@ impl<H: Host> Machine<H> {
 }
 
 /// The forwarding of an input, if another twin forwarded it.
-fn passed(input: &Input) -> Option<&Forwarding> {
+fn forwarding(input: &Input) -> Option<&Forwarding> {
     match &input.cause {
         Cause::Event(event) => event.passed.as_deref(),
         Cause::Timer(_) | Cause::Broadcast(_) => None,

@@ -37,7 +37,7 @@ impl<H: Host> Machine<H> {
     }
 
     /// Handles the result of a batch.
-    pub fn done(&mut self, done: BatchResult, wall: Time, host: &mut H) {
+    pub fn complete(&mut self, done: BatchResult, wall: Time, host: &mut H) {
         let Phase::Reacting(round) = &mut self.phase else {
             unreachable!("twins react only while their round waits for them")
         };

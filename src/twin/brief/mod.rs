@@ -61,7 +61,7 @@ impl Brief {
                 .map(|need| (need.name.clone(), need.evidence.clone()))
                 .collect(),
             mood: mood(twin, context),
-            tried: tried(twin),
+            tried: attempts(twin),
             bot_answers: u32::try_from(bots).unwrap_or(u32::MAX),
             transcript,
             interactions: interactions(twin, context),
@@ -134,7 +134,7 @@ fn mood(twin: &Twin, context: &ReactionContext<'_>) -> Option<Mood> {
 }
 
 /// The last actions; an action that was recalled unseen does not count as tried.
-fn tried(twin: &Twin) -> Vec<Attempt> {
+fn attempts(twin: &Twin) -> Vec<Attempt> {
     let seen = twin.contacts.iter().filter(|contact| !contact.is_recalled());
     let mut tried: Vec<Attempt> = seen
         .map(|contact| Attempt {

@@ -166,7 +166,7 @@ fn candidates<'a>(
             found.extend(policy.shown_somewhere().iter().map(|action| (*action, None)));
         }
         places.for_each(|place| {
-            found.extend(policy.shown(place).iter().map(|action| (*action, None)));
+            found.extend(policy.in_placement(place).iter().map(|action| (*action, None)));
         });
     }
     if let Some(campaign) = context.campaign() {
@@ -485,7 +485,7 @@ impl<'a> Scoring<'a> {
             CandidateVerdict::NoTreatment { .. } => candidate.treatment_options.is_quiet,
             _ => false,
         };
-        let held = scored.iter().filter(waits).find_map(|candidate| self.held(candidate))?;
+        let held = scored.iter().filter(waits).find_map(|candidate| self.deferral(candidate))?;
         let timer = held.timer(until, self.context.input.at);
         // While the end is unknown, replacing a timer that already waits gains nothing.
         let waits = |known: &&Timer| known.name == timer.name && self.context.input.at < known.due;
@@ -495,7 +495,7 @@ impl<'a> Scoring<'a> {
 
     /// How a candidate is deferred. What a campaign made the twin decide is decided again as a whole; a
     /// channel's request for a placement is no reason to decide again.
-    fn held<'b>(&'b self, candidate: &'b ScoredCandidate<'_>) -> Option<DeferredDecision<'b>> {
+    fn deferral<'b>(&'b self, candidate: &'b ScoredCandidate<'_>) -> Option<DeferredDecision<'b>> {
         let actions = &self.context.policy.actions;
         let name = &*candidate.action.name;
         let is_this = |position: usize| *actions[position].name == *name;

@@ -18,7 +18,7 @@ use crate::twin::state::{Need, Twin};
 const UNKNOWN: f64 = 0.5;
 
 /// The strength of the reason of an action that only fills a placement.
-const ROOM: f64 = 0.5;
+const PLACEMENT_REASON: f64 = 0.5;
 
 /// From this strength on a need allows a plain tone.
 const STRONG: f64 = 0.9;
@@ -246,7 +246,7 @@ impl<'a> Scoring<'a> {
                 Err(error) => (0.0, Some(error)),
             },
         };
-        let reason = if is_proposed { 1.0 } else { ROOM };
+        let reason = if is_proposed { 1.0 } else { PLACEMENT_REASON };
         let issue = self.context.policy.weights.of(action.issue);
         let issue = issue.and_then(|(weight, _)| weight.number(&view).ok());
         let issue = issue.map_or(1.0, |weight| weight.clamp(0.0, IssueWeights::MAX));

@@ -12,7 +12,7 @@ pub enum InputResult {
     /// The twin has processed it before; nothing changed.
     Duplicate,
     /// It was forwarded to the customer whom the identifier is linked to; nothing changed here.
-    PassedOn,
+    Forwarded,
     /// The timer was moved or cancelled meanwhile, or is too late by its catch-up rule.
     Stale,
     /// It has no effect: a broadcast that has ended, does not match or was already received, or a message
@@ -26,7 +26,7 @@ pub enum InputResult {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reaction {
     /// The result of the input.
-    pub verdict: InputResult,
+    pub result: InputResult,
     /// Side effects to perform in this order, after the commit.
     pub effects: Vec<Effect>,
     /// Notes for operators and policy authors.
@@ -34,8 +34,8 @@ pub struct Reaction {
 }
 
 impl Reaction {
-    pub(in crate::twin) fn nothing(verdict: InputResult) -> Reaction {
-        Reaction { verdict, effects: Vec::new(), notes: Vec::new() }
+    pub(in crate::twin) fn nothing(result: InputResult) -> Reaction {
+        Reaction { result, effects: Vec::new(), notes: Vec::new() }
     }
 
     /// The arbitration, if there was one.

@@ -31,7 +31,7 @@ impl Twin {
         let Twin {
             customer: _,
             linked_to: _,
-            hand: _,
+            ownership: _,
             epoch: _,
             moves: _,
             known,
@@ -163,7 +163,7 @@ impl Twin {
         *self = Twin {
             customer: self.customer.clone(),
             linked_to: self.linked_to.take(),
-            hand: self.hand.take(),
+            ownership: self.ownership.take(),
             epoch: self.epoch,
             moves: self.moves,
             known,

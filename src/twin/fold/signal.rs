@@ -9,7 +9,7 @@ use crate::twin::note::Notes;
 use crate::twin::state::{Signal, Twin, profile};
 
 impl Twin {
-    pub(in crate::twin) fn sense(
+    pub(in crate::twin) fn note_signal(
         &mut self,
         data: &event::SignalData,
         source: &Channel,
@@ -20,7 +20,7 @@ impl Twin {
         if known.is_some_and(|known| self.context[known].at > input.stated_at) {
             return notes.late("value");
         }
-        let Some(value) = profile::kept(&data.value, notes) else { return };
+        let Some(value) = profile::within_limits(&data.value, notes) else { return };
         let is_taken_away = value == Value::Null;
         let stale_at = match data.ttl {
             _ if is_taken_away => Some(input.stated_at),

@@ -35,7 +35,7 @@ impl ErasedTwin {
 /// memory, each with its link number.
 pub fn behind(passed: &Forwarding) -> Vec<(Customer, Option<u64>)> {
     let carried = passed.carried.as_ref();
-    let is_way = match carried.map(|carried| carried.sense) {
+    let is_way = match carried.map(|carried| carried.kind) {
         None | Some(TransferKind::Joins) => true,
         // The sender of a returned memory is a different customer, together with everything that arrived
         // with it.

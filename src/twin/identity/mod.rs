@@ -102,7 +102,7 @@ pub(super) fn handle(
     }
     let carried = event.passed.as_deref().and_then(|passed| passed.carried.as_ref());
     let outcome = match carried {
-        Some(carried) if carried.sense == TransferKind::Returns => {
+        Some(carried) if carried.kind == TransferKind::Returns => {
             return_home(twin, event, carried, input, policy, effects, notes)
         }
         _ if twin.linked_to.is_some() => handle_linked(twin, event, input, policy, effects, notes),
@@ -135,10 +135,10 @@ fn handle_linked(
     }
     if passed.is_some_and(|passed| is_end_of_circle(twin, passed)) {
         notes.circle();
-    } else if let Some(met) = pass_on(twin, event, input, effects, notes)? {
+    } else if let Some(met) = forward(twin, event, input, effects, notes)? {
         if matches!((passed, &event.kind), (None, EventKind::Link(_))) {
             // It was linked to the same customer as before, by a new statement.
-            twin.hand = Some(OwnershipRecord::linked(input.stated_at));
+            twin.ownership = Some(OwnershipRecord::linked(input.stated_at));
         }
         return Ok(met);
     } else {
@@ -150,7 +150,7 @@ fn handle_linked(
         return Ok(IdentityResult::Done(InputResult::Untouched));
     }
     twin.linked_to = None;
-    twin.hand = None;
+    twin.ownership = None;
     twin.epoch += 1;
     handle_unlinked(twin, event, input, policy, effects, notes)
 }
@@ -166,10 +166,10 @@ fn handle_unlinked(
 ) -> Result<IdentityResult, Rejection> {
     let passed = event.passed.as_deref();
     match (passed, passed.and_then(|passed| passed.carried.as_ref()), &event.kind) {
-        (Some(passed), Some(carried), _) if carried.sense == TransferKind::Leaves => {
+        (Some(passed), Some(carried), _) if carried.kind == TransferKind::Leaves => {
             Ok(lose(twin, &passed.from, carried))
         }
-        (Some(passed), Some(carried), _) if carried.sense == TransferKind::Rests => {
+        (Some(passed), Some(carried), _) if carried.kind == TransferKind::Rests => {
             rest(twin, passed, carried, input, policy, effects, notes)
         }
         (Some(passed), Some(carried), _) => {
@@ -195,7 +195,7 @@ fn is_end_of_circle(twin: &Twin, passed: &Forwarding) -> bool {
 
 /// Forwards an event to the customer whom the identifier is linked to; none, if it has reached the limit
 /// of hops.
-fn pass_on(
+fn forward(
     twin: &mut Twin,
     event: &Event,
     input: &Input,
@@ -238,5 +238,5 @@ fn pass_on(
     if input.is_remembered() {
         twin.recent.remember(seen_fingerprint(event), input.stored, notes);
     }
-    Ok(Some(IdentityResult::Done(InputResult::PassedOn)))
+    Ok(Some(IdentityResult::Done(InputResult::Forwarded)))
 }

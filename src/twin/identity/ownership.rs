@@ -15,7 +15,7 @@ use crate::twin::state::{Identifier, Memory, OwnershipRecord, Twin};
 
 /// Whether a link is late: a newer statement about the owner is known.
 pub(in crate::twin) fn is_behind(twin: &Twin, link: &LinkData, input: &Input) -> bool {
-    twin.hand.as_ref().is_some_and(|hand| hand.is_behind(&link.to, input.stated_at))
+    twin.ownership.as_ref().is_some_and(|ownership| ownership.is_behind(&link.to, input.stated_at))
 }
 
 /// Handles a late statement about identifiers: only the fact that it arrived is recorded.
@@ -60,13 +60,13 @@ pub(in crate::twin) fn change_hands(
     // Also for a link that changes nothing: a duplicate may arrive at a time when it would.
     twin.recent.remember(event.fingerprint, input.stored, notes);
     let stated_at = input.stated_at;
-    twin.hand = Some(OwnershipRecord::linked(stated_at));
+    twin.ownership = Some(OwnershipRecord::linked(stated_at));
     let Some(first) = twin.linked_to.clone().filter(|first| *first != to) else {
         return Ok(IdentityResult::Done(InputResult::Applied));
     };
     // The first owner is not told the new one's name, but can check whether it is the same customer.
     let (epoch, memory) = (twin.epoch, hashed(&link.to));
-    let lost = CarriedMemory { sense: TransferKind::Leaves, epoch, stated_at, memory };
+    let lost = CarriedMemory { kind: TransferKind::Leaves, epoch, stated_at, memory };
     let silent = Event {
         kind: EventKind::Link(LinkData { to: first.as_str().into(), merge: false }),
         ..event.clone()
@@ -76,7 +76,7 @@ pub(in crate::twin) fn change_hands(
     let nothing = Memory { born: input.at, seen: input.at, ..Memory::default() };
     let nothing = nothing.clone().fit(limits::FORWARDED_BYTES, notes);
     let (epoch, memory) = (twin.epoch, nothing.into());
-    let won = CarriedMemory { sense: TransferKind::Joins, epoch, stated_at, memory };
+    let won = CarriedMemory { kind: TransferKind::Joins, epoch, stated_at, memory };
     effects.push(send(twin, event, &to, won, input.at)?);
     twin.linked_to = Some(to);
     twin.seen = twin.seen.max(input.at);

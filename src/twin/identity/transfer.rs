@@ -56,7 +56,7 @@ fn move_fingerprint(event: u64, by: &Customer, carried: &CarriedMemory) -> u64 {
     fingerprint([
         &event.to_le_bytes(),
         &carried.epoch.to_le_bytes(),
-        &[carried.sense as u8],
+        &[carried.kind as u8],
         by.as_str().as_bytes(),
     ])
 }
@@ -132,7 +132,7 @@ pub(super) fn leave(
     let memory = twin.memory().fit(limits::FORWARDED_BYTES - ENVELOPE_BYTES, notes);
     let epoch = twin.epoch + 1;
     let carried = CarriedMemory {
-        sense: TransferKind::Joins,
+        kind: TransferKind::Joins,
         epoch,
         stated_at: input.stated_at,
         memory: memory.into(),
@@ -148,7 +148,7 @@ pub(super) fn leave(
     }
     *twin = Twin {
         linked_to: Some(to),
-        hand: Some(OwnershipRecord::linked(input.stated_at)),
+        ownership: Some(OwnershipRecord::linked(input.stated_at)),
         known: known.is_some(),
         moves: twin.moves,
         epoch,
@@ -227,7 +227,7 @@ pub(super) fn arrive(
     let added = usize::from(!is_own) + other.identifiers.len();
     let found = twin.identifiers.len() + added;
     if found > limits::IDENTIFIERS && !is_own {
-        let back = CarriedMemory { sense: TransferKind::Returns, ..carried.clone() };
+        let back = CarriedMemory { kind: TransferKind::Returns, ..carried.clone() };
         effects.push(send(twin, event, from, back, input.at)?);
         return Err(too_many(&twin.customer, found));
     }
@@ -355,7 +355,7 @@ pub(super) fn part(
     let json = back.fit(limits::FORWARDED_BYTES - ENVELOPE_BYTES, notes);
     let (epoch, stated_at, memory) = (gone.epoch, input.stated_at, json.into());
     twin.recent.remember(parting(&gone.customer, epoch), input.stored, notes);
-    let home = CarriedMemory { sense: TransferKind::Returns, epoch, stated_at, memory };
+    let home = CarriedMemory { kind: TransferKind::Returns, epoch, stated_at, memory };
     let message = send(twin, event, &gone.customer, home, input.at)?;
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
@@ -383,13 +383,13 @@ pub(super) fn return_home(
         && is_linked
         && carried.epoch != twin.epoch
     {
-        let rest = CarriedMemory { sense: TransferKind::Rests, ..carried.clone() };
+        let rest = CarriedMemory { kind: TransferKind::Rests, ..carried.clone() };
         effects.push(send(twin, event, &passed.from, rest, input.at)?);
         twin.recent.remember(seen_fingerprint(event), input.stored, notes);
-        return Ok(IdentityResult::Done(InputResult::PassedOn));
+        return Ok(IdentityResult::Done(InputResult::Forwarded));
     }
     let is_unlinked = matches!(event.kind, EventKind::Unlink(_));
-    let linked = twin.hand.as_ref().map(|hand| hand.linked);
+    let linked = twin.ownership.as_ref().map(|ownership| ownership.linked);
     if is_unlinked
         && let (Some(to), Some(stated_at)) = (twin.linked_to.clone(), linked)
         && carried.stated_at < stated_at
@@ -398,21 +398,22 @@ pub(super) fn return_home(
         notes.late("from");
         let memory = other.fit(limits::FORWARDED_BYTES - ENVELOPE_BYTES, notes).into();
         let epoch = twin.epoch + 1;
-        let again = CarriedMemory { sense: TransferKind::Joins, epoch, stated_at, memory };
+        let again = CarriedMemory { kind: TransferKind::Joins, epoch, stated_at, memory };
         let link = EventKind::Link(LinkData { to: to.as_str().into(), merge: false });
         let event_again = Event { kind: link, ..event.clone() };
         let stub = Twin { epoch, ..stub(twin) };
         effects.push(send(&stub, &event_again, &to, again, input.at)?);
         twin.epoch = epoch;
         twin.recent.remember(seen_fingerprint(event), input.stored, notes);
-        return Ok(IdentityResult::Done(InputResult::PassedOn));
+        return Ok(IdentityResult::Done(InputResult::Forwarded));
     }
     if is_unlinked {
         let giver = event.passed.as_deref().map(|passed| &passed.from);
         let from = giver.into_iter().chain(&twin.linked_to);
-        twin.hand = Some(OwnershipRecord::parted(twin.hand.as_ref(), carried.stated_at, from));
+        twin.ownership =
+            Some(OwnershipRecord::unlinked(twin.ownership.as_ref(), carried.stated_at, from));
     } else if is_linked {
-        twin.hand = None;
+        twin.ownership = None;
     }
     let mut own = twin.memory();
     if is_linked {

@@ -25,11 +25,11 @@ pub(in crate::twin) fn features(twin: &Twin, context: &ReactionContext<'_>) -> F
     let mut features = Features::new();
     match context.input.channel() {
         Some(channel) => features.text("channel", channel.as_str()),
-        None => features.absent("channel"),
+        None => features.unknown("channel"),
     }
     match place::hour(twin, now) {
         Some(hour) => features.share("hour", f64::from(hour) / 24.0),
-        None => features.absent("hour"),
+        None => features.unknown("hour"),
     }
     match &twin.sentiment {
         Some(known) => {
@@ -37,8 +37,8 @@ pub(in crate::twin) fn features(twin: &Twin, context: &ReactionContext<'_>) -> F
             features.share("urgency", known.urgency(now));
         }
         None => {
-            features.absent("mood");
-            features.absent("urgency");
+            features.unknown("mood");
+            features.unknown("urgency");
         }
     }
     features.number("away", now.since(context.last_seen).as_secs_f64() / 3_600.0);
@@ -68,8 +68,8 @@ fn tell(feature: &Expression, view: &View<'_>, features: &mut Features) {
             Some(share) if is_share => features.share(name, share),
             Some(number) => features.number(name, number),
             // Lists and maps are no features to learn from.
-            None => features.absent(name),
+            None => features.unknown(name),
         },
-        Err(_) => features.absent(name),
+        Err(_) => features.unknown(name),
     }
 }

@@ -117,7 +117,7 @@ fn fold(
             twin.move_interaction(data, &event.channel, input, notes);
         }
         EventKind::Case(data) => twin.move_case(data, input.stated_at, notes),
-        EventKind::Signal(data) => twin.sense(data, &event.channel, input, notes),
+        EventKind::Signal(data) => twin.note_signal(data, &event.channel, input, notes),
         EventKind::Outcome(data) => twin.hear_outcome(data, policy, now, effects, notes),
         EventKind::Handoff(data) => {
             escalation::hand_over(twin, data, &event.channel, input, world, effects, notes)?;

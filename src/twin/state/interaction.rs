@@ -202,7 +202,7 @@ impl Interaction {
         stated_at: Time,
         notes: &mut Notes,
     ) {
-        if let Some(step) = step.and_then(|step| profile::kept(step, notes)) {
+        if let Some(step) = step.and_then(|step| profile::within_limits(step, notes)) {
             if self.step_stated().is_some_and(|known| known > stated_at) {
                 notes.late("step");
             } else {
@@ -217,7 +217,7 @@ impl Interaction {
                 notes.late(part_of("data", name));
             } else if self.data.len() == limits::INTERACTION_FIELDS && !is_known {
                 notes.limit("INTERACTION_FIELDS");
-            } else if let Some(value) = profile::kept(value, notes) {
+            } else if let Some(value) = profile::within_limits(value, notes) {
                 self.data.insert(name, value);
                 self.older.set(name, stated_at);
             }

@@ -14,7 +14,7 @@ pub struct OwnershipRecord {
     /// The statement time of the last link.
     pub linked: Time,
     /// The removal of that link.
-    pub parted: Option<UnlinkRecord>,
+    pub unlinked: Option<UnlinkRecord>,
 }
 
 /// A removed link.
@@ -64,24 +64,25 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 impl OwnershipRecord {
     pub(in crate::twin) fn linked(at: Time) -> OwnershipRecord {
-        OwnershipRecord { linked: at, parted: None }
+        OwnershipRecord { linked: at, unlinked: None }
     }
 
     /// The previous record, with the statement made `at` this time that the identifier is not theirs.
-    pub(in crate::twin) fn parted<'a>(
+    pub(in crate::twin) fn unlinked<'a>(
         known: Option<&OwnershipRecord>,
         at: Time,
         from: impl Iterator<Item = &'a Customer>,
     ) -> OwnershipRecord {
         let from = from.map(|one| in_short(one.as_str())).collect();
-        let linked = known.map_or(Time::MIN, |hand| hand.linked);
-        OwnershipRecord { linked, parted: Some(UnlinkRecord { at, from }) }
+        let linked = known.map_or(Time::MIN, |ownership| ownership.linked);
+        OwnershipRecord { linked, unlinked: Some(UnlinkRecord { at, from }) }
     }
 
     /// Whether a link stated `at` this time is late.
     pub(in crate::twin) fn is_behind(&self, to: &str, at: Time) -> bool {
-        let is_back = |parted: &UnlinkRecord| at < parted.at && parted.from.contains(&in_short(to));
-        at < self.linked || self.parted.as_ref().is_some_and(is_back)
+        let is_back =
+            |unlinked: &UnlinkRecord| at < unlinked.at && unlinked.from.contains(&in_short(to));
+        at < self.linked || self.unlinked.as_ref().is_some_and(is_back)
     }
 }
 

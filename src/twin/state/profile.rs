@@ -64,7 +64,7 @@ impl Profile {
         if self.preference(key).is_some_and(|known| known.was_stated_after(at)) {
             return notes.late("value");
         }
-        if let Some(value) = kept(value, notes) {
+        if let Some(value) = within_limits(value, notes) {
             self.preference_entry(key, rule, notes).declared = Some(Declared { value, at });
         }
     }
@@ -80,7 +80,7 @@ impl Profile {
         if forgotten.is_some_and(|forgotten| evidence.at < forgotten.until) {
             return;
         }
-        let Some(value) = kept(evidence.value, notes) else { return };
+        let Some(value) = within_limits(evidence.value, notes) else { return };
         let known = self.preference_entry(evidence.key, Some(rule), notes);
         if known.half_life != rule.half_life {
             // Up to now it fades with the old half-life.
@@ -154,7 +154,7 @@ impl Profile {
                 is_any_removed = true;
             } else if self.traits.len() == limits::TRAITS && self.traits.get(name).is_none() {
                 notes.limit("TRAITS");
-            } else if let Some(value) = kept(value, notes) {
+            } else if let Some(value) = within_limits(value, notes) {
                 self.traits.insert(name, value);
                 dates.set(name, stated_at);
             }
@@ -206,7 +206,7 @@ impl Profile {
 
 /// A value as a twin stores it: texts are cut to their limit; a list or map beyond its limit is not
 /// stored.
-pub(in crate::twin) fn kept(value: &Value, notes: &mut Notes) -> Option<Value> {
+pub(in crate::twin) fn within_limits(value: &Value, notes: &mut Notes) -> Option<Value> {
     match value {
         Value::Text(text) => Some(Value::from(event::cut(text, limits::TEXT_BYTES))),
         other if other.heap_bytes() > 2 * limits::TEXT_BYTES => {

@@ -28,7 +28,7 @@ pub struct Twin {
     pub linked_to: Option<Customer>,
     /// When that was stated, or withdrawn.
     #[serde(skip)]
-    pub hand: Option<OwnershipRecord>,
+    pub ownership: Option<OwnershipRecord>,
     /// The customer's traits, consents and preferences.
     pub profile: Profile,
     /// Live facts from systems; removed ones are not shown.
@@ -119,7 +119,7 @@ pub struct Record<'a> {
     epoch: u64,
     known: bool,
     identities: Cow<'a, Recent>,
-    hand: Cow<'a, Option<OwnershipRecord>>,
+    ownership: Cow<'a, Option<OwnershipRecord>>,
     identifiers: Cow<'a, [Identifier]>,
     met: Cow<'a, [Meeting]>,
     alarmed: bool,
@@ -137,7 +137,7 @@ impl Twin {
             seen: now,
             lived: None,
             linked_to: None,
-            hand: None,
+            ownership: None,
             profile: Profile::default(),
             context: Vec::new(),
             facts: Map::default(),
@@ -195,7 +195,7 @@ impl Twin {
             epoch: self.epoch,
             known: self.known,
             identities: Cow::Borrowed(&self.recent),
-            hand: Cow::Borrowed(&self.hand),
+            ownership: Cow::Borrowed(&self.ownership),
             identifiers: Cow::Borrowed(&self.identifiers),
             met: Cow::Borrowed(&self.met),
             alarmed: self.alarmed,
@@ -213,7 +213,7 @@ impl Twin {
             seen: record.seen,
             lived: record.lived,
             linked_to: record.linked_to.into_owned(),
-            hand: record.hand.into_owned(),
+            ownership: record.ownership.into_owned(),
             profile: record.profile.into_owned(),
             context: record.context.into_owned(),
             facts: record.facts.into_owned(),

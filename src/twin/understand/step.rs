@@ -235,7 +235,7 @@ impl RuleRun<'_, '_> {
         let facts = &mut self.twin.facts;
         if facts.len() == limits::FACTS && facts.get(fact).is_none() {
             self.notes.limit("FACTS");
-        } else if let Some(value) = profile::kept(value, self.notes) {
+        } else if let Some(value) = profile::within_limits(value, self.notes) {
             facts.insert(fact, value);
             self.twin.fact_dates.set(fact, self.context.input.at);
             if self.context.is_guarded {

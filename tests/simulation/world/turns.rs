@@ -102,7 +102,7 @@ impl World {
         let (cell, batch) = one.desk.batches.remove(which);
         let done = react(&self.poison[at], &cell, batch);
         self.seen.panics += u64::from(done.result.is_err());
-        one.machine.done(done, now, &mut one.desk);
+        one.machine.complete(done, now, &mut one.desk);
     }
 
     /// The store answers one of the partition's requests.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::desk::{Act, Answer, Ask, Target};
 
 /// How long a request waits for its reply.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of next steps that fit above the brief.
 const NEXT_STEPS: u8 = 3;
 
@@ -70,12 +70,12 @@ impl Service {
     /// # Errors
     /// The error as a sentence.
     pub(crate) async fn fulfil(&self, ask: &Ask) -> Result<Answer, String> {
-        match timeout(PATIENCE, self.answer(ask)).await {
+        match timeout(TIMEOUT, self.answer(ask)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!(
                 "expected an answer of the service within {} seconds, found none; your last action \
                  may still take effect",
-                PATIENCE.as_secs()
+                TIMEOUT.as_secs()
             )),
         }
     }

@@ -186,5 +186,5 @@ async fn watch(service: &Service, name: &str, identity: &str, out: Out) -> Resul
 fn show(one: &Progress) -> String {
     let nothing = CampaignCounts::default();
     let campaign = one.campaign.as_ref().unwrap_or(&nothing);
-    render::campaigned(one.looked_at, one.woken, campaign)
+    render::campaign_counts(one.looked_at, one.woken, campaign)
 }

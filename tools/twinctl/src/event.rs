@@ -134,7 +134,7 @@ fn standard_input() -> Result<String, Failure> {
 }
 
 /// The corrected payload of an event, from a file or from standard input.
-pub(crate) fn mended(file: &std::path::Path) -> Result<String, Failure> {
+pub(crate) fn corrected(file: &std::path::Path) -> Result<String, Failure> {
     if file.as_os_str() == "-" {
         return standard_input();
     }

@@ -265,7 +265,7 @@ async fn dead(service: &Service, command: Dead, out: Out) -> Result<(), Failure>
         Dead::List { reason, after, limit } => {
             let question = DeadListRequest { reason, after, limit: Some(limit) };
             let reply: DeadListReply = service.ask(verb::DEAD_LIST, &question).await?;
-            out.tell(&reply, |reply| render::letters(reply, now(), width()))
+            out.tell(&reply, |reply| render::dead_letters(reply, now(), width()))
         }
         Dead::Show { sequence } => {
             let reply: DeadLetterView =
@@ -279,7 +279,7 @@ async fn dead(service: &Service, command: Dead, out: Out) -> Result<(), Failure>
                     "expected one dead letter to retry with corrected data, found {found}"
                 )));
             }
-            let payload = data.map(|data| event::mended(&data)).transpose()?;
+            let payload = data.map(|data| event::corrected(&data)).transpose()?;
             let question = DeadRetryRequest { sequences, all, payload };
             let reply: DeadRetryReply = service.ask(verb::DEAD_RETRY, &question).await?;
             out.tell(&reply, render::retried)?;

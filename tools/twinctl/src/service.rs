@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr};
 use jumeau::api::code;
-use jumeau::bus::{self, ASKER, PermissionDenied};
+use jumeau::bus::{self, CALLER, PermissionDenied};
 use jumeau::config::settings::{self, Login, masked};
 use jumeau::contract::Subjects;
 use jumeau::event::Customer;
@@ -203,7 +203,7 @@ impl Service {
             && !user.is_empty()
         {
             let mut headers = async_nats::HeaderMap::new();
-            headers.insert(ASKER, user.as_str());
+            headers.insert(CALLER, user.as_str());
             request = request.headers(headers);
         }
         let answer = self.client.send_request(subject.clone(), request).await;

@@ -174,8 +174,8 @@ impl Buyer {
                 self.twin = Twin::new(event.customer.clone(), at);
             }
             let reaction = react(&mut self.twin, &Input::event(event, at), &world);
-            if reaction.verdict != InputResult::Applied {
-                bail!("expected that a twin takes its purchases in, found {:?}", reaction.verdict);
+            if reaction.result != InputResult::Applied {
+                bail!("expected that a twin takes its purchases in, found {:?}", reaction.result);
             }
         }
         fire(&mut self.twin, moment(day), &world);

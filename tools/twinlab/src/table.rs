@@ -73,7 +73,7 @@ impl Table {
             for (column, is_number) in &columns {
                 let (name, text) = (&self.columns[*column], row[*column].as_str());
                 match text.parse() {
-                    _ if is_missing(text) => features.absent(name),
+                    _ if is_missing(text) => features.unknown(name),
                     Ok(number) if *is_number => features.number(name, number),
                     _ => features.text(name, text),
                 }

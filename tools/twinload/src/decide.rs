@@ -91,7 +91,7 @@ pub(crate) struct DecideReport {
 /// The warm-up before each measured run.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// How long to wait for the last replies.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Measures, and prints.
 pub(crate) async fn run(options: &DecideOptions) -> anyhow::Result<()> {
@@ -199,7 +199,7 @@ impl Load<'_> {
         // From a microsecond to a minute, with three digits.
         let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
         for _ in 0..requests {
-            let next = tokio::time::timeout(PATIENCE, answers.next()).await;
+            let next = tokio::time::timeout(TIMEOUT, answers.next()).await;
             let Ok(Some(answer)) = next else { break };
             let now = Instant::now();
             let number = number_of(&answer.subject).context("an answer to no request")?;

@@ -11,7 +11,7 @@ use crate::rig::Rig;
 use crate::traffic::{Traffic, number_of};
 
 /// How long to wait for the last actions.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum unconfirmed messages: enough never to delay the schedule.
 const IN_FLIGHT: u32 = 50_000;
 
@@ -58,7 +58,7 @@ pub(crate) async fn run(
         // From a microsecond to a minute, with three digits.
         let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
         while histogram.len() < expected {
-            let next = tokio::time::timeout(PATIENCE, actions.next()).await;
+            let next = tokio::time::timeout(TIMEOUT, actions.next()).await;
             let Ok(Some(message)) = next else { break };
             let now = Instant::now();
             let trace = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));

@@ -176,7 +176,7 @@ impl Simulated {
             };
             let event = event::parse(&raw).map_err(|rejection| anyhow!("{rejection:?}"))?;
             let reaction = react(&mut self.twin, &Input::event(event, now), world);
-            match reaction.verdict {
+            match reaction.result {
                 InputResult::Applied => Ok(reaction),
                 other => bail!("expected that a twin takes `{kind}` in, found {other:?}"),
             }
@@ -205,7 +205,7 @@ impl Simulated {
             Choice::all().map(|choice| self.person.propensity(choice, &visit)).collect();
         let mut moment = Moment { group: self.person.group, propensities, shown: None };
         let asked = tell("web", "ask", json!({ "placements": ["home"] }))?;
-        let Some(action) = taken(&asked) else { return Ok(moment) };
+        let Some(action) = chosen_action(&asked) else { return Ok(moment) };
         let Some(choice) = Choice::of(&action.action, &action.treatment) else {
             bail!("expected something that there is, found {}", action.action);
         };
@@ -227,7 +227,7 @@ impl Simulated {
 }
 
 /// The action shown.
-fn taken(reaction: &Reaction) -> Option<Arc<Action>> {
+fn chosen_action(reaction: &Reaction) -> Option<Arc<Action>> {
     reaction.effects.iter().find_map(|effect| match effect {
         Effect::Act(action) => Some(Arc::clone(action)),
         _ => None,

@@ -21,7 +21,7 @@ pub(crate) fn campaign_line(one: &Progress) -> String {
 }
 
 /// The result.
-pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &CampaignCounts) -> String {
+pub(crate) fn campaign_counts(looked_at: u64, concerned: u64, campaign: &CampaignCounts) -> String {
     let mut text = String::new();
     let mut line = |line: std::fmt::Arguments<'_>| push_line(&mut text, line);
     line(format_args!(
@@ -39,7 +39,7 @@ pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &CampaignCoun
 
 /// The result of a dry run.
 pub(crate) fn rehearsed(reply: &TryCampaignReply) -> String {
-    let mut text = campaigned(reply.looked_at, reply.concerned, &reply.campaign);
+    let mut text = campaign_counts(reply.looked_at, reply.concerned, &reply.campaign);
     push_line(&mut text, Styled(FAINT, "dry run: nothing sent, nothing stored"));
     for (what, customers) in &reply.said {
         push_line(&mut text, format_args!("  {:>9}  {what}", count(*customers)));

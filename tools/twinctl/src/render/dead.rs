@@ -9,7 +9,7 @@ use super::sheet::{Cell, Sheet};
 use super::style::{FAINT, Styled, WRONG};
 
 /// A list of dead letters, with their number.
-pub(crate) fn letters(list: &DeadListReply, now: Time, width: u16) -> String {
+pub(crate) fn dead_letters(list: &DeadListReply, now: Time, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if list.letters.is_empty() {
         sheet.line("no dead letters");
@@ -113,8 +113,8 @@ mod tests {
             letters: vec![sample()],
         };
         let now = Time::parse("2026-11-22T10:00:00Z").unwrap();
-        withstands(&list, |list| letters(list, now, u16::MAX));
-        insta::assert_snapshot!(plain(&letters(&list, now, 120)), @r#"
+        withstands(&list, |list| dead_letters(list, now, u16::MAX));
+        insta::assert_snapshot!(plain(&dead_letters(&list, now, 120)), @r#"
           #12  2 min ago  unknown-type  jumeau.events.web.alice  expected one of the types identify, track; found `trakc`; did
                                                                  you mean `track`?
         1 shown; in all: bad-json 30, unknown-type 1

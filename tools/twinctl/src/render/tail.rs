@@ -62,16 +62,16 @@ impl HeardMessage {
             ["actions", channel, action, whose] => {
                 let bare = || (action.to_owned(), String::new());
                 let content = data(payload).map_or_else(bare, |action| of_action(&action));
-                Some(message.heard(MessageKind::Action, channel, whose, content))
+                Some(message.in_words(MessageKind::Action, channel, whose, content))
             }
             ["escalations", queue, whose] => {
                 let content = data(payload).map(|escalation| of_escalation(&escalation));
                 let content = content.unwrap_or_default();
-                Some(message.heard(MessageKind::Escalation, queue, whose, content))
+                Some(message.in_words(MessageKind::Escalation, queue, whose, content))
             }
             ["recalls", channel, whose] => {
                 let content = data(payload).map(|recall| of_recall(&recall)).unwrap_or_default();
-                Some(message.heard(MessageKind::Recall, channel, whose, content))
+                Some(message.in_words(MessageKind::Recall, channel, whose, content))
             }
             ["dead", reason] => Some(message.dead_letter(reason)),
             _ => None,
@@ -101,7 +101,7 @@ impl TailedMessage<'_> {
             Ok(event) => (of_event(&event.kind), String::new()),
             Err(rejection) => ("not usable".into(), rejection.detail),
         };
-        self.heard(MessageKind::Event, channel, whose, content)
+        self.in_words(MessageKind::Event, channel, whose, content)
     }
 
     fn broadcast(self) -> HeardMessage {
@@ -129,7 +129,7 @@ impl TailedMessage<'_> {
             _ => ("?", "?"),
         };
         let content = (reason.to_owned(), self.header("Jumeau-Detail"));
-        self.heard(MessageKind::Dead, channel, whose, content)
+        self.in_words(MessageKind::Dead, channel, whose, content)
     }
 
     fn header(&self, name: &str) -> String {
@@ -138,7 +138,7 @@ impl TailedMessage<'_> {
     }
 
     /// The message in words, with the names that the tokens of its subject stand for.
-    fn heard(
+    fn in_words(
         self,
         what: MessageKind,
         place: &str,

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::disk::Disk;
 use super::hostile;
 use super::probe::Probe;
-use super::{Outcome, Trouble, TroubleOptions, made};
+use super::{Outcome, Trouble, TroubleOptions, create_folder};
 use crate::pump::Pump;
 use crate::report::count;
 use crate::rig::{Rig, Service};
@@ -33,7 +33,7 @@ const REST: Duration = Duration::from_secs(2);
 /// The number of their events that may be counted and not stored, or stored and not counted.
 const IN_FLIGHT: u64 = 20;
 /// The maximum wait for a condition.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 /// The interval at which a condition is checked.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -66,7 +66,9 @@ pub(super) async fn run(
     let sync_interval = if trouble == Trouble::Broker { "always" } else { "2m" };
     let rig = Rig::start(folder, sync_interval).await?;
     let disk = match trouble {
-        Trouble::Disk | Trouble::Full => Some(Disk::mount(&made(folder, "small")?, DISK.0).await?),
+        Trouble::Disk | Trouble::Full => {
+            Some(Disk::mount(&create_folder(folder, "small")?, DISK.0).await?)
+        }
         _ => None,
     };
     let service = serve(&rig, trouble, disk.as_ref(), folder).await?;
@@ -105,7 +107,7 @@ async fn serve(
         ("JUMEAU_STORE__WRITE_BUFFER_BYTES", "8388608"),
         ("JUMEAU_STORE__RESERVE_BYTES", reserve.as_str()),
     ];
-    rig.serve_under(&disk.under()?, "store", &settings).await
+    rig.serve_under(&disk.command_prefix()?, "store", &settings).await
 }
 
 impl Scene<'_> {
@@ -366,13 +368,13 @@ impl Scene<'_> {
     }
 }
 
-/// The result of a future within [`PATIENCE`], or an error that names it.
+/// The result of a future within [`TIMEOUT`], or an error that names it.
 async fn within<T>(
     what: &str,
     coming: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
-    let came = tokio::time::timeout(PATIENCE, coming).await;
-    came.with_context(|| format!("expected {what} within {PATIENCE:?}"))?
+    let came = tokio::time::timeout(TIMEOUT, coming).await;
+    came.with_context(|| format!("expected {what} within {TIMEOUT:?}"))?
 }
 
 /// What `twinctl stats` shows of troubles.

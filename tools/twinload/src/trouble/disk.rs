@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 /// It exists as long as this value.
 pub(super) struct Disk {
-    keeper: Child,
+    supervisor: Child,
     folder: PathBuf,
 }
 
@@ -17,7 +17,7 @@ impl Disk {
     /// Mounts a disk of this size at a folder, for programs started by [`Disk::under`].
     pub(super) async fn mount(folder: &Path, bytes: u64) -> anyhow::Result<Disk> {
         std::fs::create_dir_all(folder)?;
-        let mut keeper = Command::new("unshare")
+        let mut supervisor = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
             .arg(r#"mount -t tmpfs -o size="$2" none "$1" && echo ready && read -r _"#)
             .arg("sh")
@@ -28,18 +28,18 @@ impl Disk {
             .kill_on_drop(true)
             .spawn()
             .context("cannot run `unshare` for a small disk")?;
-        let output = keeper.stdout.take().context("`unshare` has no output")?;
+        let output = supervisor.stdout.take().context("`unshare` has no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).await?;
         if line.trim() != "ready" {
             bail!("expected a system that gives everybody namespaces, found one that does not");
         }
-        Ok(Disk { keeper, folder: folder.to_owned() })
+        Ok(Disk { supervisor, folder: folder.to_owned() })
     }
 
     /// The command prefix that starts a program that sees the disk.
-    pub(super) fn under(&self) -> anyhow::Result<Vec<String>> {
-        let target = self.keeper.id().context("the small disk is gone")?.to_string();
+    pub(super) fn command_prefix(&self) -> anyhow::Result<Vec<String>> {
+        let target = self.supervisor.id().context("the small disk is gone")?.to_string();
         let words = ["nsenter", "--target", &target, "--user", "--mount"];
         let words = words.into_iter().chain(["--preserve-credentials", "--"]);
         Ok(words.map(str::to_owned).collect())
@@ -61,7 +61,7 @@ impl Disk {
     }
 
     async fn run(&self, program: &[&str], more: &str) -> anyhow::Result<()> {
-        let under = self.under()?;
+        let under = self.command_prefix()?;
         let Some((first, others)) = under.split_first() else { bail!("nothing to run") };
         let mut command = Command::new(first);
         command.args(others).args(program).arg(&self.folder).arg(more);

@@ -45,7 +45,7 @@ fn message(subjects: &Subjects, number: u64) -> Message {
             let (to, from) = (customer(&about), customer(&other));
             let id = format!("p{draw:032x}");
             let subject = match draw & 2 {
-                0 => subjects.passed(&to),
+                0 => subjects.forwarded(&to),
                 _ => subjects.memory(draw as u16 % 64, &to, &from, &id),
             };
             (subject, payload.to_string())

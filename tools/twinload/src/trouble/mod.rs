@@ -133,7 +133,7 @@ impl TroubleOptions {
 }
 
 /// Creates a folder within another.
-fn made(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
+fn create_folder(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
     let path = folder.join(name);
     std::fs::create_dir_all(&path)?;
     Ok(path)

@@ -23,7 +23,7 @@ const CONFIRMED: Duration = Duration::from_secs(1);
 /// After this many consecutive timely actions, the service has recovered.
 const TIMELY: u32 = 20;
 /// The maximum wait for the last actions after everything is processed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Maximum unconfirmed events.
 const IN_FLIGHT: usize = 100_000;
 
@@ -115,7 +115,7 @@ impl Probe {
         (began, ended): (Instant, Instant),
     ) -> anyhow::Result<Noticed> {
         let expected = self.traffic.actions(0..events);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while (self.arrivals.lock().len() as u64) < expected && Instant::now() < deadline {
             tokio::time::sleep(AGAIN).await;
         }
