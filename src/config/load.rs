@@ -586,6 +586,12 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_of_the_log_that_cannot_be_read_is_refused() {
+        let refusals = refusal("", &[], &["log.filter=jumeau=lots"]);
+        insta::assert_snapshot!(refusals, @r#"--set log.filter: expected a filter such as `info,async_nats=warn`, found `jumeau=lots`: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
+    }
+
+    #[test]
     fn values_of_another_type_are_called_what_toml_calls_them() {
         let file = "service = 3\n[nats]\nurl = [1]\ntls = \"x\"\n[streams]\nreplicas = 300\n\
                     keep-hours = -1\n[audit]\nidentifiers = 1\n";

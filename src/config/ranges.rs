@@ -1,5 +1,7 @@
 //! Checks of settings beyond their types.
 
+use tracing_subscriber::EnvFilter;
+
 use super::limits;
 use super::settings::{
     AnalyserSettings, BroadcastSettings, LanguageSettings, LogSettings, NatsSettings,
@@ -167,6 +169,12 @@ fn check_broadcast(broadcast: &BroadcastSettings, report: ReportMistake<'_>) {
 
 fn check_log(log: &LogSettings, report: ReportMistake<'_>) {
     filled("log.filter", &log.filter, "a level such as `info`", report);
+    if let Err(error) = EnvFilter::try_new(&log.filter) {
+        let found = &log.filter;
+        let detail =
+            format!("expected a filter such as `info,async_nats=warn`, found `{found}`: {error}");
+        report("log.filter", detail);
+    }
 }
 
 fn filled(key: &str, found: &str, expected: &str, report: ReportMistake<'_>) {
