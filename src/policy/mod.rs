@@ -69,7 +69,7 @@ pub use experiments::{Does, Experiment, ExperimentArm, Experiments};
 pub use expression::{EvalError, Expression, Truth};
 pub(crate) use files::belongs;
 pub use files::{Files, Version};
-pub(crate) use hint::nearest;
+pub(crate) use hint::{hint, nearest};
 pub use identity::IdentityRule;
 pub use issue::Issue;
 pub use load::{load, load_with};

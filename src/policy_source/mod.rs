@@ -45,8 +45,9 @@ impl PolicySource {
             return Ok(PolicySource::Folder(folder));
         }
         Err(anyhow!(
-            "expected a folder with a policy or one of {}; found `{name}`",
-            PolicySource::embedded().join(", ")
+            "expected a folder with a policy or one of {}; found `{name}`{}",
+            PolicySource::embedded().join(", "),
+            policy::hint(name, PolicySource::embedded())
         ))
     }
 
