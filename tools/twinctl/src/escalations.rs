@@ -158,6 +158,9 @@ pub(crate) enum Escalations {
         /// The agent's name; on a broker with roles, the name of the user who sends the request.
         #[arg(long, env = "JUMEAU_AS")]
         agent: String,
+        /// The operator who acts instead of the agent, also on an escalation of another agent.
+        #[arg(long)]
+        operator: Option<String>,
         /// The id of the escalation; without it, the open one that changed last.
         #[arg(long)]
         escalation: Option<String>,
@@ -184,6 +187,9 @@ pub(crate) enum Escalations {
         /// The agent's name; on a broker with roles, the name of the user who sends the request.
         #[arg(long, env = "JUMEAU_AS")]
         agent: String,
+        /// The operator who acts instead of the agent, also on an escalation of another agent.
+        #[arg(long)]
+        operator: Option<String>,
         /// The id of the escalation; without it, the open one that changed last.
         #[arg(long)]
         escalation: Option<String>,
@@ -231,13 +237,8 @@ pub(crate) async fn escalations(
             act(service, verb::ESCALATIONS_OPEN, &customer, data, out).await
         }
         Escalations::Claim { customer, queue, escalation, agent, operator } => {
-            let (queue, id) = which(service, &customer, queue, escalation).await?;
-            let data = json!({ "escalation": id, "agent": agent, "operator": operator });
-            let verb = within(verb::ESCALATIONS_CLAIM, queue.as_deref());
-            let claimed: ActReply = asked(service, &verb, &customer, data).await?;
-            let wanted = EscalationRequest { escalation: Some(id.into()), language: None };
-            let reply = show(service, &customer, queue.as_deref(), &wanted).await?;
-            out.tell(&reply, |reply| render::claimed(&claimed, reply))
+            let who = json!({ "agent": agent, "operator": operator });
+            claim(service, customer, queue, escalation, who, out).await
         }
         Escalations::Note { customer, queue, note, said, decision, answer, agent, escalation } => {
             let (queue, id) = which(service, &customer, queue, escalation).await?;
@@ -248,9 +249,11 @@ pub(crate) async fn escalations(
             let verb = within(verb::ESCALATIONS_NOTE, queue.as_deref());
             act(service, &verb, &customer, data, out).await
         }
-        Escalations::Handback { customer, queue, note, step, agent, escalation } => {
+        Escalations::Handback { customer, queue, note, step, agent, operator, escalation } => {
             let (queue, id) = which(service, &customer, queue, escalation).await?;
-            let data = json!({ "escalation": id, "agent": agent, "note": note, "step": step });
+            let data = json!({
+                "escalation": id, "agent": agent, "operator": operator, "note": note, "step": step,
+            });
             let verb = within(verb::ESCALATIONS_HANDBACK, queue.as_deref());
             act(service, &verb, &customer, data, out).await
         }
@@ -262,17 +265,36 @@ pub(crate) async fn escalations(
             cases,
             note,
             agent,
+            operator,
             escalation,
         } => {
             let (queue, id) = which(service, &customer, queue, escalation).await?;
             let data = json!({
-                "escalation": id, "agent": agent, "outcome": outcome, "needs": needs,
-                "cases": cases, "note": note,
+                "escalation": id, "agent": agent, "operator": operator, "outcome": outcome,
+                "needs": needs, "cases": cases, "note": note,
             });
             let verb = within(verb::ESCALATIONS_RESOLVE, queue.as_deref());
             act(service, &verb, &customer, data, out).await
         }
     }
+}
+
+/// Claims an escalation, and prints it as it is then.
+async fn claim(
+    service: &Service,
+    customer: String,
+    queue: Option<String>,
+    escalation: Option<String>,
+    mut data: Value,
+    out: Out,
+) -> Result<(), Failure> {
+    let (queue, id) = which(service, &customer, queue, escalation).await?;
+    data["escalation"] = id.as_str().into();
+    let verb = within(verb::ESCALATIONS_CLAIM, queue.as_deref());
+    let claimed: ActReply = asked(service, &verb, &customer, data).await?;
+    let wanted = EscalationRequest { escalation: Some(id.into()), language: None };
+    let reply = show(service, &customer, queue.as_deref(), &wanted).await?;
+    out.tell(&reply, |reply| render::claimed(&claimed, reply))
 }
 
 /// A verb, for one queue only or for all.
