@@ -35,9 +35,11 @@ fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
         vec![Cell::new("wakes"), Cell::new(wakes(one))],
     ];
     if one.exceeded > 0 {
-        let times = count(one.exceeded);
-        let why =
-            format!("its condition exceeded the step limit {times} times (see `jumeau limits`)");
+        let times = match one.exceeded {
+            1 => "once".to_owned(),
+            more => format!("{} times", count(more)),
+        };
+        let why = format!("its condition exceeded the step limit {times} (see `jumeau limits`)");
         rows.push(vec![Cell::new("too long"), Cell::new(why)]);
     }
     if let Some(campaign) = &one.campaign {

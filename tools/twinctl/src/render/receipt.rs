@@ -14,8 +14,8 @@ pub(crate) fn receipt(receipt: &ErasureReceipt) -> String {
     for one in &statement.identifiers {
         sheet.line(format_args!("{} at {}", Styled(TITLE, &one.mark), one.erased));
         for thing in &one.removed {
-            let number = count(thing.count);
-            sheet.line(format_args!("  {:>8} {} from {}", number, thing.what, thing.place));
+            let (number, what, place) = (count(thing.count), &thing.what, &thing.place);
+            sheet.line(format_args!("  {what}: {number}, removed from {place}"));
         }
         sheet.line(format_args!("  files rewritten at {}", one.files_rewritten));
         sheet.line(format_args!("  late events are dropped until {}", one.remembered_until));
@@ -68,8 +68,8 @@ mod tests {
         insta::assert_snapshot!(super::super::plain(&text), @r"
         erased 00000000000000000000000000000007
         08080808080808080808080808080808 at 2026-11-22T09:30:00Z
-                 8 decisions from store
-                21 events from JUMEAU_EVENTS
+          decisions: 8, removed from store
+          events: 21, removed from JUMEAU_EVENTS
           files rewritten at 2026-11-22T09:30:00Z
           late events are dropped until 2026-11-22T09:30:00Z
         ");
