@@ -17,6 +17,10 @@ use crate::tables::{self, Batch, Commit, ErasureProgress, ErasureStage, Pseudony
 /// The pause before a failed step is retried.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How often outputs are looked for that are still in the store: a partition deletes confirmed ones with
+/// its next commit, or a moment later.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
 /// The handle by which partitions submit erasures.
 #[derive(Debug, Clone)]
 pub struct Eraser(UnboundedSender<(u16, Cleared)>);
@@ -166,6 +170,7 @@ impl EraserTask {
                 erasing.stage = ErasureStage::Files;
             }
             (ErasureStage::Files, Some(customer)) => {
+                self.outputs_left().await?;
                 self.blocking(move |store| {
                     store.forget_keys(&customer)?;
                     store.purge(partition, &customer)
@@ -243,6 +248,19 @@ impl EraserTask {
         }
     }
 
+    /// Waits until the outputs that are in the store now have left it, in every partition: those of other
+    /// identifiers name the customer, too. A row that is deleted only after the files were rewritten
+    /// stays in a file.
+    async fn outputs_left(&self) -> Result<(), tables::Error> {
+        for partition in 0..self.partitions {
+            let next = self.blocking(move |store| Ok(store.meta(partition)?.next_output)).await?;
+            while self.blocking(move |store| has_output_before(store, partition, next)).await? {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+        Ok(())
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, tables::Error> + Send + 'static,
@@ -299,6 +317,12 @@ fn unfinished_work(store: &Store, partition: u16, now: Time) -> Result<Leftovers
         store.commit(&[batch])?;
     }
     Ok((store.late(partition)?, left))
+}
+
+/// Whether a partition has an output in the store before this sequence.
+fn has_output_before(store: &Store, partition: u16, next: u64) -> Result<bool, tables::Error> {
+    let first = store.outbox(partition, 0, 1)?;
+    Ok(first.first().is_some_and(|(sequence, _)| *sequence < next))
 }
 
 /// Backoff between retries; the broker may be gone indefinitely.

@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// Rewrites the files that may contain rows of a deleted customer, and the log of changes, so that
-    /// none has their bytes any more.
+    /// none has their bytes any more. A row that is deleted later stays in a file.
     ///
     /// The one file that may still name the customer is the manifest, if a key of theirs was the first or
     /// last of a table file; it is rewritten at every start.
@@ -56,14 +56,14 @@ impl Store {
                 | Table::Decisions
                 | Table::Journal
                 | Table::Waiting => {
-                    self.rewrite(table, &own);
+                    self.rewrite(table, Some(&own));
                 }
                 // In these tables the customer stands later in the keys, or in the values.
-                Table::Timers
-                | Table::Outbox
-                | Table::Observations
-                | Table::Scans
-                | Table::Index => self.rewrite(table, &all),
+                Table::Timers | Table::Observations | Table::Scans | Table::Index => {
+                    self.rewrite(table, Some(&all));
+                }
+                // Messages to the customer are in the partition of the one who sent them.
+                Table::Outbox => self.rewrite(table, None),
                 Table::Broadcasts
                 | Table::Learned
                 | Table::Lessons
@@ -104,7 +104,7 @@ impl Store {
         self.flush()?;
         let mut all = Vec::new();
         keys::partition(&mut all, partition);
-        self.rewrite(Table::Erasures, &all);
+        self.rewrite(Table::Erasures, Some(&all));
         Ok(())
     }
 
@@ -116,13 +116,14 @@ impl Store {
         self.db.flush_cfs_opt(&tables, &options).map_err(|error| self.poison(error))
     }
 
-    fn rewrite(&self, table: Table, prefix: &[u8]) {
+    /// Rewrites the files with rows whose keys begin with `prefix`; none: all files of the table.
+    fn rewrite(&self, table: Table, prefix: Option<&[u8]>) {
         let mut options = CompactOptions::default();
         // Also on the last level, where nothing else is merged: only that removes the engine's
         // tombstones.
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         options.set_exclusive_manual_compaction(false);
-        let until = keys::behind(prefix);
-        self.db.compact_range_cf_opt(self.table(table), Some(prefix), Some(&until), &options);
+        let until = prefix.map(keys::behind);
+        self.db.compact_range_cf_opt(self.table(table), prefix, until.as_deref(), &options);
     }
 }

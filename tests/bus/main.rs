@@ -4,6 +4,7 @@
 
 mod broker;
 mod dead_letters;
+mod erasures;
 mod intake;
 mod lanes;
 mod lost;
