@@ -129,6 +129,9 @@ async fn an_erased_customer_is_in_no_file_and_the_receipt_lists_what_was_removed
         command.args(["--server", &rig.broker.url()]).args(arguments).env("NO_COLOR", "1");
         command.output().await.unwrap()
     };
+    let strange = twinctl(&["erase", "nobody-at-all", "--yes"]).await;
+    let strange = String::from_utf8_lossy(&strange.stdout).into_owned();
+    assert!(strange.contains("nothing was known of this customer"), "{strange}");
     let unconfirmed = twinctl(&["erase", "zenobia7"]).await;
     assert_eq!(unconfirmed.status.code(), Some(2), "without --yes somebody has to confirm it");
     let erased = twinctl(&["erase", "zenobia7", "--yes", "--output", paper]).await;
@@ -167,7 +170,8 @@ async fn an_erased_customer_is_in_no_file_and_the_receipt_lists_what_was_removed
     rig.settled().await;
     rig.until("late events are gone", async || holding(&nats, WORDS).is_empty()).await;
     let stats = rig.stats().await.unwrap().total();
-    assert_eq!((stats.erased, stats.erasures, stats.dead.len()), (2, 2, 1), "{stats:?}");
+    // Both identifiers, and the name that nobody knew.
+    assert_eq!((stats.erased, stats.erasures, stats.dead.len()), (2, 3, 1), "{stats:?}");
     let nobody = rig.ask(verb::SHOW, &["zenobia7"], Bytes::new()).await.unwrap_err();
     assert!(nobody.to_string().contains("is unknown"), "{nobody}");
 
