@@ -110,7 +110,7 @@ impl Life {
             traceparent: None,
             kind: EventKind::Message(message),
             impossible: None,
-            passed: None,
+            forwarding: None,
         };
         let input = Input::event(event, self.now);
         let reaction = react(&mut self.twin, &input, &World::of(&self.policy));

@@ -170,7 +170,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Passes on the messages of a stream under some subjects, up to a sequence.
+    /// Hands over the messages of a stream under some subjects, up to a sequence.
     async fn each(
         &self,
         stream: String,
@@ -188,7 +188,7 @@ impl Search<'_> {
         self.bus.read_each(stream, filters, until_end).await
     }
 
-    /// Passes on the messages of the event stream under some subjects.
+    /// Hands over the messages of the event stream under some subjects.
     async fn in_events(
         &self,
         filters: Vec<String>,
@@ -236,11 +236,11 @@ impl Search<'_> {
         Ok(trails)
     }
 
-    /// Events and memories that were passed on to another identifier and name the customer; adds the
+    /// Events and memories that were forwarded to another identifier and name the customer; adds the
     /// identifiers on both ends.
     async fn messages_to_others(&self, others: &mut BTreeSet<Customer>) -> Result<Vec<u64>, Error> {
         let (subjects, customer) = (&self.bus.subjects, self.customer);
-        let filters = vec![subjects.stored_passed(), subjects.stored_memories(None)];
+        let filters = vec![subjects.stored_forwarded(), subjects.stored_memories(None)];
         let mut sequences = Vec::new();
         self.in_events(filters, |sequence, message| {
             let addressee = subjects.addressee(&message.subject);
@@ -264,7 +264,7 @@ impl Search<'_> {
         let mut sequences = Vec::new();
         for filters in filters.chunks(FILTERS_AT_ONCE) {
             self.in_events(filters.to_vec(), |sequence, message| {
-                if !subjects.is_passed(&message.subject) && names(&message, self.customer) {
+                if !subjects.is_forwarded(&message.subject) && names(&message, self.customer) {
                     sequences.push(sequence);
                 }
             })

@@ -305,7 +305,7 @@ impl Subjects {
     }
 
     /// Whether a stored event was forwarded by a twin to another.
-    pub(crate) fn is_passed(&self, stored: &str) -> bool {
+    pub(crate) fn is_forwarded(&self, stored: &str) -> bool {
         matches!(self.stored(stored).address, Addressee::Twin { channel: INTERNAL, .. })
     }
 
@@ -320,7 +320,7 @@ impl Subjects {
     }
 
     /// The stored subjects of all forwarded events.
-    pub(crate) fn stored_passed(&self) -> String {
+    pub(crate) fn stored_forwarded(&self) -> String {
         format!("{}.partition.*.{INTERNAL}.*", self.prefix)
     }
 

@@ -29,7 +29,7 @@ impl AgentChannels {
     pub fn admit(&self, event: &Event) -> Result<(), Rejection> {
         let EventKind::Handoff(handoff) = &event.kind else { return Ok(()) };
         let is_nobodys = handoff.agent.is_none() && handoff.operator.is_none();
-        if event.passed.is_some()
+        if event.forwarding.is_some()
             || (handoff.state == HandoffState::Opened && is_nobodys)
             || self.names().any(|name| name == event.channel.as_str())
         {

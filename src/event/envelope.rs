@@ -35,7 +35,7 @@ pub struct Event {
     /// The data.
     pub kind: EventKind,
     /// The route, if another identifier of the customer forwarded it.
-    pub passed: Option<Box<Forwarding>>,
+    pub forwarding: Option<Box<Forwarding>>,
 }
 
 impl Event {
@@ -82,7 +82,7 @@ impl Event {
             impossible,
             traceparent: traceparent.filter(|trace| trace.len() == TRACEPARENT_BYTES),
             kind,
-            passed: None,
+            forwarding: None,
         })
     }
 }

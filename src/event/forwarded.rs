@@ -80,17 +80,17 @@ impl ForwardedEvent {
     /// If the event or the memory cannot be written as JSON.
     pub fn new(
         event: &Event,
-        passed: &Forwarding,
+        forwarding: &Forwarding,
         fingerprint: u64,
         to: &Customer,
         at: Time,
     ) -> Result<ForwardedEvent, serde_json::Error> {
-        let carried = passed.carried.as_ref();
+        let carried = forwarding.carried.as_ref();
         let memory: Option<&RawValue> =
             carried.map(|carried| serde_json::from_str(&carried.memory)).transpose()?;
         let stated_at = carried.map_or(event.time, |carried| Some(carried.stated_at));
         let stated_at = stated_at.filter(|stated_at| *stated_at < at);
-        let id = identifier(passed, fingerprint, to);
+        let id = identifier(forwarding, fingerprint, to);
         let envelope = ForwardedEnvelope {
             specversion: "1.0",
             id: &id,
@@ -100,10 +100,10 @@ impl ForwardedEvent {
             time: at,
             traceparent: event.traceparent.as_deref(),
             data: Data {
-                from: passed.from.clone(),
-                via: passed.via.clone(),
-                links: passed.links.clone(),
-                hops: passed.hops,
+                from: forwarding.from.clone(),
+                via: forwarding.via.clone(),
+                links: forwarding.links.clone(),
+                hops: forwarding.hops,
                 channel: event.channel.as_str().into(),
                 id: (&*event.id).into(),
                 fingerprint,
@@ -118,7 +118,7 @@ impl ForwardedEvent {
         let payload = serde_json::to_vec(&envelope)?;
         Ok(ForwardedEvent {
             to: to.clone(),
-            memory_of: carried.filter(|one| one.is_memory()).map(|_| passed.from.clone()),
+            memory_of: carried.filter(|one| one.is_memory()).map(|_| forwarding.from.clone()),
             traceparent: event.traceparent.clone(),
             payload,
             id,
@@ -127,15 +127,15 @@ impl ForwardedEvent {
 }
 
 /// The message id: the same for the same hop on the same route, and for no other.
-fn identifier(passed: &Forwarding, fingerprint: u64, to: &Customer) -> Box<str> {
+fn identifier(forwarding: &Forwarding, fingerprint: u64, to: &Customer) -> Box<str> {
     let mut bytes = Vec::with_capacity(128);
     bytes.extend_from_slice(&fingerprint.to_le_bytes());
-    bytes.extend_from_slice(&passed.hops.to_le_bytes());
-    if let Some(carried) = &passed.carried {
+    bytes.extend_from_slice(&forwarding.hops.to_le_bytes());
+    if let Some(carried) = &forwarding.carried {
         bytes.push(carried.kind as u8 + 1);
         bytes.extend_from_slice(&carried.epoch.to_le_bytes());
     }
-    for (customer, link) in passed.via.iter().zip(&passed.links) {
+    for (customer, link) in forwarding.via.iter().zip(&forwarding.links) {
         bytes.extend_from_slice(customer.as_str().as_bytes());
         bytes.push(0xFF);
         bytes.extend_from_slice(&link.to_le_bytes());
@@ -205,7 +205,7 @@ pub(super) fn read(
         impossible: None,
         traceparent,
         kind: EventKind::parse(found.kind, Some(found.data.get()))?,
-        passed: Some(Box::new(Forwarding {
+        forwarding: Some(Box::new(Forwarding {
             from: found.from,
             via: found.via,
             links: found.links,

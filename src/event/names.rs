@@ -92,11 +92,11 @@ mod tests {
 
     #[test]
     fn a_message_names_its_forwarder_and_its_remembered_customers() {
-        let passed = r#"{"type":"jumeau.pass","subject":"ann","data":{"via":["bob","tab"],
+        let forwarded = r#"{"type":"jumeau.pass","subject":"ann","data":{"via":["bob","tab"],
             "kind":"link","data":{"to":"ann"},
             "memory":{"traits":{"friend":"eve"},
                       "identifiers":[{"customer":"carl","through":"dora"}]}}}"#;
-        assert_eq!(named(None, passed), "ann bob carl dora tab");
+        assert_eq!(named(None, forwarded), "ann bob carl dora tab");
         assert_eq!(named(None, r#"{"type":"link","data":{"to":"bob"}}"#), "bob");
         assert_eq!(named(Some("unlink"), r#"{"from":"bob"}"#), "bob");
     }

@@ -41,7 +41,7 @@ impl Output {
         let mut from_behind = self.subject.rsplit('.');
         let token = match (self.header(Output::REASON), self.header(Output::CUSTOMER)) {
             (Some(_), whose) => whose?,
-            (None, _) if self.is_passed_on() => {
+            (None, _) if self.is_forwarded() => {
                 // `…._jumeau.<to>`, or `…._jumeau.<to>.<partition>.<from>.<id>`. The subject alone is not
                 // enough: a customer may have the same name as the channel.
                 let is_memory = self.header(Output::CARRIES_MEMORY).is_some();
@@ -53,7 +53,7 @@ impl Output {
     }
 
     /// Whether it goes from one twin to another, through the event stream.
-    pub fn is_passed_on(&self) -> bool {
+    pub fn is_forwarded(&self) -> bool {
         self.header(Output::MARK).is_some() && self.header(Output::REASON).is_none()
     }
 
@@ -97,12 +97,12 @@ mod tests {
             ("jumeau.events._jumeau.ann.7._jumeau.p01", &[memory, mark], "ann"),
             ("jumeau.events._jumeau._jumeau", &[mark], "_jumeau"),
         ] {
-            let passed = output(subject, headers);
-            assert!(passed.is_passed_on());
-            assert_eq!(passed.about(), Customer::new(whom).ok(), "{subject}");
+            let forwarded = output(subject, headers);
+            assert!(forwarded.is_forwarded());
+            assert_eq!(forwarded.about(), Customer::new(whom).ok(), "{subject}");
         }
-        assert!(!output("jumeau.actions.events._jumeau.ann", &[]).is_passed_on());
+        assert!(!output("jumeau.actions.events._jumeau.ann", &[]).is_forwarded());
         let dead = [(Output::REASON, "bad-json"), (Output::CUSTOMER, "bob"), mark];
-        assert!(!output("jumeau.dead.bad-json", &dead).is_passed_on());
+        assert!(!output("jumeau.dead.bad-json", &dead).is_forwarded());
     }
 }

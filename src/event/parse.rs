@@ -66,7 +66,7 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         traceparent: opened.traceparent,
         channel,
         customer,
-        passed: None,
+        forwarding: None,
     })
 }
 

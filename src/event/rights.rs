@@ -37,7 +37,7 @@ impl Rights {
         self.agent_channels.admit(event)?;
         let merges = matches!(&event.kind, EventKind::Link(link) if link.merge);
         if !merges
-            || event.passed.is_some()
+            || event.forwarding.is_some()
             || self.merging().any(|name| name == event.channel.as_str())
         {
             return Ok(());

@@ -12,8 +12,8 @@ pub struct Counters {
     /// Events that changed their twin.
     pub events: u64,
     /// Events forwarded to the customer whom their identifier is linked to.
-    #[serde(default)]
-    pub passed_on: u64,
+    #[serde(rename = "passed_on", default)]
+    pub forwarded: u64,
     /// Cycles of linked identifiers that were found and broken.
     #[serde(default)]
     pub circles: u64,
@@ -156,7 +156,7 @@ impl Counters {
     /// The sum over partitions; the maximum for sequences and for what every partition counts.
     pub fn add(&mut self, other: &Counters) {
         combine!(self, other,
-            sum: events, passed_on, circles, duplicates, redelivered, timers_fired, timers_stale,
+            sum: events, forwarded, circles, duplicates, redelivered, timers_fired, timers_stale,
                 woken, looked_at, asks, actions, recalls, observations, escalations, erasures,
                 erased, late, policy_errors, unknown_zones, unknown_names, impossible_times,
                 shadow_same, activations, passivations, commits, resident_twins, resting_twins,

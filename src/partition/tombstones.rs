@@ -330,11 +330,11 @@ pub(super) enum ErasedPast {
 /// after it: a channel was offline, or its events waited in the slow lane.
 pub(super) fn is_of_before(input: &Input, at: Time) -> Option<ErasedPast> {
     let Cause::Event(event) = &input.cause else { return None };
-    let passed = event.passed.as_deref();
-    let was_passed = passed.and_then(|passed| passed.at).is_some_and(|moment| moment <= at);
-    match passed.and_then(|passed| passed.carried.as_ref()) {
-        Some(carried) => (was_passed || carried.stated_at <= at).then_some(ErasedPast::Moved),
-        None => (was_passed || input.since() <= at).then_some(ErasedPast::Stated),
+    let forwarding = event.forwarding.as_deref();
+    let was_forwarded = forwarding.and_then(|one| one.at).is_some_and(|moment| moment <= at);
+    match forwarding.and_then(|one| one.carried.as_ref()) {
+        Some(carried) => (was_forwarded || carried.stated_at <= at).then_some(ErasedPast::Moved),
+        None => (was_forwarded || input.since() <= at).then_some(ErasedPast::Stated),
     }
 }
 

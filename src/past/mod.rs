@@ -129,11 +129,10 @@ impl Past {
 
     /// The sequences of the events that come in the service's name, in ascending order: those that other
     /// identifiers of the customer forwarded, if the service wrote them.
-    pub fn passed_on(&self) -> Vec<u64> {
-        let is_passed =
-            |what: &PastInput| matches!(what, PastInput::Event(event) if event.passed.is_some());
-        let passed = self.happened.iter().filter(|one| is_passed(&one.what));
-        let mut found: Vec<u64> = passed.map(|one| one.sequence).collect();
+    pub fn forwarded(&self) -> Vec<u64> {
+        let is_forwarded = |what: &PastInput| matches!(what, PastInput::Event(event) if event.forwarding.is_some());
+        let forwarded = self.happened.iter().filter(|one| is_forwarded(&one.what));
+        let mut found: Vec<u64> = forwarded.map(|one| one.sequence).collect();
         found.sort_unstable();
         found
     }

@@ -178,7 +178,7 @@ impl IdentityRule {
     /// [`Reason::BadCustomer`] for a channel's event whose customer or link target is a placeholder.
     pub fn check(&self, event: &Event) -> Result<(), Rejection> {
         // A forwarded event was checked where it entered, and must not be lost.
-        if event.passed.is_some() {
+        if event.forwarding.is_some() {
             return Ok(());
         }
         let refused = |found: &str| {

@@ -44,7 +44,7 @@ pub enum Error {
 pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Result<(), Error> {
     let marks: MarksReply = ask(bus, verb::MARKS, &[customer.as_str()], None::<&()>).await?;
     past.learned(marks.marks.into_iter().map(ModelMark::from).collect());
-    past.forget(&forged(bus, &past.passed_on()).await?);
+    past.forget(&forged(bus, &past.forwarded()).await?);
     let mut from = None;
     loop {
         let question = JournalRequest { from };

@@ -65,7 +65,7 @@ impl CustomerSample {
         if is_full && self.customers.last_key_value().is_none_or(|(last, _)| *last < key) {
             return;
         }
-        if event.passed.is_some() {
+        if event.forwarding.is_some() {
             self.doubtful.entry(key).or_default().push(sequence);
             return;
         }
@@ -141,10 +141,10 @@ mod tests {
     use crate::event::{Lane, Original};
 
     /// An event of a customer, from a channel or internal.
-    fn delivery(sequence: u64, customer: &str, is_passed: bool) -> Delivery {
-        let channel = if is_passed { "_jumeau" } else { "web" };
+    fn delivery(sequence: u64, customer: &str, is_forwarded: bool) -> Delivery {
+        let channel = if is_forwarded { "_jumeau" } else { "web" };
         let track = r#""type":"track","data":{"name":"x"}"#;
-        let payload = if is_passed {
+        let payload = if is_forwarded {
             format!(
                 r#"{{"specversion":"1.0","id":"p","source":"jumeau","type":"jumeau.pass","data":{{
                 "from":"c","via":["c"],"links":[1],"hops":1,"channel":"web","id":"x",

@@ -165,14 +165,14 @@ impl Played {
         if reaction.result == InputResult::Untouched {
             return;
         }
-        let mut passed_on = Vec::new();
+        let mut forwarded = Vec::new();
         for effect in &reaction.effects {
             let what = match effect {
                 Effect::Act(action) => OutputKind::Action(action.clone()),
                 Effect::Recall(recall) => OutputKind::Recall(recall.clone()),
                 Effect::Escalate(escalation) => OutputKind::Escalation(escalation.clone()),
                 Effect::Forward(message) => {
-                    passed_on.push(message.clone());
+                    forwarded.push(message.clone());
                     continue;
                 }
                 Effect::Observe(observation) => {
@@ -195,7 +195,7 @@ impl Played {
         }
         let customer = Some(customer);
         self.turns.push(Turn { at: input.at, customer, cause, reaction: Ok(reaction) });
-        for message in passed_on {
+        for message in forwarded {
             self.deliver(&message, input.at, policy);
         }
     }

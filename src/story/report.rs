@@ -131,7 +131,7 @@ impl StoryReport<'_> {
                 }
             }
             TurnCause::Forwarded(kind) => {
-                writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {kind} passed on")?;
+                writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {kind} forwarded")?;
             }
             TurnCause::Broadcast(scope) => {
                 writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ meets {scope}")?;

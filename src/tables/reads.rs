@@ -295,7 +295,7 @@ pub trait Read: Send + Sync {
         let outputs = self.outbox(partition, 0, usize::MAX)?.into_iter();
         // Messages that other twins forward to this one are rejected by the twin when they arrive.
         let is_own =
-            |output: &Output| output.about().as_ref() == Some(customer) && !output.is_passed_on();
+            |output: &Output| output.about().as_ref() == Some(customer) && !output.is_forwarded();
         let from = key(|to| keys::partition(to, partition));
         let observed =
             rows(self, Table::Observations, partition, &from, usize::MAX, |key, value| {

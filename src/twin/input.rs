@@ -220,7 +220,7 @@ impl HandedOver {
             traceparent: self.traceparent.clone(),
             kind: EventKind::Handoff(Box::new(self.handoff.clone())),
             impossible: None,
-            passed: None,
+            forwarding: None,
         }
     }
 }
@@ -282,7 +282,7 @@ impl Asked {
             traceparent: self.traceparent.clone(),
             kind: EventKind::Ask(self.ask.clone()),
             impossible: None,
-            passed: None,
+            forwarding: None,
         }
     }
 }

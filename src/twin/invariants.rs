@@ -139,7 +139,7 @@ fn identity_is_sound(twin: &Twin, found: &mut Vec<String>) {
         found.push("a twin's own identifier among the others".to_owned());
     }
     if twin.linked_to.is_some() && (twin.timeline.total() > 0 || !twin.timers.is_empty()) {
-        found.push("an identifier that passes on remembers something".to_owned());
+        found.push("an identifier that forwards its events remembers something".to_owned());
     }
     if twin.seen < twin.born && twin.timeline.total() > 0 {
         found.push(format!("seen {} before born {}", twin.seen, twin.born));

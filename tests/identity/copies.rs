@@ -88,7 +88,7 @@ enum Happening {
     /// One of those pages comes once more.
     Copy(prop::sample::Index),
     /// One of those messages that twins sent each other comes once more.
-    CopyPassed(prop::sample::Index),
+    CopyForwarded(prop::sample::Index),
     Rings(&'static str),
     Link,
     Unlink,
@@ -99,7 +99,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         3 => (who(), 1..40u8).prop_map(|(who, count)| Happening::Pages(who, count)),
         3 => any::<prop::sample::Index>().prop_map(Happening::Copy),
-        3 => any::<prop::sample::Index>().prop_map(Happening::CopyPassed),
+        3 => any::<prop::sample::Index>().prop_map(Happening::CopyForwarded),
         2 => who().prop_map(Happening::Rings),
         1 => Just(Happening::Link),
         1 => Just(Happening::Unlink),
@@ -115,7 +115,7 @@ proptest! {
     ) {
         let mut town = Town::new();
         let mut pages: Vec<(&str, u64)> = Vec::new();
-        let mut passed: Vec<ForwardedEvent> = Vec::new();
+        let mut forwarded: Vec<ForwardedEvent> = Vec::new();
         for (at, one) in happened.into_iter().enumerate() {
             if is_on_event_time {
                 town.moment = Some(town.now + DAY * at as u32);
@@ -126,7 +126,7 @@ proptest! {
                         let data = json!({ "name": "Tablets", "properties": { "colour": "red" } });
                         town.publish(who, "page", data);
                         pages.push((who, town.sequence));
-                        passed.extend(town.on_its_way.iter().filter(|one| is_event(one)).cloned());
+                        forwarded.extend(town.on_its_way.iter().filter(|one| is_event(one)).cloned());
                         town.arrive();
                     }
                 }
@@ -134,12 +134,12 @@ proptest! {
                     let (who, first) = pages[which.index(pages.len())];
                     prop_assert_eq!(town.red(who, Some(first)), InputResult::Duplicate);
                 }
-                Happening::CopyPassed(which) if !passed.is_empty() => {
-                    let message = passed[which.index(passed.len())].clone();
+                Happening::CopyForwarded(which) if !forwarded.is_empty() => {
+                    let message = forwarded[which.index(forwarded.len())].clone();
                     town.take(INTERNAL, message.to.as_str(), &message.payload);
                     town.arrive();
                 }
-                Happening::Copy(_) | Happening::CopyPassed(_) => {}
+                Happening::Copy(_) | Happening::CopyForwarded(_) => {}
                 Happening::Rings(who) => town.rings(who),
                 Happening::Link => drop(town.link("tablet", "ann")),
                 Happening::Unlink => drop(town.unlink("ann", "tablet")),

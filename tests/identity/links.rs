@@ -209,7 +209,7 @@ fn the_later_statement_wins_across_identifiers() {
     town.merge("cookie", "ann");
     assert_eq!(plan(&town), Some("gold".into()), "the memory is older");
     said(&mut town, "cookie", 25, json!("bronze"));
-    assert_eq!(plan(&town), Some("gold".into()), "and so is what is passed on");
+    assert_eq!(plan(&town), Some("gold".into()), "and so is what is forwarded");
     said(&mut town, "cookie", 40, json!(null));
     said(&mut town, "ann", 35, json!("steel"));
     assert_eq!(plan(&town), None, "it was taken away after that");

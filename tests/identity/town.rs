@@ -136,7 +136,7 @@ impl Town {
         }
     }
 
-    /// Publishes an event; what twins pass on stays on its way.
+    /// Publishes an event; what twins forward stays on its way.
     pub(crate) fn publish(
         &mut self,
         customer: &str,

@@ -115,7 +115,7 @@ async fn a_repeated_message_of_the_service_erases_nobody_and_restores_nothing() 
     let before = rig.show("ben").await;
     assert_eq!(before.inputs, 1, "he is back");
 
-    // A memory, an event that was passed on, and the erasures.
+    // A memory, an event that was forwarded, and the erasures.
     let mut again = Vec::new();
     while again.len() < 4 {
         again.push(written.next().await.unwrap());

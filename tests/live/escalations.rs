@@ -145,7 +145,7 @@ async fn open_escalations_are_listed_after_a_kill_and_move_with_links() {
         let shown: EscalationReply =
             ask(&rig, verb::ESCALATIONS_SHOW, &["ann"], json!({})).await.unwrap();
         let told = json!({ "escalation": shown.escalation.id, "agent": "kim" });
-        // An agent who knows the customer by the old identifier is passed on.
+        // An agent who knows the customer by the old identifier is redirected.
         ask(&rig, verb::ESCALATIONS_CLAIM, &["cookie"], told).await.unwrap()
     };
     assert_eq!(claimed.customer.as_str(), "ann");

@@ -280,7 +280,7 @@ impl World {
                 traceparent: None,
                 kind: EventKind::Outcome(OutcomeData { decision: decision.into(), outcome }),
                 impossible: None,
-                passed: None,
+                forwarding: None,
             };
             let original = Original {
                 subject: format!("jumeau.events.web.{customer}").into(),
@@ -346,7 +346,7 @@ fn request(number: usize, rng: &mut StdRng) -> Request {
         traceparent: None,
         kind: EventKind::Ask(ask),
         impossible: None,
-        passed: None,
+        forwarding: None,
     };
     Request { partition, event, state: State::Waiting, told: Vec::new() }
 }

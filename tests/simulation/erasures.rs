@@ -28,7 +28,7 @@ pub(crate) fn insert(stream: &mut [Vec<Stored>], customers: usize, rng: &mut Std
         let Some(before) = at.checked_sub(1).and_then(|at| events.get(at)) else { continue };
         let id = ErasureId(u128::from(number) + 1);
         let delivery = Delivery {
-            // With room before it for what twins pass on, and behind it.
+            // With room before it for what twins forward, and behind it.
             sequence: before.delivery.sequence + 200 * (number + 1),
             lane: Lane::Main,
             partition,
@@ -81,7 +81,7 @@ pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
     events.insert(again, copy);
 
     for (partition, events) in (0..PARTITIONS).zip(stream) {
-        // With room before each for what twins pass on.
+        // With room before each for what twins forward.
         for (number, event) in (1..).zip(events) {
             let later = Duration::from_millis(number);
             let delivery = &mut event.delivery;
@@ -117,7 +117,7 @@ fn said(customer: &Customer, number: u64, stored: Time, kind: EventKind) -> Stor
         traceparent: None,
         impossible: None,
         kind,
-        passed: None,
+        forwarding: None,
     };
     let original = Original {
         subject: format!("jumeau.events.web.{customer}").into(),
@@ -151,7 +151,7 @@ pub(crate) fn forgotten(start: Time) -> Vec<Vec<Stored>> {
             event.delivery.sequence = number * BETWEEN;
         }
     }
-    // What is passed on comes behind it.
+    // What is forwarded comes behind it.
     stream[0][1].delivery.sequence += 200;
     stream
 }

@@ -114,7 +114,7 @@ impl Lanes {
             stream.iter().zip(upto).map(last).collect::<Vec<u64>>()
         };
         let front = last(delivered).into_iter().max().unwrap_or(0) + 1;
-        // Not up to the front: what twins pass on is stored before it in this world, behind what their own
+        // Not up to the front: what twins forward is stored before it in this world, behind what their own
         // partition was given.
         let main_floor = last(acknowledged).into_iter().min().unwrap_or(0);
         lane.main_floor = lane.main_floor.max(main_floor);

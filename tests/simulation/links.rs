@@ -93,7 +93,7 @@ pub(crate) fn introduce(stream: &mut [Vec<Stored>], start: Time) {
             traceparent: None,
             kind: EventKind::Identify(IdentifyData { traits, anew: false }),
             impossible: None,
-            passed: None,
+            forwarding: None,
         };
         let original = Original {
             subject: format!("jumeau.events.web.c{partition}-0").into(),
@@ -118,7 +118,7 @@ pub(crate) fn is_memory(output: &Output) -> bool {
     output.subject.starts_with("jumeau.events.") && output.subject.split('.').count() > 4
 }
 
-/// What a twin passes on.
+/// What a twin forwards.
 pub(crate) fn store(
     stream: &mut [Vec<Stored>],
     delivered: &[usize],

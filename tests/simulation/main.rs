@@ -68,7 +68,7 @@ fn live_with(links: Links) {
         _ => 1_500,
     };
     if let Some(seen) = live(count, |seed| World::with(seed, links)) {
-        assert!(seen.passed_on > 1_000, "too little was passed on: {seen:?}");
+        assert!(seen.forwarded > 1_000, "too little was forwarded: {seen:?}");
         assert!(links != Links::Only || seen.doubled > 100, "too little went wrong: {seen:?}");
     }
 }

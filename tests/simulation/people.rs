@@ -159,7 +159,7 @@ impl World {
             traceparent: None,
             kind: EventKind::Handoff(Box::new(handoff)),
             impossible: None,
-            passed: None,
+            forwarding: None,
         };
         Some(Act { partition, event, state: State::Waiting, done: 0, is_known: false })
     }

@@ -13,7 +13,7 @@ pub(crate) struct Seen {
     pub(crate) passivations: u64,
     pub(crate) rests: u64,
     pub(crate) published_again: u64,
-    pub(crate) passed_on: u64,
+    pub(crate) forwarded: u64,
     pub(crate) doubled: u64,
     pub(crate) woken: u64,
     pub(crate) looked_at: u64,
@@ -46,7 +46,7 @@ impl Seen {
         self.passivations += other.passivations;
         self.rests += other.rests;
         self.published_again += other.published_again;
-        self.passed_on += other.passed_on;
+        self.forwarded += other.forwarded;
         self.doubled += other.doubled;
         self.woken += other.woken;
         self.looked_at += other.looked_at;

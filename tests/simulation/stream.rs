@@ -141,7 +141,7 @@ pub(crate) fn event(partition: u16, customer: usize, sequence: u64, rng: &mut St
             traceparent: None,
             kind: EventKind::Track(NamedData { name: "Add".into(), properties }),
             impossible: None,
-            passed: None,
+            forwarding: None,
         })
     };
     Delivery {

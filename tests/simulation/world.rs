@@ -446,7 +446,7 @@ impl World {
             self.seen.dead += counters.dead.values().sum::<u64>();
             self.seen.timers += counters.timers_fired;
             self.seen.passivations += counters.passivations;
-            self.seen.passed_on += counters.passed_on;
+            self.seen.forwarded += counters.forwarded;
             self.seen.woken += counters.woken;
             self.seen.looked_at += counters.looked_at;
             self.seen.erasures += counters.erasures;

@@ -140,10 +140,10 @@ impl Town {
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
         for effect in &reaction.effects {
             if let Effect::Forward(message) = effect {
-                // What twins pass on to each other arrives at once.
+                // What twins forward to each other arrives at once.
                 let customer = message.to.as_str();
-                let passed = self.read(INTERNAL, customer, &message.payload);
-                self.take(customer, &Input::event(passed, now));
+                let forwarded = self.read(INTERNAL, customer, &message.payload);
+                self.take(customer, &Input::event(forwarded, now));
             }
         }
         self.offers += usize::from(offered(&reaction) == Some("offer_shelter"));

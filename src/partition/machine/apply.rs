@@ -51,7 +51,7 @@ impl<H: Host> Machine<H> {
             InputResult::Refused(rejection) => {
                 self.write_dead_letter(sequence, original, &rejection)
             }
-            InputResult::Forwarded => self.counters.passed_on += 1,
+            InputResult::Forwarded => self.counters.forwarded += 1,
             InputResult::Duplicate => self.counters.duplicates += 1,
             InputResult::Applied if is_late_link(&reaction.notes) && self.is_late(original) => {
                 self.counters.events += 1;

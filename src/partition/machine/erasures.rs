@@ -212,8 +212,8 @@ impl<H: Host> Machine<H> {
         let stay = first.map_or_else(smallvec::SmallVec::new, |at| inputs.drain(at..).collect());
         let late = std::mem::replace(inputs, stay);
         for ordered in late {
-            if let (Some(tombstone), Some(passed)) = (&tombstone, forwarding(&ordered.input)) {
-                self.follow(passed, tombstone);
+            if let (Some(tombstone), Some(forwarding)) = (&tombstone, forwarding(&ordered.input)) {
+                self.follow(forwarding, tombstone);
             }
             round.mark_late(ordered.order);
         }
@@ -257,9 +257,9 @@ impl<H: Host> Machine<H> {
             // An identifier that was linked after the erasure, and forwards earlier statements, is not
             // the one of that time.
             if why(&ordered) == Some(ErasedPast::Moved)
-                && let Some(passed) = forwarding(&ordered.input)
+                && let Some(forwarding) = forwarding(&ordered.input)
             {
-                self.follow(passed, &tombstone);
+                self.follow(forwarding, &tombstone);
             }
             round.mark_late(ordered.order);
         }
@@ -269,8 +269,8 @@ impl<H: Host> Machine<H> {
     }
 
     /// Erases the identifier that forwards something to an erased customer: it is the same customer.
-    fn follow(&mut self, passed: &Forwarding, tombstone: &Tombstone) {
-        for (customer, link) in behind(passed) {
+    fn follow(&mut self, forwarding: &Forwarding, tombstone: &Tombstone) {
+        for (customer, link) in behind(forwarding) {
             let erasure = Erasure { link, ..Erasure::requested(customer, tombstone.id) };
             self.put_output(self.outgoing.erase(&erasure));
         }
@@ -324,7 +324,7 @@ impl<H: Host> Machine<H> {
 /// The forwarding of an input, if another twin forwarded it.
 fn forwarding(input: &Input) -> Option<&Forwarding> {
     match &input.cause {
-        Cause::Event(event) => event.passed.as_deref(),
+        Cause::Event(event) => event.forwarding.as_deref(),
         Cause::Timer(_) | Cause::Broadcast(_) => None,
     }
 }

@@ -33,8 +33,8 @@ impl ErasedTwin {
 
 /// The identifiers linked to this customer: those that forwarded the message, and those in a carried
 /// memory, each with its link number.
-pub fn behind(passed: &Forwarding) -> Vec<(Customer, Option<u64>)> {
-    let carried = passed.carried.as_ref();
+pub fn behind(forwarding: &Forwarding) -> Vec<(Customer, Option<u64>)> {
+    let carried = forwarding.carried.as_ref();
     let is_way = match carried.map(|carried| carried.kind) {
         None | Some(TransferKind::Joins) => true,
         // The sender of a returned memory is a different customer, together with everything that arrived
@@ -46,7 +46,7 @@ pub fn behind(passed: &Forwarding) -> Vec<(Customer, Option<u64>)> {
     let memory = carried.and_then(|one| serde_json::from_str::<Memory>(&one.memory).ok());
     let remembered = memory.into_iter().flat_map(|memory| memory.identifiers);
     let remembered = remembered.map(|known| (known.customer, Some(known.epoch)));
-    let way = passed.via.iter().cloned().zip(passed.links.iter().copied().map(Some));
+    let way = forwarding.via.iter().cloned().zip(forwarding.links.iter().copied().map(Some));
     way.filter(|_| is_way).chain(remembered).collect()
 }
 

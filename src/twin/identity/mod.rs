@@ -68,8 +68,8 @@ pub(super) fn is_copy(twin: &Twin, event: &Event) -> bool {
 /// Records, in an identifier that forwards an event, that the event was here. This does not mean that it
 /// was processed here: it may return through a cycle, and must not be dropped then.
 fn seen_fingerprint(event: &Event) -> u64 {
-    match &event.passed {
-        Some(passed) => passed.message,
+    match &event.forwarding {
+        Some(forwarding) => forwarding.message,
         None => fingerprint([b"seen", &event.fingerprint.to_le_bytes()]),
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn parting(identifier: &Customer, link: u64) -> u64 {
 /// Whether an event is more than an ordinary one of this twin.
 fn concerns(twin: &Twin, event: &Event) -> bool {
     twin.linked_to.is_some()
-        || event.passed.is_some()
+        || event.forwarding.is_some()
         || matches!(event.kind, EventKind::Link(_) | EventKind::Unlink(_))
 }
 
@@ -100,7 +100,7 @@ pub(super) fn handle(
     if !concerns(twin, event) {
         return None;
     }
-    let carried = event.passed.as_deref().and_then(|passed| passed.carried.as_ref());
+    let carried = event.forwarding.as_deref().and_then(|forwarding| forwarding.carried.as_ref());
     let outcome = match carried {
         Some(carried) if carried.kind == TransferKind::Returns => {
             return_home(twin, event, carried, input, policy, effects, notes)
@@ -124,8 +124,8 @@ fn handle_linked(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
-    let passed = event.passed.as_deref();
-    if let (None, EventKind::Link(link)) = (passed, &event.kind) {
+    let forwarding = event.forwarding.as_deref();
+    if let (None, EventKind::Link(link)) = (forwarding, &event.kind) {
         if is_behind(twin, link, input) {
             return Ok(note_late_statement(twin, "to", input, policy, notes));
         }
@@ -133,10 +133,10 @@ fn handle_linked(
             return change_hands(twin, event, link, input, effects, notes);
         }
     }
-    if passed.is_some_and(|passed| is_end_of_circle(twin, passed)) {
+    if forwarding.is_some_and(|forwarding| is_end_of_circle(twin, forwarding)) {
         notes.circle();
     } else if let Some(met) = forward(twin, event, input, effects, notes)? {
-        if matches!((passed, &event.kind), (None, EventKind::Link(_))) {
+        if matches!((forwarding, &event.kind), (None, EventKind::Link(_))) {
             // It was linked to the same customer as before, by a new statement.
             twin.ownership = Some(OwnershipRecord::linked(input.stated_at));
         }
@@ -144,7 +144,7 @@ fn handle_linked(
     } else {
         notes.limit("FORWARDING_HOPS");
     }
-    let carried = passed.and_then(|passed| passed.carried.as_ref());
+    let carried = forwarding.and_then(|forwarding| forwarding.carried.as_ref());
     if carried.is_some_and(|carried| !carried.is_memory()) {
         // A mere statement loses nothing if it is dropped.
         return Ok(IdentityResult::Done(InputResult::Untouched));
@@ -164,16 +164,16 @@ fn handle_unlinked(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
-    let passed = event.passed.as_deref();
-    match (passed, passed.and_then(|passed| passed.carried.as_ref()), &event.kind) {
-        (Some(passed), Some(carried), _) if carried.kind == TransferKind::Leaves => {
-            Ok(lose(twin, &passed.from, carried))
+    let forwarding = event.forwarding.as_deref();
+    match (forwarding, forwarding.and_then(|forwarding| forwarding.carried.as_ref()), &event.kind) {
+        (Some(forwarding), Some(carried), _) if carried.kind == TransferKind::Leaves => {
+            Ok(lose(twin, &forwarding.from, carried))
         }
-        (Some(passed), Some(carried), _) if carried.kind == TransferKind::Rests => {
-            rest(twin, passed, carried, input, policy, effects, notes)
+        (Some(forwarding), Some(carried), _) if carried.kind == TransferKind::Rests => {
+            rest(twin, forwarding, carried, input, policy, effects, notes)
         }
-        (Some(passed), Some(carried), _) => {
-            arrive(twin, event, passed, carried, input, effects, notes)
+        (Some(forwarding), Some(carried), _) => {
+            arrive(twin, event, forwarding, carried, input, effects, notes)
         }
         (_, None, EventKind::Link(link)) => leave(twin, event, link, input, policy, effects, notes),
         (_, None, EventKind::Unlink(link)) => {
@@ -184,13 +184,13 @@ fn handle_unlinked(
 }
 
 /// Whether a message has made a whole cycle through this twin, and ends here.
-fn is_end_of_circle(twin: &Twin, passed: &Forwarding) -> bool {
-    let Some(at) = passed.via.iter().position(|known| *known == twin.customer) else {
+fn is_end_of_circle(twin: &Twin, forwarding: &Forwarding) -> bool {
+    let Some(at) = forwarding.via.iter().position(|known| *known == twin.customer) else {
         return false;
     };
     // By another link it would be another route.
-    passed.links.get(at) == Some(&twin.epoch)
-        && passed.via[at..].iter().min() == Some(&twin.customer)
+    forwarding.links.get(at) == Some(&twin.epoch)
+        && forwarding.via[at..].iter().min() == Some(&twin.customer)
 }
 
 /// Forwards an event to the customer whom the identifier is linked to; none, if it has reached the limit
@@ -203,7 +203,7 @@ fn forward(
     notes: &mut Notes,
 ) -> Result<Option<IdentityResult>, Rejection> {
     let Some(to) = twin.linked_to.clone() else { return Ok(None) };
-    let mut passed = match event.passed.as_deref() {
+    let mut forwarding = match event.forwarding.as_deref() {
         Some(before) => before.clone(),
         None => Forwarding {
             from: twin.customer.clone(),
@@ -217,19 +217,19 @@ fn forward(
     };
     // Each identifier once: after the position where a message has been before follow all members of the
     // cycle.
-    if let Some(at) = passed.via.iter().position(|known| *known == twin.customer) {
-        passed.via.remove(at);
-        passed.links.remove(at);
+    if let Some(at) = forwarding.via.iter().position(|known| *known == twin.customer) {
+        forwarding.via.remove(at);
+        forwarding.links.remove(at);
     }
-    if passed.hops as usize >= limits::FORWARDING_HOPS
-        || passed.via.len() >= limits::FORWARDING_HOPS
+    if forwarding.hops as usize >= limits::FORWARDING_HOPS
+        || forwarding.via.len() >= limits::FORWARDING_HOPS
     {
         return Ok(None);
     }
-    passed.hops += 1;
-    passed.via.push(twin.customer.clone());
-    passed.links.push(twin.epoch);
-    let message = message(event, &passed, event.fingerprint, &to, input.at)?;
+    forwarding.hops += 1;
+    forwarding.via.push(twin.customer.clone());
+    forwarding.links.push(twin.epoch);
+    let message = message(event, &forwarding, event.fingerprint, &to, input.at)?;
     if message.payload.len() > limits::FORWARDED_BYTES {
         return Ok(None);
     }

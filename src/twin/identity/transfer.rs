@@ -20,12 +20,12 @@ const ENVELOPE_BYTES: usize = 8 * 1024;
 
 pub(super) fn message(
     event: &Event,
-    passed: &Forwarding,
+    forwarding: &Forwarding,
     fingerprint: u64,
     to: &Customer,
     at: Time,
 ) -> Result<ForwardedEvent, Rejection> {
-    ForwardedEvent::new(event, passed, fingerprint, to, at)
+    ForwardedEvent::new(event, forwarding, fingerprint, to, at)
         .map_err(|error| refused(format!("expected an event with a JSON form, found: {error}")))
 }
 
@@ -38,7 +38,7 @@ pub(in crate::twin) fn send(
     at: Time,
 ) -> Result<Effect, Rejection> {
     let fingerprint = move_fingerprint(event.fingerprint, &twin.customer, &carried);
-    let passed = Forwarding {
+    let forwarding = Forwarding {
         from: twin.customer.clone(),
         via: vec![twin.customer.clone()],
         links: vec![twin.epoch],
@@ -47,7 +47,8 @@ pub(in crate::twin) fn send(
         at: None,
         message: 0,
     };
-    message(event, &passed, fingerprint, to, at).map(|message| Effect::Forward(Box::new(message)))
+    message(event, &forwarding, fingerprint, to, at)
+        .map(|message| Effect::Forward(Box::new(message)))
 }
 
 /// The fingerprint of a move. It differs from that of its event, of which there may be copies without a
@@ -99,7 +100,7 @@ pub(super) fn leave(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
-    if *link.to == *twin.customer.as_str() && event.passed.is_some() {
+    if *link.to == *twin.customer.as_str() && event.forwarding.is_some() {
         // It is linked to them already, by another link.
         return Ok(IdentityResult::Done(InputResult::Duplicate));
     }
@@ -173,14 +174,14 @@ fn stub(twin: &Twin) -> Twin {
 /// Keeps here a memory that could not be returned.
 pub(super) fn rest(
     twin: &mut Twin,
-    passed: &Forwarding,
+    forwarding: &Forwarding,
     carried: &CarriedMemory,
     input: &Input,
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
-    let other = Memory { identifiers: Vec::new(), ..read(&carried.memory, &passed.from)? };
+    let other = Memory { identifiers: Vec::new(), ..read(&carried.memory, &forwarding.from)? };
     let mut own = twin.memory();
     own.merge(other, notes);
     replace(twin, own, input, effects, notes);
@@ -215,13 +216,13 @@ fn too_many(to: &Customer, found: usize) -> Rejection {
 pub(super) fn arrive(
     twin: &mut Twin,
     event: &Event,
-    passed: &Forwarding,
+    forwarding: &Forwarding,
     carried: &CarriedMemory,
     input: &Input,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
-    let from = &passed.from;
+    let from = &forwarding.from;
     let mut other = read(&carried.memory, from)?;
     let is_own = *from == twin.customer;
     let added = usize::from(!is_own) + other.identifiers.len();
@@ -379,12 +380,12 @@ pub(super) fn return_home(
     let mut other = read(&carried.memory, &twin.customer)?;
     other.identifiers.retain(|known| known.customer != twin.customer);
     let is_linked = twin.linked_to.is_some();
-    if let Some(passed) = event.passed.as_deref()
+    if let Some(forwarding) = event.forwarding.as_deref()
         && is_linked
         && carried.epoch != twin.epoch
     {
         let rest = CarriedMemory { kind: TransferKind::Rests, ..carried.clone() };
-        effects.push(send(twin, event, &passed.from, rest, input.at)?);
+        effects.push(send(twin, event, &forwarding.from, rest, input.at)?);
         twin.recent.remember(seen_fingerprint(event), input.stored, notes);
         return Ok(IdentityResult::Done(InputResult::Forwarded));
     }
@@ -408,7 +409,7 @@ pub(super) fn return_home(
         return Ok(IdentityResult::Done(InputResult::Forwarded));
     }
     if is_unlinked {
-        let giver = event.passed.as_deref().map(|passed| &passed.from);
+        let giver = event.forwarding.as_deref().map(|forwarding| &forwarding.from);
         let from = giver.into_iter().chain(&twin.linked_to);
         twin.ownership =
             Some(OwnershipRecord::unlinked(twin.ownership.as_ref(), carried.stated_at, from));

@@ -118,7 +118,7 @@ impl Status<'_> {
         };
         vec![
             self.counted("events", |p| p.events),
-            self.counted("passed on", |p| p.passed_on),
+            self.counted("forwarded", |p| p.forwarded),
             self.counted("duplicates", |p| p.duplicates),
             vec![Cell::new("dead letters"), dead, self.pace(of_dead), reasons],
             self.counted("timers fired", |p| p.timers_fired),
@@ -392,7 +392,7 @@ mod tests {
     fn sample(at: &str, events: u64) -> Stats {
         let one = || Counters {
             events,
-            passed_on: 7,
+            forwarded: 7,
             duplicates: 2,
             dead: BTreeMap::from([(Reason::BadJson, 1), (Reason::UnknownType, 1)]),
             limits: BTreeMap::from([("TRAITS".into(), 3)]),
@@ -454,7 +454,7 @@ mod tests {
 
         in
           events           2,100,000  50,000/s
-          passed on               14       0/s
+          forwarded               14       0/s
           duplicates               4       0/s
           dead letters             4       0/s  bad-json 2, unknown-type 2
           timers fired            20       0/s
