@@ -136,7 +136,7 @@ fn a_sweep_of_format_1_can_be_read() {
         along: vec![IndexKey { path: 1, value: u64::MAX }],
         passed: 0,
         after: Some(ada()),
-        looked_at: 300,
+        visited: 300,
         touched: 2,
         is_done: false,
         said: 3,

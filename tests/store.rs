@@ -553,7 +553,7 @@ fn scan(of: i64) -> Scan {
         along: vec![row(1)],
         passed: 0,
         after: Some(customer("c")),
-        looked_at: 2,
+        visited: 2,
         touched: 1,
         is_done: false,
         said: 0,

@@ -97,7 +97,7 @@ pub struct TryCampaign {
 #[derive(Debug, Default)]
 pub struct CampaignEstimate {
     /// Twins visited.
-    pub looked_at: u64,
+    pub visited: u64,
     /// Of these, twins that match.
     pub concerned: u64,
     /// The actions that would be taken.
@@ -127,7 +127,7 @@ impl Handler<TryCampaign> for PartitionActor {
                 CampaignEstimate { last, unknown: trial.unknown(), ..CampaignEstimate::default() };
             for (_, twin) in load(&store, partition, customers)? {
                 let Some(mut twin) = twin else { continue };
-                tried.looked_at += 1;
+                tried.visited += 1;
                 let at = at.max(twin.seen);
                 if !trial.concerns(&twin, at) {
                     continue;

@@ -34,7 +34,8 @@ pub struct TryCampaignRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TryCampaignReply {
     /// Customers visited.
-    pub looked_at: u64,
+    #[serde(rename = "looked_at")]
+    pub visited: u64,
     /// Of these, customers who match.
     pub concerned: u64,
     /// The counts of the sample's decisions.
@@ -73,7 +74,7 @@ impl TryCampaignReply {
 
     /// Adds the reply of another page.
     pub fn add(&mut self, other: TryCampaignReply) {
-        self.looked_at += other.looked_at;
+        self.visited += other.visited;
         self.concerned += other.concerned;
         self.campaign.add(&other.campaign);
         for (what, count) in other.said {

@@ -32,8 +32,8 @@ pub struct Counters {
     #[serde(default)]
     pub woken: u64,
     /// Twins visited for broadcasts or an index.
-    #[serde(default)]
-    pub looked_at: u64,
+    #[serde(rename = "looked_at", default)]
+    pub visited: u64,
     /// Answered requests of channels.
     #[serde(default)]
     pub asks: u64,
@@ -157,7 +157,7 @@ impl Counters {
     pub fn add(&mut self, other: &Counters) {
         combine!(self, other,
             sum: events, forwarded, circles, duplicates, redelivered, timers_fired, timers_stale,
-                woken, looked_at, asks, actions, recalls, observations, escalations, erasures,
+                woken, visited, asks, actions, recalls, observations, escalations, erasures,
                 erased, late, policy_errors, unknown_zones, unknown_names, impossible_times,
                 shadow_same, activations, passivations, commits, resident_twins, resting_twins,
                 resident_bytes, in_flight, outbox, timers_near, tombstones;

@@ -23,7 +23,8 @@ pub struct Progress {
     /// Whether it wakes matching twins.
     pub wake: bool,
     /// Twins visited so far by its scan.
-    pub looked_at: u64,
+    #[serde(rename = "looked_at")]
+    pub visited: u64,
     /// Of these, twins that matched and had not received it.
     pub woken: u64,
     /// The number of partitions.
@@ -45,7 +46,7 @@ pub struct Progress {
 impl Progress {
     /// Adds the progress of the same broadcast in another partition.
     pub fn add(&mut self, other: &Progress) {
-        self.looked_at += other.looked_at;
+        self.visited += other.visited;
         self.woken += other.woken;
         self.exceeded += other.exceeded;
         self.partitions += other.partitions;

@@ -263,15 +263,15 @@ impl Scans {
         let usual = self.pace.batch;
         let scan = self.all.iter_mut().find(|scan| scan.key == *key)?;
         let batch = scan.campaign.as_ref().map_or(usual, |pace| pace.batch);
-        let looked_at = customers.len() as u64;
+        let visited = customers.len() as u64;
         match scan.began {
             // The first ones start the measurement.
             None => scan.began = Some(wall),
-            Some(_) => scan.counted += looked_at,
+            Some(_) => scan.counted += visited,
         }
         scan.latest = wall;
         let scan = &mut scan.progress;
-        scan.looked_at += looked_at;
+        scan.visited += visited;
         scan.touched += touched;
         if customers.len() < batch {
             scan.passed += 1;
@@ -363,7 +363,7 @@ mod tests {
                 along,
                 passed: 0,
                 after,
-                looked_at: 0,
+                visited: 0,
                 touched: 0,
                 is_done: false,
                 said: 0,
@@ -371,25 +371,25 @@ mod tests {
             };
             scans.begin(ScanKey::Wake("fires".into()), scan, 0, rate);
             let mut wall = Time::from_ms(1_760_000_000_000);
-            let mut looked_at: Vec<(Time, usize)> = Vec::new();
+            let mut visited: Vec<(Time, usize)> = Vec::new();
             for step in steps {
                 wall = wall + Duration::from_millis(step);
                 if let ScanStep::Ask(wanted) = scans.step(0, wall) {
-                    let customer = Customer::new(&format!("c{}", looked_at.len())).unwrap();
+                    let customer = Customer::new(&format!("c{}", visited.len())).unwrap();
                     scans.found(vec![customer; wanted.limit]);
                     prop_assert_eq!(scans.step(0, wall), ScanStep::Go);
                     let (key, _, customers) = scans.take().unwrap();
                     scans.advance(&key, &customers, 0, wall);
-                    looked_at.push((wall, customers.len()));
+                    visited.push((wall, customers.len()));
                 }
             }
-            prop_assert!(!looked_at.is_empty());
+            prop_assert!(!visited.is_empty());
             let per_second = match rate {
                 ScanRate::Campaign(Some(rate)) => per_second.min(rate),
                 _ => per_second,
             };
-            for (first, (from, batch)) in looked_at.iter().enumerate() {
-                let within = looked_at[first..].iter().take_while(|(at, _)| at.since(*from) < Duration::from_secs(1));
+            for (first, (from, batch)) in visited.iter().enumerate() {
+                let within = visited[first..].iter().take_while(|(at, _)| at.since(*from) < Duration::from_secs(1));
                 let count: usize = within.map(|(_, count)| count).sum();
                 // Twins visited together may fall at both ends of the second.
                 prop_assert!(count <= per_second as usize + batch, "{count} of {per_second}");

@@ -31,7 +31,7 @@ impl Router {
 
 fn campaign_reply(tried: CampaignEstimate, partitions: u16) -> TryCampaignReply {
     let mut reply = TryCampaignReply {
-        looked_at: tried.looked_at,
+        visited: tried.visited,
         concerned: tried.concerned,
         unknown: tried.unknown.actions,
         unknown_issues: tried.unknown.issues,

@@ -61,7 +61,7 @@ pub struct Scan {
     /// The last visited twin, among all twins or in the current index row.
     pub after: Option<Customer>,
     /// The number of visited twins.
-    pub looked_at: u64,
+    pub visited: u64,
     /// How many of them matched.
     pub touched: u64,
     /// Whether it is complete.

@@ -124,13 +124,13 @@ async fn a_service_that_dies_while_it_wakes_customers_goes_on_and_each_is_woken_
     populate(&rig).await;
     let since = Instant::now();
     broadcast(&rig, fires()).await;
-    for (kill, looked_at) in [(1, 8), (2, 24)] {
-        let before = until(&rig, "some are woken", |one| one.looked_at > looked_at).await;
+    for (kill, visited) in [(1, 8), (2, 24)] {
+        let before = until(&rig, "some are woken", |one| one.visited > visited).await;
         // To come to the end would take longer than anybody waits here.
         assert!(!before.is_done(), "{before:?}");
         // No more than the rate allows, and the first one of each partition and process.
         let most = since.elapsed().as_secs_f64() * f64::from(SLOW) + f64::from(kill * PARTITIONS);
-        assert!(before.looked_at as f64 <= most, "{before:?} and at most {most}");
+        assert!(before.visited as f64 <= most, "{before:?} and at most {most}");
         rig.service.kill().await.unwrap();
         rig.restart().await;
     }
@@ -138,7 +138,7 @@ async fn a_service_that_dies_while_it_wakes_customers_goes_on_and_each_is_woken_
     rig.restart_with(&[&format!("{RATE}=100000")]).await;
     let after = until(&rig, "all are woken", Progress::is_done).await;
     rig.settled().await;
-    assert_eq!((after.looked_at, after.woken), (CUSTOMERS as u64, CUSTOMERS as u64 * 2 / 3));
+    assert_eq!((after.visited, after.woken), (CUSTOMERS as u64, CUSTOMERS as u64 * 2 / 3));
     check(&said(&rig).await);
 
     // One who moves in hears of it, one who comes later too, and nobody once it is over.
@@ -167,7 +167,7 @@ async fn an_index_finds_the_matching_customers_and_wakes_no_others() {
     rig.settled().await;
     let concerned = CUSTOMERS as u64 * 2 / 3;
     assert!(after.by_index);
-    assert_eq!((after.looked_at, after.woken), (concerned, concerned));
+    assert_eq!((after.visited, after.woken), (concerned, concerned));
     check(&said(&rig).await);
 }
 

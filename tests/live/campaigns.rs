@@ -112,8 +112,8 @@ async fn each_matching_customer_decides_once_in_a_campaign_across_a_kill() {
 
     let begun = twinctl(&rig, &[&campaign[..], &["--rate", "100", "--no-wait"]].concat()).await;
     assert!(begun.contains("is stored as"), "{begun}");
-    rig.until("some are looked at", async || {
-        progress(&rig).await.is_some_and(|one| one.looked_at > 30)
+    rig.until("some are visited", async || {
+        progress(&rig).await.is_some_and(|one| one.visited > 30)
     })
     .await;
     let so_far = progress(&rig).await.unwrap();
@@ -122,11 +122,11 @@ async fn each_matching_customer_decides_once_in_a_campaign_across_a_kill() {
     rig.restart().await;
     // An event during the campaign does not make the customer decide before their turn, nor twice.
     rig.event("web", "c1", "track", json!({ "name": "Looked" })).await;
-    rig.until("all are looked at", async || progress(&rig).await.is_some_and(|one| one.is_done()))
+    rig.until("all are visited", async || progress(&rig).await.is_some_and(|one| one.is_done()))
         .await;
     rig.settled().await;
     let one = progress(&rig).await.unwrap();
-    assert_eq!((one.looked_at, one.woken), (300, 200));
+    assert_eq!((one.visited, one.woken), (300, 200));
     let silent = BTreeMap::from([("suitability".into(), 50)]);
     assert_eq!(one.campaign, Some(CampaignCounts { said: 150, silent }));
     let mut said: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
@@ -181,12 +181,12 @@ async fn a_copy_of_a_campaign_begins_nothing_whether_it_still_lives_or_is_over()
     let silent = json!({ "ended": true });
     let counted = async |rig: &Rig| {
         let one = progress(rig).await.unwrap();
-        (one.looked_at, one.woken, one.campaign.unwrap().said)
+        (one.visited, one.woken, one.campaign.unwrap().said)
     };
     let everybody = (CUSTOMERS as u64, CUSTOMERS as u64, CUSTOMERS as u64);
 
     say(&rig, "s-1", spring.clone()).await;
-    rig.until("it has begun", async || progress(&rig).await.is_some_and(|one| one.looked_at > 30))
+    rig.until("it has begun", async || progress(&rig).await.is_some_and(|one| one.visited > 30))
         .await;
     // Once while it goes on, once after the service has died, once when it is done.
     say(&rig, "s-1", spring.clone()).await;

@@ -40,7 +40,7 @@ async fn no_condition_of_a_broadcast_stops_the_service_and_one_that_is_too_long_
         let answer = rig.ask(verb::BROADCASTS, &[], Bytes::new()).await.unwrap();
         serde_json::from_slice::<LiveBroadcasts>(&answer).unwrap().broadcasts
     };
-    rig.until("both were looked at", async || {
+    rig.until("both scans are done", async || {
         live(&rig).await.iter().all(jumeau::partition::Progress::is_done)
     })
     .await;

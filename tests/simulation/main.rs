@@ -96,7 +96,7 @@ fn a_device_that_changes_hands_separates_its_customers_across_failures() {
 #[test]
 fn a_broadcast_reaches_each_matching_customer_once_across_failures() {
     if let Some(seen) = live(3_000, World::sharing) {
-        assert!(seen.woken > 1_000 && seen.looked_at > 2 * seen.woken, "too little: {seen:?}");
+        assert!(seen.woken > 1_000 && seen.visited > 2 * seen.woken, "too little: {seen:?}");
     }
 }
 

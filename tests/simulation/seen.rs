@@ -16,7 +16,7 @@ pub(crate) struct Seen {
     pub(crate) forwarded: u64,
     pub(crate) doubled: u64,
     pub(crate) woken: u64,
-    pub(crate) looked_at: u64,
+    pub(crate) visited: u64,
     /// How often the clock on the wall was set.
     pub(crate) jumps: u64,
     /// How often a channel was slowed.
@@ -49,7 +49,7 @@ impl Seen {
         self.forwarded += other.forwarded;
         self.doubled += other.doubled;
         self.woken += other.woken;
-        self.looked_at += other.looked_at;
+        self.visited += other.visited;
         self.jumps += other.jumps;
         self.slowed += other.slowed;
         self.held += other.held;

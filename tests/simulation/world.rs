@@ -448,7 +448,7 @@ impl World {
             self.seen.passivations += counters.passivations;
             self.seen.forwarded += counters.forwarded;
             self.seen.woken += counters.woken;
-            self.seen.looked_at += counters.looked_at;
+            self.seen.visited += counters.visited;
             self.seen.erasures += counters.erasures;
             self.seen.late += counters.erased;
             self.seen.recalls += counters.recalls;

@@ -252,8 +252,8 @@ impl<H: Host> Machine<H> {
             for wake in self.scans.iter_mut() {
                 if wake.progress.along.iter().any(|row| row.path == path) {
                     // The scan then visits all twins, and skips those that have received it.
-                    let Scan { of, looked_at, touched, said, silent, .. } = wake.progress;
-                    wake.progress = Scan { looked_at, touched, said, silent, ..new_scan(of) };
+                    let Scan { of, visited, touched, said, silent, .. } = wake.progress;
+                    wake.progress = Scan { visited, touched, said, silent, ..new_scan(of) };
                     self.batch.put_scan(self.partition, &wake.key, &wake.progress);
                 }
             }
@@ -353,7 +353,7 @@ impl<H: Host> Machine<H> {
         for customer in fetched.iter().filter(|customer| !touched.contains(customer)) {
             self.cache.remove(customer);
         }
-        self.counters.looked_at += customers.len() as u64;
+        self.counters.visited += customers.len() as u64;
         if self.scans.advance(&key, &customers, touched.len() as u64, wall).is_some() {
             self.store_scan(&key);
         }
@@ -390,7 +390,7 @@ impl<H: Host> Machine<H> {
             since: shared.since,
             until: shared.until,
             wake: shared.wake,
-            looked_at: scan.map_or(0, |scan| scan.looked_at),
+            visited: scan.map_or(0, |scan| scan.visited),
             woken: scan.map_or(0, |scan| scan.touched),
             partitions: 1,
             partitions_done: u32::from(scan.is_none_or(|scan| scan.is_done)),
@@ -412,7 +412,7 @@ fn new_scan(of: u64) -> Scan {
         along: Vec::new(),
         passed: 0,
         after: None,
-        looked_at: 0,
+        visited: 0,
         touched: 0,
         is_done: false,
         said: 0,

@@ -396,7 +396,7 @@ pub(crate) struct CampaignChoices {
     /// The channel in which they are said. Left out: the one that fits best.
     #[arg(long)]
     pub(crate) channel: Option<String>,
-    /// Customers looked at in a second, at most.
+    /// Customers visited in a second, at most.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
     /// Days after which it ends in any case.

@@ -102,7 +102,7 @@ impl CampaignArguments<'_> {
         sample: usize,
     ) -> Result<TryCampaignReply, Failure> {
         let mut whole = TryCampaignReply::default();
-        let bar = ProgressBar::new_spinner().with_message("customers looked at");
+        let bar = ProgressBar::new_spinner().with_message("customers visited");
         let (mut partition, mut after) = (0, None);
         loop {
             let decided = usize::try_from(whole.campaign.decided()).unwrap_or(usize::MAX);
@@ -114,7 +114,7 @@ impl CampaignArguments<'_> {
                 sample: sample.saturating_sub(decided),
             };
             let page: TryCampaignReply = service.ask(verb::TRY_CAMPAIGN, &question).await?;
-            bar.inc(page.looked_at);
+            bar.inc(page.visited);
             whole.add(page);
             no_lack(&whole)?;
             after = whole.last.take();
@@ -186,5 +186,5 @@ async fn watch(service: &Service, name: &str, identity: &str, out: Out) -> Resul
 fn show(one: &Progress) -> String {
     let nothing = CampaignCounts::default();
     let campaign = one.campaign.as_ref().unwrap_or(&nothing);
-    render::campaign_counts(one.looked_at, one.woken, campaign)
+    render::campaign_counts(one.visited, one.woken, campaign)
 }

@@ -56,7 +56,7 @@ fn wakes(one: &Progress) -> String {
         return "nobody: each twin receives it with its next input".into();
     }
     let by = if one.by_index { ", using an index" } else { "" };
-    let so_far = format!("{} of {} visited{by}", count(one.woken), count(one.looked_at));
+    let so_far = format!("{} of {} visited{by}", count(one.woken), count(one.visited));
     if one.is_done() {
         return format!("{so_far}; done");
     }
@@ -82,7 +82,7 @@ mod tests {
             since: Time::parse("2026-11-22T09:50:00Z").unwrap(),
             until: Time::parse("2026-11-24T09:50:00Z").unwrap(),
             wake: true,
-            looked_at: 64_000,
+            visited: 64_000,
             woken: 21_500,
             exceeded: 0,
             partitions: 16,

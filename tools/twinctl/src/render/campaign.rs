@@ -13,7 +13,7 @@ pub(crate) fn campaign_line(one: &Progress) -> String {
     let acted = one.campaign.as_ref().map_or(0, |campaign| campaign.said);
     format!(
         "{} visited, {}; {} decided, {} got an action",
-        count(one.looked_at),
+        count(one.visited),
         rate(one.per_second),
         count(decided),
         count(acted),
@@ -21,12 +21,12 @@ pub(crate) fn campaign_line(one: &Progress) -> String {
 }
 
 /// The result.
-pub(crate) fn campaign_counts(looked_at: u64, concerned: u64, campaign: &CampaignCounts) -> String {
+pub(crate) fn campaign_counts(visited: u64, concerned: u64, campaign: &CampaignCounts) -> String {
     let mut text = String::new();
     let mut line = |line: std::fmt::Arguments<'_>| push_line(&mut text, line);
     line(format_args!(
         "{} visited, {} matched, {} decided",
-        many(looked_at, "customer"),
+        many(visited, "customer"),
         count(concerned),
         Styled(TITLE, count(campaign.decided())),
     ));
@@ -39,7 +39,7 @@ pub(crate) fn campaign_counts(looked_at: u64, concerned: u64, campaign: &Campaig
 
 /// The result of a dry run.
 pub(crate) fn rehearsed(reply: &TryCampaignReply) -> String {
-    let mut text = campaign_counts(reply.looked_at, reply.concerned, &reply.campaign);
+    let mut text = campaign_counts(reply.visited, reply.concerned, &reply.campaign);
     push_line(&mut text, Styled(FAINT, "dry run: nothing sent, nothing stored"));
     for (what, customers) in &reply.said {
         push_line(&mut text, format_args!("  {:>9}  {what}", count(*customers)));
@@ -73,7 +73,7 @@ mod tests {
         let silent = [("contact".into(), 1_210), ("eligibility".into(), 40)];
         let campaign = CampaignCounts { said: 20_250, silent: silent.into() };
         let reply = TryCampaignReply {
-            looked_at: 64_000,
+            visited: 64_000,
             concerned: 21_500,
             campaign,
             said: [("offer_plan in email".into(), 20_250)].into(),

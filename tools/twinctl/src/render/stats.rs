@@ -136,7 +136,7 @@ impl Status<'_> {
         vec![
             vec![Cell::new("live"), number(total.broadcasts_live)],
             self.counted("twins woken", |p| p.woken),
-            self.counted("looked at", |p| p.looked_at),
+            self.counted("visited", |p| p.visited),
         ]
     }
 
@@ -400,7 +400,7 @@ mod tests {
             broadcasts: 2,
             broadcasts_live: 1,
             woken: 300,
-            looked_at: 4_000,
+            visited: 4_000,
             actions: events / 5,
             commits: events / 200,
             activations: 25_000,
@@ -465,7 +465,7 @@ mod tests {
         broadcasts
           live             1
           twins woken    600  0/s
-          looked at    8,000  0/s
+          visited      8,000  0/s
 
         out
           actions      420,000  10,000/s
