@@ -126,40 +126,40 @@ pub struct TwinCell {
 /// A twin that is active, or resting: compressed, because most twins are idle most of the time.
 #[derive(Debug)]
 enum CellState {
-    Awake(Box<Twin>),
+    Active(Box<Twin>),
     Resting(Resting),
 }
 
 /// The measured size of an actor, its address, its entry in the partition's table and the frame of its
 /// state; the state's own values are added.
-const AWAKE_OVERHEAD_BYTES: usize = 1_900;
+const ACTIVE_OVERHEAD_BYTES: usize = 1_900;
 /// The same without the frame of the state.
 const RESTING_OVERHEAD_BYTES: usize = 1_500;
 
 impl TwinCell {
     /// A cell with a loaded or a new twin.
     pub fn new(twin: Box<Twin>) -> TwinCell {
-        TwinCell { held: CellState::Awake(twin), state_bytes: 0 }
+        TwinCell { held: CellState::Active(twin), state_bytes: 0 }
     }
 
     /// A copy of the twin; a resting twin keeps resting.
     pub fn twin(&self) -> Box<Twin> {
         match &self.held {
-            CellState::Awake(twin) => twin.clone(),
-            CellState::Resting(resting) => resting.unpack(),
+            CellState::Active(twin) => twin.clone(),
+            CellState::Resting(resting) => resting.decompress(),
         }
     }
 
     /// Compresses the twin until its next batch; returns its approximate size in bytes.
     pub fn rest(&mut self) -> u32 {
-        if let CellState::Awake(twin) = &self.held
-            && let Some(resting) = Resting::pack(twin)
+        if let CellState::Active(twin) = &self.held
+            && let Some(resting) = Resting::compress(twin)
         {
             self.held = CellState::Resting(resting);
         }
         match &self.held {
-            CellState::Awake(_) => 0,
-            CellState::Resting(resting) => about(RESTING_OVERHEAD_BYTES + resting.packed.len()),
+            CellState::Active(_) => 0,
+            CellState::Resting(resting) => about(RESTING_OVERHEAD_BYTES + resting.compressed.len()),
         }
     }
 
@@ -169,13 +169,13 @@ impl TwinCell {
         self.handle_with(batch, react)
     }
 
-    /// Unpacks the twin if it rests; returns its packed form.
-    fn wake(&mut self) -> Option<Resting> {
+    /// Decompresses the twin if it rests; returns its compressed form.
+    fn activate(&mut self) -> Option<Resting> {
         let CellState::Resting(resting) = &self.held else { return None };
-        let twin = resting.unpack();
-        match std::mem::replace(&mut self.held, CellState::Awake(twin)) {
+        let twin = resting.decompress();
+        match std::mem::replace(&mut self.held, CellState::Active(twin)) {
             CellState::Resting(resting) => Some(resting),
-            CellState::Awake(_) => None,
+            CellState::Active(_) => None,
         }
     }
 
@@ -187,8 +187,8 @@ impl TwinCell {
         let TwinBatch { inputs, surroundings, shadow, is_indexing, is_measured, .. } = batch;
         let (erasing, linked_by, linked_from) = (batch.erasing, batch.linked_by, batch.linked_from);
         let (policy, world) = (&*surroundings.policy, surroundings.world());
-        let rested = self.wake();
-        let CellState::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
+        let rested = self.activate();
+        let CellState::Active(twin) = &mut self.held else { unreachable!("it is active now") };
         let customer = twin.customer.clone();
         let is_indexed = !policy.indexed.is_empty();
         let stood = if is_indexed && !is_indexing {
@@ -303,7 +303,7 @@ impl TwinChange {
                 Ok((slot, encoded))
             })
             .collect::<Result<_, codec::Error>>()?;
-        let bytes = AWAKE_OVERHEAD_BYTES + 2 * state.len() + twin.timeline.heap_bytes();
+        let bytes = ACTIVE_OVERHEAD_BYTES + 2 * state.len() + twin.timeline.heap_bytes();
         Ok(TwinChange { state, blocks, resident_bytes: about(bytes) })
     }
 }
@@ -328,28 +328,28 @@ struct Resting {
     customer: Customer,
     /// The length of the encoded state (u32, little-endian), the state, and one block with the timeline;
     /// all compressed.
-    packed: Box<[u8]>,
+    compressed: Box<[u8]>,
 }
 
 impl Resting {
-    /// The twin at rest; none if a part of it is larger than a record.
-    fn pack(twin: &Twin) -> Option<Resting> {
+    /// The resting twin; none if a part of it is larger than a record.
+    fn compress(twin: &Twin) -> Option<Resting> {
         let mut bytes = vec![0; 4];
         codec::encode(codec::RecordKind::Twin, &twin.record(), &mut bytes).ok()?;
         let state_bytes = about(bytes.len() - 4);
         bytes[..4].copy_from_slice(&state_bytes.to_le_bytes());
         codec::encode(codec::RecordKind::Block, &twin.timeline.closed(), &mut bytes).ok()?;
-        let packed = lz4_flex::block::compress_prepend_size(&bytes).into();
-        Some(Resting { customer: twin.customer.clone(), packed })
+        let compressed = lz4_flex::block::compress_prepend_size(&bytes).into();
+        Some(Resting { customer: twin.customer.clone(), compressed })
     }
 
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
-    fn unpack(&self) -> Box<Twin> {
-        self.try_unpack().expect("what was packed here in memory can be unpacked")
+    fn decompress(&self) -> Box<Twin> {
+        self.try_decompress().expect("what was compressed here in memory can be decompressed")
     }
 
-    fn try_unpack(&self) -> Option<Box<Twin>> {
-        let bytes = lz4_flex::block::decompress_size_prepended(&self.packed).ok()?;
+    fn try_decompress(&self) -> Option<Box<Twin>> {
+        let bytes = lz4_flex::block::decompress_size_prepended(&self.compressed).ok()?;
         let (state_bytes, rest) = bytes.split_first_chunk()?;
         let (state, block) = rest.split_at_checked(u32::from_le_bytes(*state_bytes) as usize)?;
         let record = codec::decode(codec::RecordKind::Twin, state).ok()?;
@@ -495,14 +495,14 @@ mod tests {
     }
 
     #[test]
-    fn a_resting_twin_unpacks_to_the_same_twin() {
+    fn a_resting_twin_decompresses_to_the_same_twin() {
         let mut cell = cell();
         for round in 0..30 {
             let _ = cell.handle(batch(&[&format!("timer {round}")]));
             let before = cell.twin();
-            let awake = TwinChange::of(&before, before.timeline.end(), 0).unwrap().resident_bytes;
+            let active = TwinChange::of(&before, before.timeline.end(), 0).unwrap().resident_bytes;
             let resting = cell.rest();
-            assert!(resting < awake, "{resting} bytes at rest, {awake} at work");
+            assert!(resting < active, "{resting} bytes resting, {active} active");
             assert_eq!(cell.rest(), resting, "resting twice is resting once");
             assert_eq!(cell.twin(), before);
         }

@@ -91,7 +91,7 @@ pub struct Counters {
     /// Decisions in which it differs: `offer_card in app → nothing`.
     #[serde(default)]
     pub shadow_other: BTreeMap<String, u64>,
-    /// Twins activated.
+    /// Twins activated: put into memory, loaded from the store or new.
     pub activations: u64,
     /// Twins passivated.
     pub passivations: u64,

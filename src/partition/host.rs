@@ -41,7 +41,7 @@ pub trait Host {
     /// The channel for the answer to a request.
     type Reply;
 
-    /// Activates a twin.
+    /// Activates a twin: puts it into memory.
     fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
     /// Sends a batch to a twin; answered by [`Machine::done`].
     fn deliver(&mut self, to: &Self::Address, batch: TwinBatch);

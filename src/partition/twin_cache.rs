@@ -8,7 +8,7 @@ use crate::event::{Customer, Time};
 /// The twins of a partition in memory: active ones, and resting ones, which have had no input for a
 /// while. The least recently used is passivated first.
 pub(super) struct TwinCache<A> {
-    awake: LruCache<Customer, CachedTwin<A>>,
+    active: LruCache<Customer, CachedTwin<A>>,
     resting: LruCache<Customer, CachedTwin<A>>,
     bytes: u64,
     /// The time of the last housekeeping, by which idle twins are chosen.
@@ -29,7 +29,7 @@ pub(super) struct CachedTwin<A> {
 impl<A> TwinCache<A> {
     pub(super) fn new() -> TwinCache<A> {
         TwinCache {
-            awake: LruCache::unbounded(),
+            active: LruCache::unbounded(),
             resting: LruCache::unbounded(),
             bytes: 0,
             tidied: Time::MIN,
@@ -37,7 +37,7 @@ impl<A> TwinCache<A> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.awake.len() + self.resting.len()
+        self.active.len() + self.resting.len()
     }
 
     /// The number of resting twins.
@@ -51,33 +51,33 @@ impl<A> TwinCache<A> {
 
     /// The address of a twin, if it is in memory.
     pub(super) fn address(&self, customer: &Customer) -> Option<&A> {
-        let resident = self.awake.peek(customer).or_else(|| self.resting.peek(customer));
+        let resident = self.active.peek(customer).or_else(|| self.resting.peek(customer));
         resident.map(|resident| &resident.address)
     }
 
     /// Adds a twin that was loaded for a commit.
     pub(super) fn enter(&mut self, customer: Customer, address: A, ticket: u64) {
         let resident = CachedTwin { address, bytes: 0, ticket, tidied: self.tidied };
-        self.awake.put(customer, resident);
+        self.active.put(customer, resident);
     }
 
     /// Marks a twin as needed for a commit, before which it is not passivated; `false` if it is not in
     /// memory.
     pub(super) fn claim(&mut self, customer: &Customer, ticket: u64) -> bool {
         let tidied = self.tidied;
-        if let Some(resident) = self.awake.get_mut(customer) {
+        if let Some(resident) = self.active.get_mut(customer) {
             (resident.ticket, resident.tidied) = (ticket, tidied);
             return true;
         }
         let Some((customer, mut resident)) = self.resting.pop_entry(customer) else { return false };
         (resident.ticket, resident.tidied) = (ticket, tidied);
-        self.awake.put(customer, resident);
+        self.active.put(customer, resident);
         true
     }
 
     /// Records the size of a twin.
     pub(super) fn weigh(&mut self, customer: &Customer, bytes: u32) {
-        let resident = match self.awake.peek_mut(customer) {
+        let resident = match self.active.peek_mut(customer) {
             Some(resident) => Some(resident),
             None => self.resting.peek_mut(customer),
         };
@@ -87,7 +87,7 @@ impl<A> TwinCache<A> {
         }
     }
 
-    /// Records the size of a twin that came to rest, unless it is active again already.
+    /// Records the size of a resting twin, unless it is active again already.
     pub(super) fn weigh_resting(&mut self, customer: &Customer, bytes: u32) {
         if self.resting.contains(customer) {
             self.weigh(customer, bytes);
@@ -96,20 +96,20 @@ impl<A> TwinCache<A> {
 
     /// Removes a twin.
     pub(super) fn remove(&mut self, customer: &Customer) {
-        if let Some(gone) = self.awake.pop(customer).or_else(|| self.resting.pop(customer)) {
+        if let Some(gone) = self.active.pop(customer).or_else(|| self.resting.pop(customer)) {
             self.bytes -= u64::from(gone.bytes);
         }
     }
 
     /// Sets the time to `now`; returns the twins, at most `limit`, that have not been active for longer
-    /// than `after` and come to rest.
+    /// than `after` and rest from now on.
     pub(super) fn tidy(&mut self, now: Time, after: Duration, limit: usize) -> Vec<Customer> {
         self.tidied = now;
         let mut coldest = Vec::new();
         while coldest.len() < limit
-            && let Some((_, next)) = self.awake.peek_lru()
+            && let Some((_, next)) = self.active.peek_lru()
             && now.since(next.tidied) > after
-            && let Some((customer, resident)) = self.awake.pop_lru()
+            && let Some((customer, resident)) = self.active.pop_lru()
         {
             coldest.push(customer.clone());
             self.resting.put(customer, resident);
@@ -119,12 +119,12 @@ impl<A> TwinCache<A> {
 
     /// Passivates the least recently used twin if there are too many; one that is not completely durable
     /// stays.
-    pub(super) fn evict(&mut self, bounds: &Bounds, durable: u64) -> bool {
+    pub(super) fn passivate(&mut self, bounds: &Bounds, durable: u64) -> bool {
         if self.len() <= bounds.resident_twins_max && self.bytes <= bounds.resident_bytes_max as u64
         {
             return false;
         }
-        let from = if self.resting.is_empty() { &mut self.awake } else { &mut self.resting };
+        let from = if self.resting.is_empty() { &mut self.active } else { &mut self.resting };
         if from.peek_lru().is_none_or(|(_, coldest)| coldest.ticket > durable) {
             return false;
         }

@@ -128,7 +128,7 @@ impl<H: Host> Machine<H> {
     /// Passivates the least recently used twins while there are too many; twins that are not completely
     /// durable stay.
     fn passivate(&mut self, durable: u64) {
-        while self.cache.evict(&self.bounds, durable) {
+        while self.cache.passivate(&self.bounds, durable) {
             self.counters.passivations += 1;
         }
     }

@@ -68,7 +68,7 @@ pub(crate) async fn run(options: &FootprintOptions) -> anyhow::Result<()> {
     let bar = progress::bar("the service", events);
     let stats = service.settle(events + 10_000, |taken| bar.set_position(taken)).await?;
     bar.finish_and_clear();
-    let bar = progress::bar("twins come to rest", options.twins);
+    let bar = progress::bar("twins that rest", options.twins);
     let stats = all_resting(&service, stats, |resting| bar.set_position(resting)).await?;
     bar.finish_and_clear();
     let after = at_rest(&service).await?;

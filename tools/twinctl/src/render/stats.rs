@@ -178,8 +178,8 @@ impl Status<'_> {
         let in_memory = number(total.resident_twins);
         vec![
             vec![Cell::new("in memory"), in_memory, Cell::new(""), faint(size)],
-            vec![Cell::new("at rest"), number(total.resting_twins)],
-            self.counted("woken", |p| p.activations),
+            vec![Cell::new("resting"), number(total.resting_twins)],
+            self.counted("activated", |p| p.activations),
             self.counted("passivated", |p| p.passivations),
             vec![Cell::new("timers near"), number(total.timers_near)],
         ]
@@ -231,8 +231,17 @@ impl Status<'_> {
     }
 }
 
-const PARTITION_HEADER: [&str; 9] =
-    ["partition", "events", "in flight", "awake", "actions", "outbox", "timers", "dead", "cursor"];
+const PARTITION_HEADER: [&str; 9] = [
+    "partition",
+    "events",
+    "in flight",
+    "in memory",
+    "actions",
+    "outbox",
+    "timers",
+    "dead",
+    "cursor",
+];
 
 /// A row for each partition, with the numbers that the header names.
 fn partition_rows(now: &Stats) -> Rows {
@@ -475,20 +484,20 @@ mod tests {
 
         twins
           in memory    50,000       114.4 MiB, 2.3 KiB each
-          at rest      40,000
-          woken        50,000  0/s
+          resting      40,000
+          activated    50,000  0/s
           passivated        0  0/s
           timers near   2,468
 
         limits reached
           TRAITS  6
 
-        ───────────────────────────────────────────────────────────────────────────────────────────
-         partition      events   in flight    awake   actions   outbox   timers   dead      cursor
-        ═══════════════════════════════════════════════════════════════════════════════════════════
-                 0   1,050,000         500   25,000   210,000       40    1,234      2   2,100,000
-                 1   1,050,000         500   25,000   210,000       40    1,234      2   2,100,000
-        ───────────────────────────────────────────────────────────────────────────────────────────
+        ──────────────────────────────────────────────────────────────────────────────────────────────
+         partition      events   in flight   in memory   actions   outbox   timers   dead      cursor
+        ══════════════════════════════════════════════════════════════════════════════════════════════
+                 0   1,050,000         500      25,000   210,000       40    1,234      2   2,100,000
+                 1   1,050,000         500      25,000   210,000       40    1,234      2   2,100,000
+        ──────────────────────────────────────────────────────────────────────────────────────────────
         ");
     }
 

@@ -94,7 +94,7 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
             format_args!(
                 "{} · partition {partition} · {}",
                 many(*inputs, "input"),
-                if *resident { "awake" } else { "was asleep" }
+                if *resident { "in memory" } else { "passivated" }
             )
         ),
     ));
@@ -323,7 +323,7 @@ mod tests {
         let reply: ShowReply = serde_json::from_str(TWIN).unwrap();
         withstands(&reply, |reply| twin(reply, u16::MAX));
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
-        alice  1,042 inputs · partition 7 · awake
+        alice  1,042 inputs · partition 7 · in memory
         known since 2026-01-05 08:00:00 · last seen 3 min ago
         Bo has claimed the conversation: automation is paused
 
@@ -428,7 +428,7 @@ mod tests {
         }];
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
         cookie-7 is linked to alice
-        alice  1,042 inputs · partition 7 · awake
+        alice  1,042 inputs · partition 7 · in memory
         known since 2026-11-22 10:00:00 · last seen just now
 
         identifiers
@@ -462,7 +462,7 @@ mod tests {
         reply.dissatisfaction = None;
         reply.forecasts.clear();
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
-        bob  1,042 inputs · partition 7 · awake
+        bob  1,042 inputs · partition 7 · in memory
         known since 2026-11-22 10:00:00 · last seen just now
         this identifier belongs to alice
         "#);
