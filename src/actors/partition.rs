@@ -72,8 +72,8 @@ pub struct PartitionActor {
     clock: Arc<Clock>,
     /// When it was created (monotonic).
     born: Instant,
-    /// The pending wake-up and its time.
-    alarm: Option<(Time, SpawnHandle)>,
+    /// The scheduled tick of the machine, and its time.
+    next_tick: Option<(Time, SpawnHandle)>,
     /// Whether it was told to stop.
     is_ended: bool,
 }
@@ -82,8 +82,8 @@ pub struct PartitionActor {
 /// there is more to do.
 const TIDY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(10));
 
-/// A wake-up is never further away than this, in case the clock is set.
-const ALARM_MAX: Duration = Duration::from_secs(1);
+/// A tick is never further away than this, in case the clock is set.
+const TICK_MAX: Duration = Duration::from_secs(1);
 
 impl PartitionActor {
     /// Creates the actor within its own context.
@@ -126,7 +126,7 @@ impl PartitionActor {
         machine.set_models(models);
         machine.set_shadow(shadow);
         let born = Instant::now();
-        PartitionActor { machine, shell, partition, clock, born, alarm: None, is_ended: false }
+        PartitionActor { machine, shell, partition, clock, born, next_tick: None, is_ended: false }
     }
 
     fn tidy(&mut self, context: &mut Context<PartitionActor>) {
@@ -165,22 +165,22 @@ impl PartitionActor {
         self.machine.clock()
     }
 
-    /// Sets the wake-up for the next timer, if it is sooner than the pending one.
-    fn set_alarm(&mut self, context: &mut Context<PartitionActor>) {
+    /// Schedules a tick for the next timer, if it is sooner than the scheduled one.
+    fn schedule_tick(&mut self, context: &mut Context<PartitionActor>) {
         let now = self.clock.now();
-        let latest = now + ALARM_MAX;
+        let latest = now + TICK_MAX;
         let due = self.machine.next_due().map_or(latest, |due| due.min(latest)).max(now);
-        match self.alarm {
+        match self.next_tick {
             Some((set, _)) if set <= due => return,
             Some((_, handle)) => drop(context.cancel_future(handle)),
             None => {}
         }
         let handle = context.run_later(due.since(now), |actor, context| {
-            actor.alarm = None;
+            actor.next_tick = None;
             actor.machine.tick(actor.clock.now(), &mut actor.shell);
-            actor.set_alarm(context);
+            actor.schedule_tick(context);
         });
-        self.alarm = Some((due, handle));
+        self.next_tick = Some((due, handle));
     }
 }
 
@@ -205,7 +205,7 @@ impl Actor for PartitionActor {
     fn started(&mut self, context: &mut Context<PartitionActor>) {
         self.tidy(context);
         self.machine.tick(self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 
     fn stopped(&mut self, _: &mut Context<PartitionActor>) {
@@ -248,7 +248,7 @@ impl Handler<EventsPulled> for PartitionActor {
 
     fn handle(&mut self, pull: EventsPulled, context: &mut Context<PartitionActor>) {
         self.machine.pulled(pull.pulled, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -267,7 +267,7 @@ impl Handler<AskTwin> for PartitionActor {
 
     fn handle(&mut self, AskTwin { event, reply }: AskTwin, context: &mut Context<Self>) {
         self.machine.asked(event, reply, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -281,7 +281,7 @@ impl Handler<TwinsLoaded> for PartitionActor {
 
     fn handle(&mut self, TwinsLoaded(twins): TwinsLoaded, context: &mut Context<PartitionActor>) {
         self.machine.loaded(twins, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -308,7 +308,7 @@ impl Handler<TimersLoaded> for PartitionActor {
 
     fn handle(&mut self, TimersLoaded(timers): TimersLoaded, context: &mut Context<Self>) {
         self.machine.timers_loaded(timers, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -322,7 +322,7 @@ impl Handler<OutputsLoaded> for PartitionActor {
 
     fn handle(&mut self, OutputsLoaded(outputs): OutputsLoaded, context: &mut Context<Self>) {
         self.machine.outputs_loaded(outputs, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -340,7 +340,7 @@ impl Handler<TracesLoaded> for PartitionActor {
         context: &mut Context<PartitionActor>,
     ) {
         self.machine.traced(traces, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -354,7 +354,7 @@ impl Handler<CustomersFound> for PartitionActor {
 
     fn handle(&mut self, CustomersFound(found): CustomersFound, context: &mut Context<Self>) {
         self.machine.found(found, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -371,7 +371,7 @@ impl Handler<RoundDone> for PartitionActor {
         for done in done {
             self.machine.complete(done, wall, &mut self.shell);
         }
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -388,7 +388,7 @@ impl Handler<Durable> for PartitionActor {
         for ticket in tickets {
             self.machine.committed(ticket, wall, &mut self.shell);
         }
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -432,7 +432,7 @@ impl Handler<SetDiskSpace> for PartitionActor {
         context: &mut Context<PartitionActor>,
     ) {
         self.machine.set_room(has_room, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 
@@ -459,7 +459,7 @@ impl Handler<AdvanceTime> for PartitionActor {
 
     fn handle(&mut self, AdvanceTime(to): AdvanceTime, context: &mut Context<PartitionActor>) {
         self.machine.advance(to, self.clock.now(), &mut self.shell);
-        self.set_alarm(context);
+        self.schedule_tick(context);
     }
 }
 

@@ -330,7 +330,7 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
                     self.hold_back();
                 }
             }
-            let wake_at =
+            let check_at =
                 self.resume_at.or_else(|| (self.sent > 0).then(|| self.progress + SILENCE));
             tokio::select! {
                 biased;
@@ -352,7 +352,7 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
                 changed = self.lease.changed() => if changed.is_err() {
                     return;
                 },
-                () = sleep_until(wake_at) => match self.resume_at.take() {
+                () = sleep_until(check_at) => match self.resume_at.take() {
                     Some(_) => {}
                     None => self.fail("the broker sends no publish acknowledgements"),
                 },

@@ -23,11 +23,11 @@ const LOOK: Duration = Duration::from_secs(10);
 pub struct PolicyReloader {
     _watcher: Option<notify::RecommendedWatcher>,
     /// Dropping it ends the thread.
-    stop: Option<mpsc::Sender<Wake>>,
+    stop: Option<mpsc::Sender<ReloaderMessage>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-enum Wake {
+enum ReloaderMessage {
     Changed,
     Stop,
 }
@@ -44,13 +44,13 @@ pub fn watch(
     languages: Arc<Languages>,
     changed: impl Fn(Result<Arc<Policy>, Mistakes>) + Send + 'static,
 ) -> std::io::Result<PolicyReloader> {
-    let (wake, woken) = mpsc::channel();
-    let sender = wake.clone();
+    let (messages, received) = mpsc::channel();
+    let sender = messages.clone();
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let is_read_only = event.is_ok_and(|event| event.kind.is_access());
         if !is_read_only {
-            // A thread that has ended need not be woken.
-            let _ = sender.send(Wake::Changed);
+            // A thread that has ended needs no message.
+            let _ = sender.send(ReloaderMessage::Changed);
         }
     });
     let watcher = watcher
@@ -70,15 +70,15 @@ pub fn watch(
     let folder = folder.to_owned();
     let thread = thread::Builder::new()
         .name("policy-watch".to_owned())
-        .spawn(move || keep_watching(&folder, current, &languages, &woken, changed))?;
-    Ok(PolicyReloader { _watcher: watcher, stop: Some(wake), thread: Some(thread) })
+        .spawn(move || keep_watching(&folder, current, &languages, &received, changed))?;
+    Ok(PolicyReloader { _watcher: watcher, stop: Some(messages), thread: Some(thread) })
 }
 
 impl Drop for PolicyReloader {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
             // A thread that has ended already need not be notified.
-            let _ = stop.send(Wake::Stop);
+            let _ = stop.send(ReloaderMessage::Stop);
         }
         if let Some(thread) = self.thread.take() {
             // A panic on that thread was in the callback, and need not be repeated here.
@@ -91,19 +91,19 @@ fn keep_watching(
     folder: &Path,
     current: Version,
     languages: &Arc<Languages>,
-    woken: &Receiver<Wake>,
+    received: &Receiver<ReloaderMessage>,
     changed: impl Fn(Result<Arc<Policy>, Mistakes>),
 ) {
     let mut known = Seen::Version(current);
     loop {
-        match woken.recv_timeout(LOOK) {
-            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => {}
+        match received.recv_timeout(LOOK) {
+            Ok(ReloaderMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(ReloaderMessage::Changed) | Err(RecvTimeoutError::Timeout) => {}
         }
         loop {
-            match woken.recv_timeout(SETTLED) {
-                Ok(Wake::Changed) => {}
-                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            match received.recv_timeout(SETTLED) {
+                Ok(ReloaderMessage::Changed) => {}
+                Ok(ReloaderMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => break,
             }
         }

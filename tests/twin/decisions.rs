@@ -239,8 +239,8 @@ fn a_deferred_decision_is_made_again_and_another_action_may_win() {
     let timers: Vec<&str> = life.twin.timers.iter().map(|timer| &*timer.name).collect();
     assert_eq!(timers, ["quiet:first"], "the best of them waits, and not all");
     life.event("web", "identify", json!({ "traits": { "moved": true } }));
-    let woken = life.pass(Duration::from_secs(3 * 3_600));
-    assert!(woken.len() == 1 && taken(&woken[0]).is_empty(), "it does not hold any more");
+    let fired = life.pass(Duration::from_secs(3 * 3_600));
+    assert!(fired.len() == 1 && taken(&fired[0]).is_empty(), "it does not hold any more");
     assert!(life.twin.timers.is_empty());
 }
 

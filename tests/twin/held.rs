@@ -285,8 +285,8 @@ fn a_deferred_action_survives_a_zone_that_stays_unknown_for_long() {
     let again = life.did("News");
     let starts = |effect: &Effect| matches!(effect, Effect::StartTimer { .. });
     assert!(!again.effects.iter().any(starts), "it waits already");
-    let woken = life.pass(24 * 100 * HOUR);
-    assert_eq!((woken.len(), said(&woken)), (3, vec![]), "it is looked at once a month");
+    let fired = life.pass(24 * 100 * HOUR);
+    assert_eq!((fired.len(), said(&fired)), (3, vec![]), "it is decided again once a month");
     life.travels("America/New_York");
     assert_eq!(said(&life.pass(HOUR)).len(), 1);
 }
@@ -410,15 +410,15 @@ fn room_in_a_channel_that_asks_at_night_is_no_reason_to_write_in_the_morning() {
 fn a_deferred_text_that_reads_a_gone_event_is_noted() {
     let mut life = at_night();
     life.track("Kept", json!({ "amount": 20 }));
-    let woken = life.pass(24 * HOUR);
-    assert_eq!(said(&woken), in_the_morning("20 it was."));
-    assert!(woken.iter().all(|reaction| reaction.notes.is_empty()), "a fact is remembered");
+    let fired = life.pass(24 * HOUR);
+    assert_eq!(said(&fired), in_the_morning("20 it was."));
+    assert!(fired.iter().all(|reaction| reaction.notes.is_empty()), "a fact is remembered");
 
     let mut life = at_night();
     life.track("Paid", json!({ "amount": 20 }));
-    let woken = life.pass(24 * HOUR);
-    assert_eq!(said(&woken), []);
-    let notes = woken.iter().flat_map(|reaction| &reaction.notes).map(Note::to_string);
+    let fired = life.pass(24 * HOUR);
+    assert_eq!(said(&fired), []);
+    let notes = fired.iter().flat_map(|reaction| &reaction.notes).map(Note::to_string);
     let notes: Vec<String> = notes.collect();
     assert_eq!(notes.len(), 1, "{notes:?}");
     let expected = "quiet hours deferred name_payment, and it can no longer be sent: it reads \
@@ -430,9 +430,9 @@ fn a_deferred_text_that_reads_a_gone_event_is_noted() {
 fn a_deferred_text_that_reads_a_gone_event_is_not_noted_if_another_is_sent() {
     let mut life = at_night();
     life.track("Looked", json!({ "what": "skis" }));
-    let woken = life.pass(24 * HOUR);
-    assert_eq!(said(&woken), in_the_morning("Winter."));
-    assert!(woken.iter().all(|reaction| reaction.notes.is_empty()));
+    let fired = life.pass(24 * HOUR);
+    assert_eq!(said(&fired), in_the_morning("Winter."));
+    assert!(fired.iter().all(|reaction| reaction.notes.is_empty()));
 }
 
 proptest! {

@@ -66,8 +66,8 @@ fn quiet_hours_hold_by_the_customers_clock_however_its_zone_is_written() {
         let verdict = verdict_of(&reaction, "tell").to_string();
         assert_eq!(verdict, "quiet hours until 2026-03-03T02:30:00Z", "{zone}");
         assert_eq!(reaction.notes, [], "{zone}");
-        let woken = life.pass(Duration::from_secs(8 * 3_600));
-        assert!(woken.iter().any(|reaction| action(reaction).is_some()), "{zone}");
+        let fired = life.pass(Duration::from_secs(8 * 3_600));
+        assert!(fired.iter().any(|reaction| action(reaction).is_some()), "{zone}");
     }
 }
 
@@ -84,8 +84,8 @@ fn an_unknown_zone_may_have_night_at_any_hour() {
                 verdict.contains("unknown time zone") && verdict.ends_with("it may be night there"),
                 "{verdict}"
             );
-            let woken = life.pass(Duration::from_secs(20 * 24 * 3_600));
-            assert!(woken.is_empty(), "there is no morning to wait for");
+            let fired = life.pass(Duration::from_secs(20 * 24 * 3_600));
+            assert!(fired.is_empty(), "there is no morning to wait for");
             assert!(matches!(&reaction.notes[..], [Note::Zone(_)]), "{:?}", reaction.notes);
         }
     }

@@ -43,7 +43,7 @@ impl Twin {
 
     /// Processes a firing; a repeating timer gets its next one. Returns whether rules should see it: not
     /// if the timer was moved or cancelled meanwhile, nor if its catch-up rule says to skip it. The
-    /// partition deletes the row that woke the twin.
+    /// partition deletes the row of the timer index.
     pub(in crate::twin) fn fire_timer(&mut self, fired: &Fired, effects: &mut Vec<Effect>) -> bool {
         let is_this = |known: &Timer| known.name == fired.name && known.due == fired.due;
         let Some(at) = self.timers.iter().position(is_this) else {

@@ -10,7 +10,7 @@ use super::merge::text;
 use crate::event::Time;
 use crate::policy::CatchUp;
 
-/// A pending timer. The twin's list is authoritative; the store's timer index only wakes the twin.
+/// A pending timer. The twin's list is authoritative; the store's timer index only says when to ask it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timer {
     /// Its name, unique within the twin.
