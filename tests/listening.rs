@@ -121,7 +121,7 @@ impl Life {
         }
     }
 
-    fn hears(&mut self, text: &str) {
+    fn customer_says(&mut self, text: &str) {
         self.says(Speaker::Customer, None, text);
     }
 
@@ -137,10 +137,10 @@ impl Life {
 #[test]
 fn a_message_tells_tone_language_and_topics_to_the_rules() {
     let mut life = Life::new();
-    life.hears("I have been waiting for my refund for three weeks, this is a disgrace.");
+    life.customer_says("I have been waiting for my refund for three weeks, this is a disgrace.");
     assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "en"]);
     assert_eq!([life.fact("topics"), life.fact("refund")], ["1", "refund"]);
-    life.hears("Merci beaucoup, le remboursement est arrivé, c'est parfait !");
+    life.customer_says("Merci beaucoup, le remboursement est arrivé, c'est parfait !");
     assert_eq!([life.fact("tone"), life.fact("language")], ["positive", "fr"]);
     assert_eq!(life.fact("refund"), "remboursement");
 }
@@ -148,7 +148,7 @@ fn a_message_tells_tone_language_and_topics_to_the_rules() {
 #[test]
 fn the_answer_of_an_analyser_is_believed_and_kept_for_replay_and_nothing_else_is() {
     let mut life = Life::new();
-    life.hears("This is great!");
+    life.customer_says("This is great!");
     assert_eq!(life.journalled, []);
     let analysis = Analysis::parse(br#"{"valence": -0.75}"#).unwrap();
     life.is_told(Speaker::Customer, None, "This is great!", Some(analysis.clone()));
@@ -174,13 +174,13 @@ fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
     let told = "Das ist ein wirklich schlechter Service, ich werde kündigen.";
     let mut life =
         Life::of(&policy_source::languages(settings.languages.folder.as_deref()).unwrap());
-    life.hears(told);
+    life.customer_says(told);
     assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "de"]);
     assert_eq!(life.fact("leaving"), "1");
-    life.hears("This is great, thank you.");
+    life.customer_says("This is great, thank you.");
     assert_eq!(life.fact("language"), "en", "the languages that come along are still there");
     let mut without = Life::new();
-    without.hears(told);
+    without.customer_says(told);
     assert_ne!(without.fact("tone"), "negative");
 }
 
@@ -205,7 +205,7 @@ fn an_invalid_folder_of_languages_is_reported_with_the_place_of_the_mistake() {
 #[test]
 fn the_level_that_a_rule_reads_includes_the_message_at_hand() {
     let mut life = Life::new();
-    life.hears("This is awful, I am very disappointed.");
+    life.customer_says("This is awful, I am very disappointed.");
     let level: f64 = life.fact("level").parse().unwrap();
     assert!(level < -0.1, "{level}");
 }
@@ -226,31 +226,31 @@ fn agents_and_bots_are_not_how_the_customer_feels() {
 #[test]
 fn a_rule_that_answers_to_a_topic_and_to_more_runs_once_for_one_message() {
     let mut life = Life::new();
-    life.hears("Please cancel my contract. Yes: cancel my contract!");
+    life.customer_says("Please cancel my contract. Yes: cancel my contract!");
     assert_eq!(life.fact("leaving"), "1");
 }
 
 #[test]
 fn a_short_text_is_read_in_the_language_that_the_customer_spoke_before() {
     let mut life = Life::new();
-    life.hears("Bonjour, je voudrais savoir quand mon colis va arriver, s'il vous plaît.");
-    life.hears("ok super");
+    life.customer_says("Bonjour, je voudrais savoir quand mon colis va arriver, s'il vous plaît.");
+    life.customer_says("ok super");
     assert_eq!(life.fact("language"), "fr");
 }
 
 #[test]
 fn one_word_tells_the_language_of_an_unknown_customer() {
     let mut life = Life::new();
-    life.hears("Marie Martin 4471");
+    life.customer_says("Marie Martin 4471");
     assert_eq!(life.fact("language"), "en", "the first of the policy, as names tell nothing");
-    life.hears("remboursement");
-    life.hears("ok");
+    life.customer_says("remboursement");
+    life.customer_says("ok");
     assert_eq!(life.fact("language"), "fr");
     for borrowed in ["No", "super", "Stephanie", "12345"] {
-        life.hears(borrowed);
+        life.customer_says(borrowed);
         assert_eq!(life.fact("language"), "fr", "{borrowed}");
     }
-    life.hears("I would like to go on in English, please");
+    life.customer_says("I would like to go on in English, please");
     assert_eq!(life.fact("language"), "en");
 }
 
@@ -263,10 +263,10 @@ fn a_wish_counts_only_if_it_is_asked_for_now() {
         "last year I wanted to change my address",
         "if it goes on I will have to change my address",
     ] {
-        life.hears(other);
+        life.customer_says(other);
         assert_eq!(life.fact("moving"), "-", "{other}");
     }
-    life.hears("Could you please change my address?");
+    life.customer_says("Could you please change my address?");
     assert_eq!(life.fact("moving"), "1");
 }
 
@@ -276,7 +276,7 @@ fn only_the_newest_part_of_a_mail_is_analysed_and_agents_see_all_of_it() {
     let thread = "On Mon, 2 Mar 2026 at 08:01, Care <care@shop.example> wrote:\n\
         > Terrible, awful, horrible! Give me my money back, cancel my contract.\n";
     let text = format!("All good now, thank you so much!\n\n{thread}");
-    life.hears(&text);
+    life.customer_says(&text);
     assert_eq!([life.fact("tone"), life.fact("topics")], ["positive", "0"]);
     assert_eq!(life.fact("text"), "All good now, thank you so much!");
     let line = |life: &Life| life.twin.interactions[0].lines.last().unwrap().text.to_string();
@@ -284,12 +284,12 @@ fn only_the_newest_part_of_a_mail_is_analysed_and_agents_see_all_of_it() {
 
     // Nothing is read of a message that only quotes.
     let heard = life.sentiment().evidence.len();
-    life.hears(thread);
+    life.customer_says(thread);
     assert_eq!([life.fact("text"), life.fact("leaving")], ["", "-"]);
     assert_eq!(life.sentiment().evidence.len(), heard);
 
     // Of a long one, the writer's own words are kept before those of the thread.
-    life.hears(&format!("{}\nIt is still broken.", thread.repeat(20)));
+    life.customer_says(&format!("{}\nIt is still broken.", thread.repeat(20)));
     assert_eq!(line(&life), "It is still broken.\n> […]");
 }
 
@@ -311,8 +311,8 @@ fn a_language_of_which_nothing_is_known_has_topics_and_no_mood() {
 #[test]
 fn the_words_that_made_the_mood_are_kept_with_their_place_in_the_timeline() {
     let mut life = Life::new();
-    life.hears("Hello there, I have a question.");
-    life.hears("Your service is terrible!!!");
+    life.customer_says("Hello there, I have a question.");
+    life.customer_says("Your service is terrible!!!");
     let last = life.sentiment().evidence.last().unwrap();
     assert_eq!((last.number, last.reading.tone()), (1, Tone::Negative));
     let words: Vec<&str> = last.reading.words.iter().map(|cue| &*cue.text).collect();
@@ -373,9 +373,9 @@ const AWAY: &str = "Hello, I am out of the office until 12 May. For urgent matte
 #[test]
 fn an_automatic_message_has_no_wish_and_no_sentiment() {
     let mut life = Life::new();
-    life.hears("Thank you, it works, great service.");
+    life.customer_says("Thank you, it works, great service.");
     let before = life.sentiment().clone();
-    life.hears(AWAY);
+    life.customer_says(AWAY);
     assert_eq!(*life.sentiment(), before);
     assert_eq!([life.fact("tone"), life.fact("topics")], ["-", "0"]);
     assert_eq!(life.fact("automatic"), "true");
@@ -384,7 +384,7 @@ fn an_automatic_message_has_no_wish_and_no_sentiment() {
     assert_eq!(*line.text, *format!("[automatic] {AWAY}"));
     let entry = life.twin.timeline.iter().last().unwrap();
     assert!(entry.text.starts_with("customer: [automatic] Hello"), "{}", entry.text);
-    life.hears("my change my address");
+    life.customer_says("my change my address");
     assert_eq!(life.fact("automatic"), "false");
 }
 

@@ -115,7 +115,7 @@ impl Handler<TryCampaign> for PartitionActor {
 
     fn handle(&mut self, asked: TryCampaign, _: &mut Context<Self>) -> Self::Result {
         let TryCampaign { broadcast, after, limit, sample, at } = asked;
-        let (store, partition, surroundings) = self.to_look_at();
+        let (store, partition, surroundings) = self.read_access();
         let at = at.unwrap_or_else(|| self.event_time());
         let read = move || {
             let refused = |rejection: Rejection| rejection.detail;

@@ -156,7 +156,7 @@ impl PartitionActor {
     }
 
     /// What is needed to read its twins on another thread.
-    pub(super) fn to_look_at(&self) -> (Arc<Store>, u16, Surroundings) {
+    pub(super) fn read_access(&self) -> (Arc<Store>, u16, Surroundings) {
         (self.shell.store.clone(), self.partition, self.machine.surroundings())
     }
 

@@ -12,10 +12,10 @@ use crate::store::DiskMonitor;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Checks once, so that nothing is processed before it is known whether there is space.
-pub(super) async fn look(room: &Arc<DiskMonitor>, partitions: &Partitions) {
-    let looking = room.clone();
+pub(super) async fn check(room: &Arc<DiskMonitor>, partitions: &Partitions) {
+    let checked = room.clone();
     // A check of a failing disk may take long. It does not panic.
-    let Ok(Some(is_short)) = tokio::task::spawn_blocking(move || looking.look()).await else {
+    let Ok(Some(is_short)) = tokio::task::spawn_blocking(move || checked.check()).await else {
         return;
     };
     let space = room.space();
@@ -42,6 +42,6 @@ pub(super) async fn watch(room: Arc<DiskMonitor>, partitions: Partitions) {
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beat.tick().await;
-        look(&room, &partitions).await;
+        check(&room, &partitions).await;
     }
 }

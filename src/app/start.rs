@@ -263,7 +263,7 @@ impl<'a> Start<'a> {
 
     async fn disk_monitor(&self) -> Arc<DiskMonitor> {
         let monitor = Arc::new(DiskMonitor::new(&self.settings.store));
-        disk_space::look(&monitor, &self.partitions).await;
+        disk_space::check(&monitor, &self.partitions).await;
         self.threads.handle.spawn(disk_space::watch(monitor.clone(), self.partitions.clone()));
         monitor
     }

@@ -263,14 +263,14 @@ impl Broker {
 
 /// Whether a broker with streams answers at a port of loopback.
 async fn answers(port: u16) -> bool {
-    let look = async {
+    let greeting = async {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).await.ok()?;
         let info: Info = serde_json::from_str(line.strip_prefix("INFO ")?).ok()?;
         (info.jetstream && check_version(&info.version).is_ok()).then_some(())
     };
-    matches!(timeout(Duration::from_secs(2), look).await, Ok(Some(())))
+    matches!(timeout(Duration::from_secs(2), greeting).await, Ok(Some(())))
 }
 
 fn read_port(folder: &Path) -> Option<u16> {

@@ -262,7 +262,7 @@ impl Intake {
         self.shares.clear();
         channels.truncate(limits::SLOW_CHANNELS.saturating_sub(self.lane.channels.len()));
         if channels.is_empty() {
-            self.look_at_the_end();
+            self.sample_last_event();
             return;
         }
         let (from, behind) = (self.main.front(), pending);
@@ -284,7 +284,7 @@ impl Intake {
 
     /// Looks up the channel of the last event in the stream: it may wait behind all others, and the main
     /// lane would see it only then.
-    fn look_at_the_end(&self) {
+    fn sample_last_event(&self) {
         let (bus, found) = (self.bus.clone(), self.look_ahead.clone());
         tokio::spawn(async move {
             let stream = bus.subjects.events_stream();

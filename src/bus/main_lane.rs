@@ -217,7 +217,7 @@ impl MainLane {
 
     fn completed(&mut self, buffer: PullBuffer, pending: Option<u64>) -> MainLaneRead {
         if let Some((expected, found)) = buffer.gap {
-            self.missed.look(&self.bus, expected, found);
+            self.missed.check_gap(&self.bus, expected, found);
         }
         self.highest = self.highest.max(buffer.last_sequence);
         self.next = buffer.last_sequence + 1;

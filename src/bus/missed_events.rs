@@ -42,7 +42,7 @@ impl MissedEvents {
 
     /// Notes that a lane expected a sequence and found a later one. Whether those between expired or were
     /// erased is checked in the background.
-    pub(super) fn look(&self, bus: &Bus, expected: u64, found: u64) {
+    pub(super) fn check_gap(&self, bus: &Bus, expected: u64, found: u64) {
         let (missed, bus) = (self.clone(), bus.clone());
         tokio::spawn(async move {
             // Without an answer nothing is known, and the next gap is checked again.

@@ -149,7 +149,7 @@ impl Task {
         let mut found = self.stream.read().await?.messages;
         let first = found.first().map_or(before, |first| first.sequence().min(before));
         if first > next {
-            self.missed.look(&self.bus, next, first);
+            self.missed.check_gap(&self.bus, next, first);
         }
         // The main lane has not reached later ones.
         found.retain(|message| message.sequence() < before);

@@ -72,7 +72,7 @@ impl StreamMonitor {
                 if bus.is_up() {
                     mended.take(bus.repair_streams(&settings, partitions).await);
                 }
-                match look(&bus, &mut missed).await {
+                match read_stats(&bus, &mut missed).await {
                     Ok(kept) => *sink.lock() = mended.with_repairs(kept),
                     // While the broker is unreachable, the last result stays valid.
                     Err(error) => {
@@ -93,7 +93,7 @@ impl StreamMonitor {
     }
 }
 
-async fn look(bus: &Bus, missed: &mut ConsumerLosses) -> Result<Vec<StreamStats>, Error> {
+async fn read_stats(bus: &Bus, missed: &mut ConsumerLosses) -> Result<Vec<StreamStats>, Error> {
     let subjects = &bus.subjects;
     let mut all = Vec::new();
     let names = [

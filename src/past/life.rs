@@ -196,7 +196,7 @@ impl<'a> Life<'a> {
                     self.take(shared.wake(self.customer, one.at), models);
                 }
             }
-            PastInput::Broadcast(broadcast) => self.hear(broadcast, one.at, models),
+            PastInput::Broadcast(broadcast) => self.take_broadcast(broadcast, one.at, models),
         }
     }
 
@@ -219,7 +219,7 @@ impl<'a> Life<'a> {
     }
 
     /// Processes a broadcast; one that cannot be used was rejected originally, too.
-    fn hear(&mut self, broadcast: &Broadcast, at: Time, models: &Snapshot) {
+    fn take_broadcast(&mut self, broadcast: &Broadcast, at: Time, models: &Snapshot) {
         for ended in self.broadcasts.expire(at) {
             self.over.add(at, ended.id);
         }

@@ -336,7 +336,7 @@ impl Lowering {
             operators::MODULO => Some(functions::REMAINDER),
             _ => None,
         };
-        self.look_at(id, call);
+        self.warn_about_date(id, call);
         if let Some(own) = arithmetic
             && !call.args.iter().any(never_a_number)
         {
@@ -357,7 +357,7 @@ impl Lowering {
     }
 
     /// Warns about a date without quotes, once.
-    fn look_at(&mut self, id: u64, call: &CallExpr) {
+    fn warn_about_date(&mut self, id: u64, call: &CallExpr) {
         if self.dates.contains(&id) {
             return;
         }

@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     fn read(&mut self, part: &'a IdedExpr) {
         self.within.push(part);
         if let Some(denied) = denied(part) {
-            self.look_at(part, denied);
+            self.warn_about(part, denied);
         }
         match &part.expr {
             Expr::Call(CallExpr { target, args, .. }) => {
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds the warning about one negation.
-    fn look_at(&mut self, denial: &IdedExpr, denied: &IdedExpr) {
+    fn warn_about(&mut self, denial: &IdedExpr, denied: &IdedExpr) {
         // `!(x > 2)` is as clear as `x <= 2`.
         if is_order(denied) {
             return;
@@ -342,18 +342,18 @@ fn is_item_of_a_list(part: &IdedExpr, path: usize) -> bool {
         && args.first().is_some_and(|item| name(item) == Some(BindingName::Path(path)))
 }
 
-/// Calls `look` with a part and every part within it.
-fn each<'a>(part: &'a IdedExpr, look: &mut impl FnMut(&'a IdedExpr)) {
-    look(part);
+/// Calls `visit` with a part and every part within it.
+fn each<'a>(part: &'a IdedExpr, visit: &mut impl FnMut(&'a IdedExpr)) {
+    visit(part);
     match &part.expr {
         Expr::Call(CallExpr { target, args, .. }) => {
-            target.as_deref().into_iter().chain(args).for_each(|part| each(part, look));
+            target.as_deref().into_iter().chain(args).for_each(|part| each(part, visit));
         }
-        Expr::Select(select) => each(&select.operand, look),
-        Expr::List(list) => list.elements.iter().for_each(|part| each(part, look)),
+        Expr::Select(select) => each(&select.operand, visit),
+        Expr::List(list) => list.elements.iter().for_each(|part| each(part, visit)),
         Expr::Comprehension(inner) => {
             let parts = [&inner.iter_range, &inner.loop_cond, &inner.loop_step, &inner.result];
-            parts.into_iter().for_each(|part| each(part, look));
+            parts.into_iter().for_each(|part| each(part, visit));
         }
         _ => {}
     }

@@ -156,7 +156,7 @@ fn blanks(member: &Member, credentials: &str) -> [(&'static str, String); 7] {
         // A device receives nothing over MQTT.
         Door::Device => (DEVICES_STREAMS, "          subscribe: { deny: [\">\"] }".to_owned()),
         Door::Key => {
-            let heard = [format!("            \"{inbox}.>\""), grant::hears(&member.grants)];
+            let heard = [format!("            \"{inbox}.>\""), grant::subscribes(&member.grants)];
             let heard = heard.join("\n");
             ("", format!("          subscribe: {{ allow: [\n{}\n          ] }}", heard.trim_end()))
         }

@@ -68,7 +68,7 @@ pub(super) fn publishes(grants: &[Grant]) -> String {
 }
 
 /// The subjects that a user may subscribe to besides replies, one per line.
-pub(super) fn hears(grants: &[Grant]) -> String {
+pub(super) fn subscribes(grants: &[Grant]) -> String {
     let heard = grants.iter().filter(|grant| matches!(grant, Grant::Hear(_)));
     lines(heard.map(|grant| format!("            \"{}\"", grant.subject())))
 }

@@ -1,6 +1,6 @@
 //! Explains decisions of a twin, and returns the data for replays.
 
-use super::look::FoundTwin;
+use super::find::FoundTwin;
 use super::{Router, customer_of, gone, now, optional, required};
 use crate::actors::{GetDecisions, GetJournal, GetLessons, GetModelMarks};
 use crate::api::{
@@ -22,7 +22,7 @@ impl Router {
     /// The decisions of a twin, with their reasons.
     pub(super) async fn why(&self, request: &Request) -> Result<WhyReply, ApiError> {
         let WhyRequest { decision: wanted } = optional(&request.payload)?.unwrap_or_default();
-        let customer = self.look(request).await?.twin.customer.clone();
+        let customer = self.find(request).await?.twin.customer.clone();
         let (_, address) = self.partition_of(&customer)?;
         let found = address.send(GetDecisions(customer.clone())).await.map_err(gone)?;
         let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
@@ -52,7 +52,7 @@ impl Router {
         let asked: WhatIfRequest = required(&request.payload)?;
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
         let (FoundTwin { mut twin, surroundings, .. }, is_known) =
-            self.look_for(customer_of(request)?).await?;
+            self.find_or_new(customer_of(request)?).await?;
         let channel = Channel::new(&asked.channel).map_err(bad)?;
         let payload = serde_json::json!({
             "id": bus::fresh_id(), "source": "what-if", "type": asked.kind, "data": asked.data,

@@ -7,8 +7,8 @@ mod dead_letters;
 mod decide;
 mod escalations;
 mod explain;
+mod find;
 mod forged;
-mod look;
 mod rights;
 mod status;
 

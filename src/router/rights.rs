@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::look::FoundTwin;
+use super::find::FoundTwin;
 use super::{Router, customer_of, from_bus, gone, now, optional, required};
 use crate::actors::{GetDecisions, GetErasure, GetJournal};
 use crate::api::{
@@ -57,15 +57,15 @@ impl Router {
     /// One part of a customer's data. It is split because the broker limits the size of a message.
     pub(super) async fn export(&self, request: &Request) -> Result<ExportReply, ApiError> {
         let asked: ExportRequest = required::<ExportRequest>(&request.payload)?;
-        let looked = self.look(request).await?;
-        let customer = looked.twin.customer.clone();
+        let found = self.find(request).await?;
+        let customer = found.twin.customer.clone();
         let mut reply = ExportReply {
             customer: customer.clone(),
-            asked: looked.asked.clone(),
+            asked: found.asked.clone(),
             at: now(),
             service: env!("CARGO_PKG_VERSION").into(),
-            policy: looked.surroundings.policy.name.clone(),
-            version: looked.surroundings.policy.version.0.clone(),
+            policy: found.surroundings.policy.name.clone(),
+            version: found.surroundings.policy.version.0.clone(),
             twin: None,
             decisions: Vec::new(),
             journal: Vec::new(),
@@ -76,7 +76,7 @@ impl Router {
         let (_, address) = self.partition_of(&customer)?;
         match asked.part {
             ExportPart::Twin => {
-                let twin = serde_json::to_value(&looked.twin);
+                let twin = serde_json::to_value(&found.twin);
                 reply.twin = Some(twin.map_err(|error| internal(error.to_string()))?);
             }
             ExportPart::Decisions => {
@@ -97,15 +97,15 @@ impl Router {
                     reply.next = reply.journal.last().map(|one| one.at);
                 }
             }
-            ExportPart::Messages => reply.messages = self.messages_of(&looked).await?,
+            ExportPart::Messages => reply.messages = self.messages_of(&found).await?,
         }
         Ok(reply)
     }
 
     /// The number of messages about the customer in each stream, by identifier.
-    async fn messages_of(&self, looked: &FoundTwin) -> Result<Vec<MessageCount>, ApiError> {
-        let others = looked.twin.identifiers.iter().map(|known| known.customer.clone());
-        let own = std::iter::once(looked.twin.customer.clone());
+    async fn messages_of(&self, found: &FoundTwin) -> Result<Vec<MessageCount>, ApiError> {
+        let others = found.twin.identifiers.iter().map(|known| known.customer.clone());
+        let own = std::iter::once(found.twin.customer.clone());
         let partitions = u16::try_from(self.partitions.all().len()).unwrap_or(u16::MAX);
         let mut counts = Vec::new();
         for identifier in own.chain(others).collect::<Vec<Customer>>() {

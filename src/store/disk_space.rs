@@ -30,7 +30,7 @@ impl DiskMonitor {
 
     /// Checks the disk; returns whether there is too little space, if that has changed. A failed check
     /// changes nothing.
-    pub fn look(&self) -> Option<bool> {
+    pub fn check(&self) -> Option<bool> {
         match rustix::fs::statvfs(&self.path) {
             Ok(found) => self.take(found.f_bavail.saturating_mul(found.f_frsize)),
             Err(error) => {
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_free_space_of_a_disk_is_read() {
         let all = room(u64::MAX);
-        assert_eq!(all.look(), Some(true));
+        assert_eq!(all.check(), Some(true));
         assert!(all.space().free_bytes < u64::MAX);
     }
 }

@@ -101,7 +101,7 @@ impl Scene {
             guest.client.flush().await.unwrap();
             bystanders.push((guest, heard));
         }
-        let of_service = rig.hears("_INBOX.service.forged").await;
+        let of_service = rig.subscribe("_INBOX.service.forged").await;
         let before = rig.state().await;
         assert!(STREAMS.iter().all(|name| before[*name].messages > 0), "{before:?}");
         Scene { rig, _service: service, asked, bystanders, of_service, before }

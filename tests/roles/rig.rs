@@ -127,7 +127,7 @@ impl Rig {
     }
 
     /// Hears what comes to the service's inboxes.
-    pub(crate) async fn hears(&self, subject: &str) -> async_nats::Subscriber {
+    pub(crate) async fn subscribe(&self, subject: &str) -> async_nats::Subscriber {
         let heard = self.service.client.subscribe(subject.to_owned()).await.unwrap();
         self.service.client.flush().await.unwrap();
         heard

@@ -230,7 +230,7 @@ impl World {
     }
 
     /// Channels hear what was answered, and customers react to it.
-    pub(crate) fn hear(&mut self) {
+    pub(crate) fn take_answers(&mut self) {
         let (Some(asking), Some(running)) = (&mut self.asking, &mut self.running) else { return };
         let heard: Vec<_> = running.iter_mut().flat_map(|one| one.desk.answers.drain(..)).collect();
         let mut said = Vec::new();

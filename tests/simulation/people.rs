@@ -93,7 +93,7 @@ impl People {
     }
 
     /// The broker has something for people that it did not have before.
-    pub(crate) fn hear(&mut self, output: &Output) {
+    pub(crate) fn take_output(&mut self, output: &Output) {
         let told: serde_json::Value = serde_json::from_slice(&output.payload).unwrap();
         let text = |name: &str| told["data"][name].as_str().map(Box::from);
         let heard = Heard {
@@ -165,7 +165,7 @@ impl World {
     }
 
     /// Agents hear what came of what they did.
-    pub(crate) fn hear_acts(&mut self) {
+    pub(crate) fn take_acts(&mut self) {
         let (Some(people), Some(running)) = (&mut self.people, &mut self.running) else { return };
         for (number, answer) in running.iter_mut().flat_map(|one| one.desk.answers.drain(..)) {
             let act = &mut people.acts[number];

@@ -405,8 +405,8 @@ impl World {
             13 => self.learn(with_faults),
             what => self.go_on(what, with_faults),
         }
-        self.hear();
-        self.hear_acts();
+        self.take_answers();
+        self.take_acts();
     }
 
     /// Whether everything there is was taken in, and every timer has fired.

@@ -223,7 +223,7 @@ fn note(
             automatic: false,
             analysis: None,
         };
-        twin.hear(&message, (words, false), &channel, input, notes);
+        twin.add_message(&message, (words, false), &channel, input, notes);
     }
 }
 

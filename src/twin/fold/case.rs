@@ -14,7 +14,7 @@ impl Twin {
         notes: &mut Notes,
     ) {
         if let Some(known) = self.cases.iter_mut().find(|known| known.id == data.id) {
-            known.hear(data, at, notes);
+            known.apply_statement(data, at, notes);
             return;
         }
         if self.cases.len() == limits::CASES {

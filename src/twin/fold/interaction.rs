@@ -46,7 +46,7 @@ impl Twin {
 
     /// Adds a message, the data kept from it, and whether it is automatic. A person's message resumes a
     /// paused conversation, and restarts a closed one, unless it was written before the pause or the end.
-    pub(in crate::twin) fn hear(
+    pub(in crate::twin) fn add_message(
         &mut self,
         data: &event::MessageData,
         (kept, is_automatic): (&str, bool),

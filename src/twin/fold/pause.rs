@@ -13,7 +13,7 @@ pub(in crate::twin) fn paused_kind(timer: &str) -> Option<&str> {
 }
 
 /// Pauses interrupted interactions, and starts the timers for silence.
-pub(in crate::twin) fn keep_step(
+pub(in crate::twin) fn pause_interrupted(
     twin: &mut Twin,
     input: &Input,
     policy: &Policy,

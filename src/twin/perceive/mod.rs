@@ -32,7 +32,7 @@ pub(super) fn perceive(
     let is_heard = match &input.cause {
         Cause::Event(event) => {
             fold(twin, event, input, world, effects, notes)?;
-            pause::keep_step(twin, input, policy, effects, notes);
+            pause::pause_interrupted(twin, input, policy, effects, notes);
             true
         }
         Cause::Timer(fired) => {
@@ -96,11 +96,11 @@ fn fold(
             if is_automatic {
                 let room = limits::TRANSCRIPT_LINE_BYTES - AUTOMATIC.len();
                 let kept = format!("{AUTOMATIC}{}", languages.shortened(&data.text, room));
-                twin.hear(data, (&kept, true), &event.channel, input, notes);
+                twin.add_message(data, (&kept, true), &event.channel, input, notes);
             } else {
                 inferred::from_message(twin, data, &event.channel, policy, now, notes);
                 let kept = languages.shortened(&data.text, limits::TRANSCRIPT_LINE_BYTES);
-                twin.hear(data, (&kept, false), &event.channel, input, notes);
+                twin.add_message(data, (&kept, false), &event.channel, input, notes);
             }
         }
         EventKind::Preference(data) => {

@@ -75,7 +75,7 @@ impl Case {
     }
 
     /// Whether a statement made at `at` about a field is the latest; if so, its time is recorded.
-    fn hears(&mut self, name: &str, is_known: bool, at: Time, notes: &mut Notes) -> bool {
+    fn accepts(&mut self, name: &str, is_known: bool, at: Time, notes: &mut Notes) -> bool {
         let counts = !is_known || self.since(name) <= at;
         if counts {
             self.date(name, at);
@@ -86,19 +86,24 @@ impl Case {
     }
 
     /// Applies a channel's statement made at `at`.
-    pub(in crate::twin) fn hear(&mut self, data: &event::CaseData, at: Time, notes: &mut Notes) {
+    pub(in crate::twin) fn apply_statement(
+        &mut self,
+        data: &event::CaseData,
+        at: Time,
+        notes: &mut Notes,
+    ) {
         if self.touched <= at {
             self.stand(&data.state, at);
         } else {
             notes.late("state");
         }
-        if data.topic.is_some() && self.hears(TOPIC, self.topic.is_some(), at, notes) {
+        if data.topic.is_some() && self.accepts(TOPIC, self.topic.is_some(), at, notes) {
             self.topic.clone_from(&data.topic);
         }
-        if data.opened.is_some() && self.hears(OPENED, self.opened.is_some(), at, notes) {
+        if data.opened.is_some() && self.accepts(OPENED, self.opened.is_some(), at, notes) {
             self.opened = data.opened;
         }
-        if data.due.is_some() && self.hears(DUE, self.due.is_some(), at, notes) {
+        if data.due.is_some() && self.accepts(DUE, self.due.is_some(), at, notes) {
             self.due = data.due;
         }
     }

@@ -106,7 +106,7 @@ impl ValenceTrend {
         }
     }
 
-    fn hear(&mut self, valence: f64, confidence: f64, now: Time) {
+    fn add(&mut self, valence: f64, confidence: f64, now: Time) {
         let before = self.at(now);
         let weight = SILENT + (1.0 - SILENT) * confidence;
         let pulled = |average: f64, share: f64| average + share * weight * (valence - average);
@@ -152,16 +152,16 @@ impl Sentiment {
         self.channels.iter().find(|(known, _)| known.as_str() == name).map(|(_, course)| course)
     }
 
-    pub(in crate::twin) fn hear(&mut self, heard: HeardMessage) {
+    pub(in crate::twin) fn add_message(&mut self, heard: HeardMessage) {
         let HeardMessage { at, ref channel, ref reading, .. } = heard;
         let (valence, confidence) = (f64::from(reading.valence), f64::from(reading.confidence));
         self.urgency = self.urgency(at).max(f64::from(reading.urgency));
-        self.overall.hear(valence, confidence, at);
+        self.overall.add(valence, confidence, at);
 
         let known = self.channels.iter().position(|(known, _)| known == channel);
         let mut course =
             known.map_or_else(ValenceTrend::default, |known| self.channels.remove(known).1);
-        course.hear(valence, confidence, at);
+        course.add(valence, confidence, at);
         if self.channels.len() == limits::SENTIMENT_CHANNELS {
             self.channels.remove(0);
         }
@@ -232,7 +232,7 @@ mod tests {
     fn sentiment(messages: &[(f32, f64)]) -> Sentiment {
         let mut sentiment = Sentiment::default();
         for ((valence, hours), number) in messages.iter().zip(0..) {
-            sentiment.hear(heard(*valence, 0.2, "chat", *hours, number));
+            sentiment.add_message(heard(*valence, 0.2, "chat", *hours, number));
         }
         sentiment
     }
@@ -318,7 +318,7 @@ mod tests {
     fn each_channel_has_its_own_course_and_the_least_recent_is_dropped_first() {
         let mut known = Sentiment::default();
         for (number, hour) in (0..=limits::SENTIMENT_CHANNELS as u64).zip(0u32..) {
-            known.hear(heard(-0.5, 0.0, &format!("channel-{number}"), hour.into(), number));
+            known.add_message(heard(-0.5, 0.0, &format!("channel-{number}"), hour.into(), number));
         }
         assert_eq!(known.channels.len(), limits::SENTIMENT_CHANNELS);
         assert!(known.channel("channel-0").is_none());

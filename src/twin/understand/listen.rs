@@ -72,7 +72,7 @@ impl Twin {
             sentiment.language = Some(language);
         }
         let at = context.input.at;
-        sentiment.hear(HeardMessage { at, channel: channel.clone(), number, reading });
+        sentiment.add_message(HeardMessage { at, channel: channel.clone(), number, reading });
         Some(content)
     }
 

@@ -235,7 +235,7 @@ impl World {
             && output.subject.starts_with("jumeau.escalations.")
             && let Some(people) = &mut self.people
         {
-            people.hear(&output);
+            people.take_output(&output);
         }
         match self.broker.get(&output.id) {
             Some(known) if *known == output => self.seen.published_again += 1,

@@ -280,7 +280,7 @@ impl Desk {
     }
 
     /// Handles a reply of the service; returns further requests.
-    pub(crate) fn hear(&mut self, ask: &Ask, answer: Result<Answer, String>) -> Vec<Ask> {
+    pub(crate) fn take_reply(&mut self, ask: &Ask, answer: Result<Answer, String>) -> Vec<Ask> {
         match (ask, answer) {
             // It was handed back or resolved meanwhile, and another one is selected.
             (Ask::Show(target), Err(_)) if self.target().as_ref() != Some(target) => Vec::new(),

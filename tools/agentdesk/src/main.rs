@@ -153,7 +153,7 @@ async fn sit(
         (desk.now, desk.is_up) = (now(), service.is_up());
         terminal.draw(|frame| view::draw(frame, &mut desk)).map_err(|error| error.to_string())?;
         let wishes = tokio::select! {
-            (ask, answer) = &mut answer => desk.hear(&ask, answer),
+            (ask, answer) = &mut answer => desk.take_reply(&ask, answer),
             event = keys.recv() => match event {
                 Some(Event::Key(key)) if key.kind == KeyEventKind::Press => desk.press(key),
                 Some(_) => Vec::new(),

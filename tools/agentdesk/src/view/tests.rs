@@ -103,8 +103,8 @@ fn done(customer: &str) -> Result<Answer, String> {
 /// Kim's desk, with Ada selected.
 fn desk() -> Desk {
     let mut desk = Desk::new("kim".to_owned(), Vec::new(), Time::parse(NOW).unwrap());
-    let asks = desk.hear(&Ask::List, two(None, Some("bo")));
-    assert!(desk.hear(&asks[0], story("ada", None)).is_empty());
+    let asks = desk.take_reply(&Ask::List, two(None, Some("bo")));
+    assert!(desk.take_reply(&asks[0], story("ada", None)).is_empty());
     desk
 }
 
@@ -146,7 +146,7 @@ fn screen(desk: &mut Desk) -> String {
 fn an_empty_desk_says_that_no_escalation_is_open() {
     let queues = vec!["care".to_owned(), "billing".to_owned()];
     let mut desk = Desk::new("kim".to_owned(), queues, Time::parse(NOW).unwrap());
-    assert!(desk.hear(&Ask::List, list(Vec::new())).is_empty());
+    assert!(desk.take_reply(&Ask::List, list(Vec::new())).is_empty());
     assert!(press(&mut desk, KeyCode::Char('c')).is_empty(), "there is nothing to claim");
     insta::assert_snapshot!(screen_of(&mut desk, 80, 10), @r"
     ┌ kim · care, billing · nobody waits ──────────────────────────────────────────┐
@@ -197,7 +197,9 @@ fn the_list_stands_above_the_selected_escalation() {
 fn a_wide_terminal_shows_the_brief_beside_the_list() {
     let mut desk = desk();
     let asks = press(&mut desk, KeyCode::Char('n'));
-    assert!(desk.hear(&asks[0], offers(&["We pay it back.", "Here is a voucher."])).is_empty());
+    assert!(
+        desk.take_reply(&asks[0], offers(&["We pay it back.", "Here is a voucher."])).is_empty()
+    );
     insta::assert_snapshot!(screen_of(&mut desk, 140, 20), @r"
     ┌ kim · all queues · 2 wait ──────────────────────────────────┐┌ ada · care/bot · open ────────────────────────────────────────────────────┐
     │▸ !!!!   15 min late  ada          care/bot        open      ││▸ refund: “We pay it back.”                                                │
@@ -226,13 +228,13 @@ fn a_wide_terminal_shows_the_brief_beside_the_list() {
 fn a_claim_of_a_held_escalation_names_its_holder() {
     let mut desk = desk();
     let asks = press(&mut desk, KeyCode::Down);
-    desk.hear(&asks[0], story("bob", Some("bo")));
+    desk.take_reply(&asks[0], story("bob", Some("bo")));
     let asks = press(&mut desk, KeyCode::Char('c'));
     assert_eq!(acts(&asks), [("bob", &Act::Claim)]);
     let refusal = "expected an escalation that no other agent has claimed, found one that is \
                    claimed by `bo` since 2026-11-22T09:31:00Z; ask them to hand it back, or let an \
                    operator do it, with their name as `operator`";
-    let asks = desk.hear(&asks[0], Err(refusal.to_owned()));
+    let asks = desk.take_reply(&asks[0], Err(refusal.to_owned()));
     assert_eq!(asks[0], Ask::List, "the list shows who");
     insta::assert_snapshot!(screen(&mut desk), @r"
     ┌ kim · all queues · 2 wait ───────────────────────────────────────────────────┐
@@ -269,8 +271,8 @@ fn typed_text_belongs_to_the_escalation_it_was_begun_for() {
     keys_of(&mut desk, "q: refundedd");
     // Ada has left the list; another customer is selected.
     let bob = list(vec![waiting("bob", 2, Value::Null, Some("kim"))]);
-    let asks = desk.hear(&Ask::List, bob);
-    desk.hear(&asks[0], story("bob", Some("kim")));
+    let asks = desk.take_reply(&Ask::List, bob);
+    desk.take_reply(&asks[0], story("bob", Some("kim")));
     press(&mut desk, KeyCode::Backspace);
     insta::assert_snapshot!(screen_of(&mut desk, 80, 14), @r"
     ┌ kim · all queues · 1 waits ──────────────────────────────────────────────────┐
@@ -306,7 +308,7 @@ fn an_empty_note_is_not_sent_and_escape_discards_a_note() {
     press(&mut desk, KeyCode::Char('r'));
     let asks = press(&mut desk, KeyCode::Enter);
     assert_eq!(acts(&asks), [("ada", &Act::Resolve(String::new()))], "settled, without a word");
-    let asks = desk.hear(&asks[0], done("ada"));
+    let asks = desk.take_reply(&asks[0], done("ada"));
     assert_eq!(asks[0], Ask::List);
     assert!(screen(&mut desk).contains("ada's escalation is resolved"));
 }
@@ -320,10 +322,10 @@ fn a_closed_escalation_disappears_without_an_error() {
     });
     press(&mut desk, KeyCode::Char('b'));
     let asks = press(&mut desk, KeyCode::Enter);
-    assert_eq!(desk.hear(&asks[0], done("ada")), [Ask::List]);
-    desk.hear(&Ask::List, list(vec![waiting("bob", 2, Value::Null, None)]));
+    assert_eq!(desk.take_reply(&asks[0], done("ada")), [Ask::List]);
+    desk.take_reply(&Ask::List, list(vec![waiting("bob", 2, Value::Null, None)]));
     let gone = "`ada` has no open escalation of this id in the queue `care`";
-    assert!(desk.hear(&shown, Err(gone.to_owned())).is_empty());
+    assert!(desk.take_reply(&shown, Err(gone.to_owned())).is_empty());
     assert!(screen(&mut desk).contains("ada is handed back: automation resumes"));
 }
 
@@ -335,11 +337,11 @@ fn an_outcome_is_reported_for_the_first_offer_only() {
     assert!(press(&mut desk, KeyCode::Char('y')).is_empty());
     assert!(screen(&mut desk).contains("ask what to do next (n) first"));
     let asks = press(&mut desk, KeyCode::Char('n'));
-    desk.hear(&asks[0], offers(&["We pay it back."]));
+    desk.take_reply(&asks[0], offers(&["We pay it back."]));
     let asks = press(&mut desk, KeyCode::Char('y'));
     let taken = Act::Offered { decision: "d1".into(), answer: OutcomeKind::Accepted };
     assert_eq!(acts(&asks), [("ada", &taken)]);
-    desk.hear(&asks[0], done("ada"));
+    desk.take_reply(&asks[0], done("ada"));
     assert!(desk.offers().is_empty());
 }
 
@@ -349,10 +351,10 @@ fn the_selected_escalation_stays_selected_and_a_reply_about_another_is_not_shown
     let asks = press(&mut desk, KeyCode::Down);
     assert_eq!(desk.selected().unwrap().customer.as_str(), "bob");
     assert!(desk.story().is_none(), "the story of ada is not bob's");
-    desk.hear(&asks[0], story("bob", None));
+    desk.take_reply(&asks[0], story("bob", None));
     let first = waiting("cleo", 5, json!("2026-11-22T09:00:00Z"), None);
     let bob = waiting("bob", 2, Value::Null, Some("kim"));
-    let asks = desk.hear(&Ask::List, list(vec![first, bob]));
+    let asks = desk.take_reply(&Ask::List, list(vec![first, bob]));
     assert!(matches!(&asks[..], [Ask::Show(of)] if of.customer.as_str() == "bob"), "{asks:?}");
     assert_eq!((desk.at, desk.selected().unwrap().customer.as_str()), (1, "bob"));
     assert!(screen(&mut desk).contains("yours"));

@@ -39,7 +39,7 @@ impl Router {
     /// The complete state of a customer.
     pub(super) async fn show(&self, request: &Request) -> Result<Bytes, ApiError> {
         let FoundTwin { asked, twin, surroundings, partition, is_resident } =
-            self.look(request).await?;
+            self.find(request).await?;
         let now = if self.mode == TimeMode::Stream { now() } else { twin.seen };
         let policy = twin.governed_by(&surroundings.policy);
         reply(&ShownTwin {
@@ -61,7 +61,7 @@ impl Router {
         request: &Request,
         limit: Option<usize>,
     ) -> Result<TimelineReply, ApiError> {
-        let FoundTwin { twin, .. } = self.look(request).await?;
+        let FoundTwin { twin, .. } = self.find(request).await?;
         Ok(timeline(&twin, limit))
     }
 
@@ -70,15 +70,15 @@ impl Router {
         &self,
         request: &Request,
     ) -> Result<(Box<Twin>, Surroundings), ApiError> {
-        let FoundTwin { twin, surroundings, .. } = self.look(request).await?;
+        let FoundTwin { twin, surroundings, .. } = self.find(request).await?;
         Ok((twin, surroundings))
     }
 
     /// The twin of the requested customer, or of the one whom the identifier is linked to.
-    pub(super) async fn look(&self, request: &Request) -> Result<FoundTwin, ApiError> {
+    pub(super) async fn find(&self, request: &Request) -> Result<FoundTwin, ApiError> {
         let asked = customer_of(request)?;
-        match self.look_for(asked.clone()).await? {
-            (looked, true) => Ok(looked),
+        match self.find_or_new(asked.clone()).await? {
+            (found, true) => Ok(found),
             (_, false) => Err(ApiError::new(
                 code::NOT_FOUND,
                 format!(
@@ -90,32 +90,32 @@ impl Router {
     }
 
     /// The same; for an unknown customer a new twin, and `false`.
-    pub(super) async fn look_for(&self, asked: Customer) -> Result<(FoundTwin, bool), ApiError> {
-        let (mut partition, mut sight) = self.look_at(asked.clone()).await?;
+    pub(super) async fn find_or_new(&self, asked: Customer) -> Result<(FoundTwin, bool), ApiError> {
+        let (mut partition, mut snapshot) = self.snapshot_of(asked.clone()).await?;
         // A memory in transit may not have arrived: then its receiver is not known yet.
         for _ in 0..=limits::IDENTIFIERS {
-            let Some(to) = sight.twin.as_ref().and_then(|twin| twin.linked_to.clone()) else {
+            let Some(to) = snapshot.twin.as_ref().and_then(|twin| twin.linked_to.clone()) else {
                 break;
             };
-            let next = self.look_at(to).await?;
+            let next = self.snapshot_of(to).await?;
             if next.1.twin.is_none() {
                 break;
             }
-            (partition, sight) = next;
+            (partition, snapshot) = next;
         }
-        let TwinSnapshot { twin, is_resident, surroundings } = sight;
+        let TwinSnapshot { twin, is_resident, surroundings } = snapshot;
         let is_known = twin.is_some();
         let twin = twin.unwrap_or_else(|| Box::new(Twin::new(asked.clone(), now())));
         Ok((FoundTwin { asked, twin, surroundings, partition, is_resident }, is_known))
     }
 
-    pub(super) async fn look_at(
+    pub(super) async fn snapshot_of(
         &self,
         customer: Customer,
     ) -> Result<(u16, TwinSnapshot), ApiError> {
         let (partition, address) = self.partition_of(&customer)?;
-        let sight = address.send(GetTwin(customer)).await.map_err(gone)?;
-        Ok((partition, sight.map_err(|detail| ApiError::new(code::INTERNAL, detail))?))
+        let snapshot = address.send(GetTwin(customer)).await.map_err(gone)?;
+        Ok((partition, snapshot.map_err(|detail| ApiError::new(code::INTERNAL, detail))?))
     }
 }
 
