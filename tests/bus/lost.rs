@@ -163,7 +163,7 @@ async fn deleted_streams_are_created_again_and_problems_are_named() {
     for name in ["JUMEAU_ACTIONS", "JUMEAU_DEAD", "JUMEAU_AUDIT"] {
         world.jetstream().delete_stream(name).await.unwrap();
         let again =
-            || watch.stats().iter().any(|stats| stats.stream == name && kept.made_again == 1);
+            || watch.stats().iter().any(|stats| stats.stream == name && stats.made_again == 1);
         eventually("it is made again", async || again()).await;
         let made = world.jetstream().get_stream(name).await.unwrap();
         let config = &made.cached_info().config;
