@@ -66,15 +66,15 @@ impl EraserTask {
 
     async fn go_on(&mut self) -> Result<(), tables::Error> {
         for partition in 0..self.partitions {
-            let (late, left) =
+            let (events, left) =
                 self.blocking(move |store| unfinished_work(store, partition, now())).await?;
-            self.delete_late_events(partition, late).await?;
+            self.delete_events(partition, events).await?;
             for (id, erasing) in left {
                 self.finish(partition, id, erasing).await?;
             }
         }
         while let Some((partition, cleared)) = self.queue.recv().await {
-            self.delete_late_events(partition, cleared.late).await?;
+            self.delete_events(partition, cleared.events).await?;
             for (id, mark) in cleared.erased {
                 let found = self.blocking(move |store| store.erasing(partition)).await?;
                 let is_meant =
@@ -87,8 +87,8 @@ impl EraserTask {
         Ok(())
     }
 
-    /// Deletes late events from the stream.
-    async fn delete_late_events(
+    /// Deletes events of erased customers from the stream.
+    async fn delete_events(
         &self,
         partition: u16,
         sequences: Vec<u64>,
@@ -96,14 +96,17 @@ impl EraserTask {
         if sequences.is_empty() {
             return Ok(());
         }
-        let trail = self.bus.late_events(sequences);
+        let trail = self.bus.events_of_erased(sequences);
         let mut backoff = Backoff::default();
         while let Err(error) = self.bus.secure_delete(&trail).await {
             backoff.wait(&error).await;
         }
         self.blocking(move |store| {
             let mut batch = Batch::new();
-            trail.sequences.iter().for_each(|sequence| batch.delete_late(partition, *sequence));
+            trail
+                .sequences
+                .iter()
+                .for_each(|sequence| batch.delete_event_of_erased(partition, *sequence));
             store.commit(&[batch])
         })
         .await
@@ -302,7 +305,7 @@ fn removed(trail: &MessageTrail, (stream, request): (&str, u64)) -> Removed {
     Removed { place: trail.stream.as_str().into(), what: trail.what.into(), count, at: now() }
 }
 
-/// Unfinished work: late events and erasures. Finished and expired ones are dropped.
+/// Unfinished work: events to delete and erasures. Finished and expired ones are dropped.
 type Leftovers = (Vec<u64>, Vec<(ErasureId, ErasureProgress)>);
 
 fn unfinished_work(store: &Store, partition: u16, now: Time) -> Result<Leftovers, tables::Error> {
@@ -316,7 +319,7 @@ fn unfinished_work(store: &Store, partition: u16, now: Time) -> Result<Leftovers
         over.into_iter().for_each(|(id, mark)| batch.delete_erasing(partition, id, mark));
         store.commit(&[batch])?;
     }
-    Ok((store.late(partition)?, left))
+    Ok((store.events_of_erased(partition)?, left))
 }
 
 /// Whether a partition has an output in the store before this sequence.

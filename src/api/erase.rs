@@ -68,7 +68,7 @@ pub struct ErasedIdentifier {
     pub mark: Box<str>,
     /// When the twin was deleted; no decision was made for it after that.
     pub erased: Time,
-    /// Until when late events are dropped.
+    /// Until when events about the customer are dropped.
     pub remembered_until: Time,
     /// The removed items by place.
     pub removed: Vec<RemovedThings>,

@@ -156,9 +156,13 @@ impl Bus {
         Ok(())
     }
 
-    /// Late events, by their sequences.
-    pub fn late_events(&self, sequences: Vec<u64>) -> MessageTrail {
-        MessageTrail { stream: self.subjects.events_stream(), what: "late events", sequences }
+    /// Events that came after the erasure of their customers, by their sequences.
+    pub fn events_of_erased(&self, sequences: Vec<u64>) -> MessageTrail {
+        MessageTrail {
+            stream: self.subjects.events_stream(),
+            what: "events of erased customers",
+            sequences,
+        }
     }
 }
 

@@ -74,7 +74,7 @@ pub enum RecordKind {
     Mark = 15,
     /// The erasure of a customer.
     Tombstone = 16,
-    /// The progress of an erasure, or a late event to delete from the stream.
+    /// The progress of an erasure, or an event of an erased customer to delete from the stream.
     Erasure = 17,
     /// The open escalations of one twin.
     #[strum(to_string = "open escalations")]

@@ -50,7 +50,7 @@ pub struct Counters {
     /// Erased identifiers.
     #[serde(default)]
     pub erasures: u64,
-    /// Late events of erased customers, dropped.
+    /// Events of erased customers, dropped.
     #[serde(default)]
     pub erased: u64,
     /// Dead letters, by reason.

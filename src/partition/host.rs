@@ -126,14 +126,14 @@ pub struct Cleared {
     pub erased: Vec<(ErasureId, Pseudonym)>,
     /// Sequences of outputs to withdraw if not yet published; each is confirmed in any case.
     pub withdrawn: Vec<u64>,
-    /// Sequences of late events.
-    pub late: Vec<u64>,
+    /// Sequences of events of erased customers, to delete from the stream.
+    pub events: Vec<u64>,
 }
 
 impl Cleared {
     /// Whether nothing is to be deleted.
     pub fn is_empty(&self) -> bool {
-        self.erased.is_empty() && self.late.is_empty()
+        self.erased.is_empty() && self.events.is_empty()
     }
 }
 

@@ -140,7 +140,7 @@ pub struct Machine<H: Host> {
 }
 
 /// A timer that fires later than this was missed, not merely due between two rounds.
-const LATE: Duration = Duration::from_secs(1);
+const MISSED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum twins that are compressed at once: compressing one takes microseconds in which all others
 /// wait.
@@ -576,8 +576,8 @@ impl<H: Host> Machine<H> {
                 TimeMode::Event => Duration::ZERO,
                 TimeMode::Stream => wall.since(key.due),
             };
-            // A late timer acts at the time that fired it, not in the past.
-            let at = if late > LATE { horizon.max(key.due) } else { key.due };
+            // A timer that fires late acts at the time that fired it, not in the past.
+            let at = if late > MISSED_AFTER { horizon.max(key.due) } else { key.due };
             let fired = Fired { name: key.name.clone(), due: key.due, late };
             let input = Input::timer(fired, at).by_stream(self.stream);
             let input = (key.customer.clone(), input);

@@ -90,7 +90,7 @@ pub(super) enum RoundItem {
         rejection: Option<Rejection>,
     },
     /// An input for an erased customer.
-    Late {
+    Dropped {
         /// Its lane and stream sequence, if it is an event.
         place: Option<(Lane, u64)>,
     },

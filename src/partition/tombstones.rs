@@ -1,4 +1,4 @@
-//! Tombstones of erased customers, by keyed hashes: their late events are dropped.
+//! Tombstones of erased customers, by keyed hashes: events that come after the erasure are dropped.
 
 use std::fmt;
 use std::sync::Arc;

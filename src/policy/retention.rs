@@ -11,7 +11,7 @@ use crate::event::Sensitivity;
 /// How erasures are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErasureRule {
-    /// How long a tombstone is kept, which keeps late events out.
+    /// How long a tombstone is kept, which keeps out events that come after the erasure.
     pub remember: Duration,
 }
 

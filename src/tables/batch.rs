@@ -350,15 +350,15 @@ impl Batch {
         self.delete(Table::Erasures, |key| keys::erasure(key, partition, id, mark));
     }
 
-    /// Puts the sequence of a late event that is to be deleted from the stream.
-    pub fn put_late(&mut self, partition: u16, sequence: u64) {
-        let key = |key: &mut Vec<u8>| keys::late(key, partition, sequence);
+    /// Puts the sequence of an event of an erased customer that is to be deleted from the stream.
+    pub fn put_event_of_erased(&mut self, partition: u16, sequence: u64) {
+        let key = |key: &mut Vec<u8>| keys::event_of_erased(key, partition, sequence);
         self.encode_small(Table::Erasures, key, &None::<ErasureProgress>);
     }
 
-    /// Deletes the row of a late event that was deleted from the stream.
-    pub fn delete_late(&mut self, partition: u16, sequence: u64) {
-        self.delete(Table::Erasures, |key| keys::late(key, partition, sequence));
+    /// Deletes the row of such an event, which was deleted from the stream.
+    pub fn delete_event_of_erased(&mut self, partition: u16, sequence: u64) {
+        self.delete(Table::Erasures, |key| keys::event_of_erased(key, partition, sequence));
     }
 
     /// Sets the stream sequence up to which every partition has processed everything, as far as known: an

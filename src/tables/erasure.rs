@@ -8,7 +8,7 @@ use crate::event::{Customer, ErasureId, Time};
 )]
 pub struct Pseudonym(pub [u8; 16]);
 
-/// A tombstone: late events do not recreate an erased customer. Stored.
+/// A tombstone: events that come after the erasure do not recreate its customer. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     /// The erasure id.

@@ -24,7 +24,7 @@
 //! | `results` | partition u16 · length of the experiment u8 · experiment · arm |
 //! | `tombstones` | partition u16 · hash of the customer, 16 bytes |
 //! | `erasures`, of an identifier | partition u16 · `0x00` · erasure u128 · hash of the customer |
-//! | `erasures`, of a late event | partition u16 · `0x01` · stream sequence u64 |
+//! | `erasures`, of an event | partition u16 · `0x01` · stream sequence u64 |
 //! | `waiting` | partition u16 · customer |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
@@ -232,7 +232,7 @@ pub(crate) fn tombstone(into: &mut Vec<u8>, of: u16, mark: Pseudonym) {
 }
 
 const OF_IDENTIFIER: u8 = 0;
-const OF_LATE_EVENT: u8 = 1;
+const OF_EVENT: u8 = 1;
 
 pub(crate) fn erasure(into: &mut Vec<u8>, of: u16, id: ErasureId, mark: Pseudonym) {
     partition(into, of);
@@ -241,9 +241,9 @@ pub(crate) fn erasure(into: &mut Vec<u8>, of: u16, id: ErasureId, mark: Pseudony
     into.extend_from_slice(&mark.0);
 }
 
-pub(crate) fn late(into: &mut Vec<u8>, of: u16, sequence: u64) {
+pub(crate) fn event_of_erased(into: &mut Vec<u8>, of: u16, sequence: u64) {
     partition(into, of);
-    into.push(OF_LATE_EVENT);
+    into.push(OF_EVENT);
     into.extend_from_slice(&sequence.to_be_bytes());
 }
 
@@ -368,7 +368,7 @@ pub(crate) fn read_tombstone(key: &[u8]) -> Option<Pseudonym> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErasureKey {
     Identifier(ErasureId, Pseudonym),
-    LateEvent(u64),
+    Event(u64),
 }
 
 pub(crate) fn read_erasure(key: &[u8]) -> Option<ErasureKey> {
@@ -379,9 +379,7 @@ pub(crate) fn read_erasure(key: &[u8]) -> Option<ErasureKey> {
             let id = ErasureId(u128::from_be_bytes(*id));
             Some(ErasureKey::Identifier(id, Pseudonym(mark.try_into().ok()?)))
         }
-        [OF_LATE_EVENT, rest @ ..] => {
-            Some(ErasureKey::LateEvent(u64::from_be_bytes(rest.try_into().ok()?)))
-        }
+        [OF_EVENT, rest @ ..] => Some(ErasureKey::Event(u64::from_be_bytes(rest.try_into().ok()?))),
         _ => None,
     }
 }
@@ -510,8 +508,8 @@ mod tests {
             let (found, rest) = read_field(&key).unwrap();
             prop_assert_eq!((found, read_slowed(rest)), (Field::Slowed, Some((sequence, "shop"))));
             prop_assert!(Table::Meta.understands(&key));
-            let key = bytes(|into| late(into, partition, sequence));
-            prop_assert_eq!(read_erasure(&key), Some(ErasureKey::LateEvent(sequence)));
+            let key = bytes(|into| event_of_erased(into, partition, sequence));
+            prop_assert_eq!(read_erasure(&key), Some(ErasureKey::Event(sequence)));
             let name: Box<str> = customer.as_str().into();
             let key = bytes(|into| broadcast(into, partition, &name));
             prop_assert_eq!(read_broadcast(&key), Some(&*name));
@@ -596,7 +594,7 @@ mod tests {
             bytes(|into| mark(into, 258, 4)),
             bytes(|into| tombstone(into, 258, Pseudonym([8; 16]))),
             bytes(|into| erasure(into, 258, ErasureId(9), Pseudonym([8; 16]))),
-            bytes(|into| late(into, 258, 10)),
+            bytes(|into| event_of_erased(into, 258, 10)),
             bytes(|into| field(into, 258, Field::Cursor)),
             bytes(|into| store_wide(into, "format")),
         ];

@@ -335,22 +335,22 @@ pub trait Read: Send + Sync {
             let erasing: Option<ErasureProgress> = open(Table::Erasures, key, value)?;
             Ok(match (keys::read_erasure(key), erasing) {
                 (Some(ErasureKey::Identifier(id, _)), Some(erasing)) => Some(Some((id, erasing))),
-                (Some(ErasureKey::LateEvent(_)), None) => Some(None),
+                (Some(ErasureKey::Event(_)), None) => Some(None),
                 _ => None,
             })
         })?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Sequences of the partition's late events that are to be deleted from the stream.
+    /// Sequences of the partition's events of erased customers that are to be deleted from the stream.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Key`].
-    fn late(&self, partition: u16) -> Result<Vec<u64>, Error> {
-        let from = key(|to| keys::late(to, partition, 0));
+    fn events_of_erased(&self, partition: u16) -> Result<Vec<u64>, Error> {
+        let from = key(|to| keys::event_of_erased(to, partition, 0));
         rows(self, Table::Erasures, partition, &from, usize::MAX, |key, _| {
             Ok(match keys::read_erasure(key) {
-                Some(ErasureKey::LateEvent(sequence)) => Some(sequence),
+                Some(ErasureKey::Event(sequence)) => Some(sequence),
                 _ => None,
             })
         })

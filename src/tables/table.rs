@@ -37,7 +37,7 @@ pub enum Table {
     Results,
     /// Tombstones of erased customers, by pseudonym.
     Tombstones,
-    /// The progress of erasures, and late events.
+    /// The progress of erasures, and events of erased customers to delete.
     Erasures,
     /// The open escalations of every twin that has any.
     Waiting,

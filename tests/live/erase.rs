@@ -168,7 +168,10 @@ async fn an_erased_customer_is_in_no_file_and_the_receipt_lists_what_was_removed
     say(&rig, "zenobia7", &format!("my {WORDS} again")).await;
     rig.publish("jumeau.events.web.cookie-zz", HeaderMap::new(), format!("{{{WORDS}")).await;
     rig.settled().await;
-    rig.until("late events are gone", async || holding(&nats, WORDS).is_empty()).await;
+    rig.until("events that came after the erasure are gone", async || {
+        holding(&nats, WORDS).is_empty()
+    })
+    .await;
     let stats = rig.stats().await.unwrap().total();
     // Both identifiers, and the name that nobody knew.
     assert_eq!((stats.erased, stats.erasures, stats.dead.len()), (2, 3, 1), "{stats:?}");
@@ -233,7 +236,10 @@ async fn a_customer_is_erased_during_a_flood_of_events_while_the_service_is_kill
     assert_eq!(rig.show("bystander").await.inputs, bystander, "nobody else lost anything");
 
     let nats = rig.folder.path().join("nats");
-    rig.until("late events are gone", async || naming(&nats, "zenobia7").is_empty()).await;
+    rig.until("events that came after the erasure are gone", async || {
+        naming(&nats, "zenobia7").is_empty()
+    })
+    .await;
     assert!(rig.terminate().await.success());
     let store = rig.folder.path().join("store");
     assert!(holding(&store, WORDS).is_empty(), "and never was");

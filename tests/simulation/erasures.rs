@@ -1,5 +1,5 @@
 //! Customers are erased in the middle of everything: whatever fails, nothing of them is left in the
-//! store, and nothing that comes late brings them back.
+//! store, and nothing that comes later brings them back.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -331,8 +331,9 @@ pub(crate) fn check(world: &World, found: &mut Vec<String>) {
         rows.into_iter().map(|(_, erasing)| erasing.mark).collect()
     };
     for (partition, events) in (0..PARTITIONS).zip(&world.stream) {
-        let (marks, mut late) = (marks(partition), world.memory.late(partition).unwrap());
-        late.sort_unstable();
+        let (marks, mut dropped) =
+            (marks(partition), world.memory.events_of_erased(partition).unwrap());
+        dropped.sort_unstable();
         let mut gone: BTreeSet<Customer> = BTreeSet::new();
         for stored in events {
             let sequence = stored.delivery.sequence;
@@ -346,13 +347,13 @@ pub(crate) fn check(world: &World, found: &mut Vec<String>) {
                     found.push(format!("{} was not erased", erasure.customer));
                 }
                 // Of one that was about a link that is over nothing came, and it was let go.
-                if is_marked(&erasure.customer) && late.binary_search(&sequence).is_err() {
+                if is_marked(&erasure.customer) && dropped.binary_search(&sequence).is_err() {
                     gone.insert(erasure.customer.clone());
                 }
             } else if gone.iter().any(|customer| customer.token() == token)
-                && late.binary_search(&sequence).is_err()
+                && dropped.binary_search(&sequence).is_err()
             {
-                found.push(format!("event {sequence} came late for {token} and stays"));
+                found.push(format!("event {sequence} came after the erasure of {token} and stays"));
             }
         }
     }

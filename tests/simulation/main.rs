@@ -152,7 +152,7 @@ fn an_erased_customer_leaves_nothing_and_does_not_return_across_failures() {
             seen.add(&world.seen);
         }
         if seeds.end - seeds.start > 1_000 {
-            assert!(seen.erasures > 500 && seen.late > 500, "too little: {seen:?}");
+            assert!(seen.erasures > 500 && seen.of_erased > 500, "too little: {seen:?}");
         }
     }
 }
@@ -160,7 +160,7 @@ fn an_erased_customer_leaves_nothing_and_does_not_return_across_failures() {
 #[test]
 fn an_erasure_reaches_no_other_customer_and_spares_a_return_across_failures() {
     if let Some(seen) = live(1_500, World::returning) {
-        assert!(seen.erasures > 1_000 && seen.late > 500, "too little: {seen:?}");
+        assert!(seen.erasures > 1_000 && seen.of_erased > 500, "too little: {seen:?}");
     }
 }
 

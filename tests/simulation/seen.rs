@@ -24,7 +24,7 @@ pub(crate) struct Seen {
     /// How often the disk had no room.
     pub(crate) held: u64,
     pub(crate) erasures: u64,
-    pub(crate) late: u64,
+    pub(crate) of_erased: u64,
     pub(crate) answered: u64,
     pub(crate) asked_again: u64,
     pub(crate) refused: u64,
@@ -54,7 +54,7 @@ impl Seen {
         self.slowed += other.slowed;
         self.held += other.held;
         self.erasures += other.erasures;
-        self.late += other.late;
+        self.of_erased += other.of_erased;
         self.answered += other.answered;
         self.asked_again += other.asked_again;
         self.refused += other.refused;

@@ -450,7 +450,7 @@ impl World {
             self.seen.woken += counters.woken;
             self.seen.visited += counters.visited;
             self.seen.erasures += counters.erasures;
-            self.seen.late += counters.erased;
+            self.seen.of_erased += counters.erased;
             self.seen.recalls += counters.recalls;
             self.seen.observations += counters.observations;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::cell::TwinChange;
 use super::super::host::Host;
 use super::super::index::IndexChange;
-use super::{LATE, Machine};
+use super::{MISSED_AFTER, Machine};
 use crate::codec;
 use crate::event::{Customer, Erasure, Original, Output, Reason, Rejection, Time};
 use crate::tables::TimerKey;
@@ -44,18 +44,20 @@ impl<H: Host> Machine<H> {
         reaction: Reaction,
     ) {
         match reaction.result {
-            InputResult::Refused(_) if self.is_late(original) => {
+            InputResult::Refused(_) if self.is_of_erased(original) => {
                 self.counters.erased += 1;
-                self.delete_late_events(sequence);
+                self.delete_from_stream(sequence);
             }
             InputResult::Refused(rejection) => {
                 self.write_dead_letter(sequence, original, &rejection)
             }
             InputResult::Forwarded => self.counters.forwarded += 1,
             InputResult::Duplicate => self.counters.duplicates += 1,
-            InputResult::Applied if is_late_link(&reaction.notes) && self.is_late(original) => {
+            InputResult::Applied
+                if is_late_link(&reaction.notes) && self.is_of_erased(original) =>
+            {
                 self.counters.events += 1;
-                self.delete_late_events(sequence);
+                self.delete_from_stream(sequence);
             }
             InputResult::Applied | InputResult::Stale | InputResult::Untouched => {
                 self.counters.events += 1
@@ -84,8 +86,8 @@ impl<H: Host> Machine<H> {
             InputResult::Applied => self.counters.timers_fired += 1,
             _ => self.counters.timers_stale += 1,
         }
-        // A timer that was skipped because it was late must not fire in a replay.
-        if reaction.result == InputResult::Applied || late > LATE {
+        // A timer that was skipped because it fired late must not fire in a replay.
+        if reaction.result == InputResult::Applied || late > MISSED_AFTER {
             let fired = Fired { name: key.name.clone(), due: key.due, late };
             let after = self.taken.main;
             self.journal(&key.customer, at, &Journalled::Timer { fired, after });

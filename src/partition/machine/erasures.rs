@@ -1,4 +1,4 @@
-//! Erasure: one commit deletes everything of a customer and writes a tombstone, so that late events do
+//! Erasure: one commit deletes everything of a customer and writes a tombstone, so that events that come later do
 //! not recreate them.
 //!
 //! An erasure is a round of its own. Everything before it is made durable first, so the store knows every
@@ -43,7 +43,7 @@ impl<H: Host> Machine<H> {
             // A duplicate, or one that arrived again by another identifier. A customer who has returned
             // since is not erased.
             self.taken.advance(Lane::Main, sequence);
-            self.delete_late_events(sequence);
+            self.delete_from_stream(sequence);
             return true;
         }
         if self.is_open() {
@@ -138,7 +138,7 @@ impl<H: Host> Machine<H> {
     pub(super) fn end_erasing(&mut self) {
         if let Some(wanted) = self.erasing.take() {
             self.taken.advance(Lane::Main, wanted.sequence);
-            self.delete_late_events(wanted.sequence);
+            self.delete_from_stream(wanted.sequence);
             let WaitingErasure { at, sequence, erasure, .. } = *wanted;
             if erasure.link.is_some() || erasure.of.is_some() {
                 // The identifier has another owner by now. The request for the receipt must not wait for
@@ -190,7 +190,7 @@ impl<H: Host> Machine<H> {
 
     /// Whether a twin that is not in memory must not be loaded, because its customer was erased: its
     /// inputs are then dropped, up to the event with which the customer starts anew.
-    pub(super) fn drop_late(
+    pub(super) fn drop_inputs_of_erased(
         &mut self,
         round: &mut Round,
         customer: &Customer,
@@ -210,12 +210,12 @@ impl<H: Host> Machine<H> {
         };
         let first = inputs.iter().position(|ordered| is_anew(&ordered.input));
         let stay = first.map_or_else(smallvec::SmallVec::new, |at| inputs.drain(at..).collect());
-        let late = std::mem::replace(inputs, stay);
-        for ordered in late {
+        let dropped = std::mem::replace(inputs, stay);
+        for ordered in dropped {
             if let (Some(tombstone), Some(forwarding)) = (&tombstone, forwarding(&ordered.input)) {
                 self.follow(forwarding, tombstone);
             }
-            round.mark_late(ordered.order);
+            round.mark_dropped(ordered.order);
         }
         if first.is_none() {
             round.batches.shift_remove(customer);
@@ -249,11 +249,11 @@ impl<H: Host> Machine<H> {
         let Some(tombstone) = known.filter(|known| known.is_lifted).cloned() else { return };
         let Some(inputs) = round.batches.get_mut(customer) else { return };
         let why = |ordered: &IndexedInput| is_of_before(&ordered.input, tombstone.at);
-        let (late, stay): (Vec<IndexedInput>, Vec<IndexedInput>) =
+        let (dropped, stay): (Vec<IndexedInput>, Vec<IndexedInput>) =
             std::mem::take(inputs).into_iter().partition(|ordered| why(ordered).is_some());
         let is_over = stay.is_empty();
         *inputs = stay.into();
-        for ordered in late {
+        for ordered in dropped {
             // An identifier that was linked after the erasure, and forwards earlier statements, is not
             // the one of that time.
             if why(&ordered) == Some(ErasedPast::Moved)
@@ -261,7 +261,7 @@ impl<H: Host> Machine<H> {
             {
                 self.follow(forwarding, &tombstone);
             }
-            round.mark_late(ordered.order);
+            round.mark_dropped(ordered.order);
         }
         if is_over {
             round.batches.shift_remove(customer);
@@ -278,7 +278,7 @@ impl<H: Host> Machine<H> {
 
     /// Whether an unusable message belongs to an erased customer, or names one, in any partition: then no
     /// dead letter keeps its bytes. A memory is kept for its addressee.
-    pub(super) fn is_late(&self, original: &Original) -> bool {
+    pub(super) fn is_of_erased(&self, original: &Original) -> bool {
         if !self.tombstones.is_anybody_erased() {
             return false;
         }
@@ -291,13 +291,13 @@ impl<H: Host> Machine<H> {
     }
 
     /// Drops a message of an erased customer: it only has to be deleted from the stream.
-    pub(super) fn delete_late_events(&mut self, sequence: u64) {
-        self.batch.put_late(self.partition, sequence);
-        self.cleared.late.push(sequence);
+    pub(super) fn delete_from_stream(&mut self, sequence: u64) {
+        self.batch.put_event_of_erased(self.partition, sequence);
+        self.cleared.events.push(sequence);
     }
 
     /// Lifts the tombstones of customers who returned in a round, in the commit with their inputs. Before
-    /// that commit, a crash would let late events recreate them.
+    /// that commit, a crash would let their events recreate them.
     pub(super) fn keep_lifted(&mut self, lifted: &[Pseudonym]) {
         self.keep_tombstones(lifted);
     }
@@ -330,18 +330,18 @@ fn forwarding(input: &Input) -> Option<&Forwarding> {
 }
 
 impl Round {
-    /// Marks the item at `order` as late: it is for an erased customer.
-    fn mark_late(&mut self, order: u32) {
+    /// Marks the item at `order` as dropped: it is for an erased customer.
+    fn mark_dropped(&mut self, order: u32) {
         let Some(item) = self.items.get_mut(order as usize) else { return };
         match item {
             RoundItem::Event { sequence, lane, .. } => {
-                *item = RoundItem::Late { place: Some((*lane, *sequence)) };
+                *item = RoundItem::Dropped { place: Some((*lane, *sequence)) };
             }
             RoundItem::Ask { rejection, .. } => *rejection = Some(super::super::ask::erased()),
             RoundItem::Timer { .. } | RoundItem::Wake { .. } => {
-                *item = RoundItem::Late { place: None }
+                *item = RoundItem::Dropped { place: None }
             }
-            RoundItem::Late { .. } => {}
+            RoundItem::Dropped { .. } => {}
         }
     }
 }

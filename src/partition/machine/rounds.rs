@@ -62,7 +62,7 @@ impl<H: Host> Machine<H> {
                 passive.push(customer.clone());
             }
         }
-        passive.retain(|customer| !self.drop_late(&mut round, customer, host));
+        passive.retain(|customer| !self.drop_inputs_of_erased(&mut round, customer, host));
         if passive.is_empty() {
             self.deliver(round, host);
         } else {
@@ -129,9 +129,9 @@ impl<H: Host> Machine<H> {
                 RoundItem::Event { sequence, lane, customer, original, rejection } => {
                     self.taken.advance(lane, sequence);
                     match (rejection, customer, reaction) {
-                        (Some(_), ..) if self.is_late(&original) => {
+                        (Some(_), ..) if self.is_of_erased(&original) => {
                             self.counters.erased += 1;
-                            self.delete_late_events(sequence);
+                            self.delete_from_stream(sequence);
                         }
                         (Some(rejection), ..) => {
                             self.write_dead_letter(sequence, &original, &rejection)
@@ -142,12 +142,12 @@ impl<H: Host> Machine<H> {
                         _ => unreachable!("an event that was not rejected has a reaction"),
                     }
                 }
-                RoundItem::Late { place: Some((lane, sequence)) } => {
+                RoundItem::Dropped { place: Some((lane, sequence)) } => {
                     self.taken.advance(lane, sequence);
                     self.counters.erased += 1;
-                    self.delete_late_events(sequence);
+                    self.delete_from_stream(sequence);
                 }
-                RoundItem::Late { place: None } => {}
+                RoundItem::Dropped { place: None } => {}
                 RoundItem::Timer { key, late, at } => {
                     self.batch.delete_timer(self.partition, &key);
                     self.take_in_timer(&key, late, at, reaction.ok_or_else(|| why(order)));

@@ -89,7 +89,7 @@ impl<'a> ReactionContext<'a> {
         ReactionContext { is_for_agent: true, ..context }
     }
 
-    /// The twin's `now`: a late input does not move time back, and a broadcast advances it without
+    /// The twin's `now`: a late statement does not move time back, and a broadcast advances it without
     /// counting as seeing the customer.
     pub(in crate::twin) fn twin_now(&self, twin: &Twin) -> Time {
         twin.seen.max(self.input.at)

@@ -68,7 +68,7 @@ fn count_one(
     let purposes = both(read(aggregate.when.as_ref()), read(value));
     let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(aggregate, context));
     let purposes = both(purposes, of_input);
-    // A late input does not move time back.
+    // A late statement does not move time back.
     let (at, now) = (context.input.came, context.twin_now(twin));
     let name = &aggregate.name;
     match &aggregate.measure {

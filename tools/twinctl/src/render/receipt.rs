@@ -18,7 +18,7 @@ pub(crate) fn receipt(receipt: &ErasureReceipt) -> String {
             sheet.line(format_args!("  {what}: {number}, removed from {place}"));
         }
         sheet.line(format_args!("  files rewritten at {}", one.files_rewritten));
-        sheet.line(format_args!("  late events are dropped until {}", one.remembered_until));
+        sheet.line(format_args!("  events about them are dropped until {}", one.remembered_until));
     }
     let mut removed = statement.identifiers.iter().flat_map(|one| &one.removed);
     if removed.all(|thing| thing.count == 0) {
@@ -71,7 +71,7 @@ mod tests {
           decisions: 8, removed from store
           events: 21, removed from JUMEAU_EVENTS
           files rewritten at 2026-11-22T09:30:00Z
-          late events are dropped until 2026-11-22T09:30:00Z
+          events about them are dropped until 2026-11-22T09:30:00Z
         ");
     }
 }
