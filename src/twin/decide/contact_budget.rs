@@ -126,12 +126,7 @@ impl<'a> ContactBudget<'a> {
     }
 
     /// Records a contact that is decided now.
-    pub(in crate::twin) fn spend(
-        &mut self,
-        action: &policy::ActionDefinition,
-        channel: &str,
-        now: Time,
-    ) {
+    pub(super) fn spend(&mut self, action: &policy::ActionDefinition, channel: &str, now: Time) {
         for spent in &mut self.limits {
             let limit = spent.limit;
             let is_here = limit.channel.as_deref().is_none_or(|own| own == channel);

@@ -62,11 +62,7 @@ pub(super) fn joined(twin: &Twin, position: usize, input: &Input) -> Effect {
 }
 
 /// The message that a deadline was missed in its previous queue.
-pub(in crate::twin) fn expired(
-    twin: &Twin,
-    position: usize,
-    context: &ReactionContext<'_>,
-) -> Effect {
+pub(super) fn expired(twin: &Twin, position: usize, context: &ReactionContext<'_>) -> Effect {
     let known = &twin.escalations[position];
     let about = format!("{}/{}", known.id, known.level);
     let id = id::identifier('x', twin, context.input, &about);

@@ -23,7 +23,7 @@ fn responds(outcome: OutcomeKind) -> Option<bool> {
 
 impl Contact {
     /// The observation to learn from an outcome: one for each contact, from its first outcome.
-    pub(in crate::twin) fn observe(
+    pub(super) fn observe(
         &mut self,
         outcome: OutcomeKind,
         at: Time,

@@ -35,12 +35,12 @@ pub(in crate::twin) fn start_due_timer(
 
 /// Whether a timer is the one for the deadlines of escalations. It is derived from the escalations, so no
 /// memory holds it: when escalations move with a memory, [`renew_due_timer`] starts it anew.
-pub(in crate::twin) fn is_deadline(timer: &Timer) -> bool {
+pub(super) fn is_deadline(timer: &Timer) -> bool {
     *timer.name == *DUE_TIMER
 }
 
 /// Starts the timer for the deadlines of the escalations that arrived with a memory.
-pub(in crate::twin) fn renew_due_timer(twin: &mut Twin) {
+pub(super) fn renew_due_timer(twin: &mut Twin) {
     twin.timers.retain(|timer| !is_deadline(timer));
     if twin.timers.len() < limits::TIMERS
         && let Some(due) = first_due(twin)

@@ -33,7 +33,7 @@ fn speaks(outcome: OutcomeKind) -> Option<PreferenceSign> {
 
 /// Learns from the outcome of an action: once from each contact with an answer, and once from each
 /// without.
-pub(in crate::twin) fn from_outcome(
+pub(super) fn from_outcome(
     twin: &mut Twin,
     data: &event::OutcomeData,
     policy: &Policy,

@@ -19,7 +19,7 @@ pub(in crate::twin) fn is_behind(twin: &Twin, link: &LinkData, input: &Input) ->
 }
 
 /// Handles a late statement about identifiers: only the fact that it arrived is recorded.
-pub(in crate::twin) fn note_late_statement(
+pub(super) fn note_late_statement(
     twin: &mut Twin,
     part: &'static str,
     input: &Input,
@@ -38,7 +38,7 @@ pub(in crate::twin) fn note_late_statement(
 
 /// Links this identifier to another customer than before. Its memory is with the first owner already, and
 /// stays there.
-pub(in crate::twin) fn change_hands(
+pub(super) fn change_hands(
     twin: &mut Twin,
     event: &Event,
     link: &LinkData,
@@ -84,11 +84,7 @@ pub(in crate::twin) fn change_hands(
 }
 
 /// Handles that an identifier of this customer has a new owner, unless that is this customer.
-pub(in crate::twin) fn lose(
-    twin: &mut Twin,
-    gone: &Customer,
-    carried: &CarriedMemory,
-) -> IdentityResult {
+pub(super) fn lose(twin: &mut Twin, gone: &Customer, carried: &CarriedMemory) -> IdentityResult {
     let is_same = |one: &Customer| hashed(one.as_str()) == carried.memory;
     let is_own =
         is_same(&twin.customer) || twin.identifiers.iter().any(|known| is_same(&known.customer));

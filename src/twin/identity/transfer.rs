@@ -30,7 +30,7 @@ pub(super) fn message(
 }
 
 /// The message that this twin sends to another because of an event, and its first hop.
-pub(in crate::twin) fn send(
+pub(super) fn send(
     twin: &Twin,
     event: &Event,
     to: &Customer,
@@ -63,7 +63,7 @@ fn move_fingerprint(event: u64, by: &Customer, carried: &CarriedMemory) -> u64 {
 }
 
 /// The hash of an identifier, used where it must not be named.
-pub(in crate::twin) fn hashed(customer: &str) -> Box<str> {
+pub(super) fn hashed(customer: &str) -> Box<str> {
     owner_hash(customer).to_string().into()
 }
 
@@ -79,7 +79,7 @@ fn known_because(twin: &Twin, policy: &Policy) -> Option<&'static str> {
 }
 
 /// The customer in a link.
-pub(in crate::twin) fn target(twin: &Twin, link: &LinkData) -> Result<Customer, Rejection> {
+pub(super) fn target(twin: &Twin, link: &LinkData) -> Result<Customer, Rejection> {
     let to = Customer::new(&link.to).map_err(refused)?;
     if to == twin.customer {
         return Err(refused(format!(

@@ -69,7 +69,7 @@ pub(in crate::twin) fn is_woken(
 }
 
 /// The value of a broadcast that matches the twin.
-pub(in crate::twin) fn find<'a, 'b>(
+pub(super) fn find<'a, 'b>(
     twin: &Twin,
     context: &'a ReactionContext<'_>,
     scope: &str,

@@ -54,10 +54,7 @@ pub(in crate::twin) fn ranked<'a>(
 
 /// The best paused interaction to resume now: the policy must define how to resume it, and it must not
 /// have been offered since it paused.
-pub(in crate::twin) fn best<'a>(
-    twin: &'a Twin,
-    context: &ReactionContext<'_>,
-) -> Option<&'a Interaction> {
+pub(super) fn best<'a>(twin: &'a Twin, context: &ReactionContext<'_>) -> Option<&'a Interaction> {
     let (input, policy) = (context.input, context.policy);
     if policy.interactions.is_empty() || twin.interactions.iter().all(|one| one.pause.is_none()) {
         return None;

@@ -383,7 +383,7 @@ fn inside<'a, 'b>(map: &'a Map, mut names: impl Iterator<Item = &'b str>) -> Fou
 }
 
 /// The value below these names within a value.
-pub(in crate::twin) fn below<'a, 'b>(
+pub(super) fn below<'a, 'b>(
     value: Option<&'a Value>,
     names: impl Iterator<Item = &'b str>,
 ) -> Found<'a> {

@@ -6,7 +6,7 @@ use crate::twin::state::{Meeting, Twin};
 
 impl Twin {
     /// Removes the records of broadcasts that have ended.
-    pub(in crate::twin) fn settle_met(&mut self, broadcasts: &Broadcasts) {
+    pub(super) fn settle_met(&mut self, broadcasts: &Broadcasts) {
         if broadcasts.is_empty() {
             self.met.clear();
         } else {

@@ -55,7 +55,7 @@ impl Consent {
     }
 
     /// Whether it concerns this purpose in this channel, in any spelling.
-    pub(in crate::twin) fn is_about(&self, purpose: &str, channel: Option<&str>) -> bool {
+    pub(super) fn is_about(&self, purpose: &str, channel: Option<&str>) -> bool {
         is_same_name(&self.purpose, purpose)
             && match (self.channel.as_deref(), channel) {
                 (Some(own), Some(channel)) => is_same_name(own, channel),

@@ -27,7 +27,7 @@ pub struct DatedValue {
 
 impl DatedValue {
     /// Keeps only the latest of the removed traits.
-    pub(in crate::twin) fn drop_oldest_removed(traits: &mut Vec<DatedValue>, notes: &mut Notes) {
+    pub(super) fn drop_oldest_removed(traits: &mut Vec<DatedValue>, notes: &mut Notes) {
         let is_removed = |dated: &&DatedValue| dated.value == Value::Null;
         let count = traits.iter().filter(is_removed).count();
         let mut beyond = count.saturating_sub(limits::TRAITS_REMOVED);
@@ -44,7 +44,7 @@ impl DatedValue {
 }
 
 /// The path of a part of an event, below `event`.
-pub(in crate::twin) fn part_of(what: &str, name: &str) -> Box<str> {
+pub(super) fn part_of(what: &str, name: &str) -> Box<str> {
     format!("{what}.{name}").into()
 }
 
@@ -65,12 +65,12 @@ impl Dates {
     }
 
     /// Removes every entry with this statement time.
-    pub(in crate::twin) fn remove_stated_at(&mut self, at: Time) {
+    pub(super) fn remove_stated_at(&mut self, at: Time) {
         self.0.retain(|(_, known)| *known != at);
     }
 
     /// The statement time of a value.
-    pub(in crate::twin) fn get(&self, name: &str) -> Option<Time> {
+    pub(super) fn get(&self, name: &str) -> Option<Time> {
         let found = self.0.binary_search_by(|(known, _)| (**known).cmp(name));
         found.ok().map(|position| self.0[position].1)
     }
@@ -92,7 +92,7 @@ impl Dates {
 
     /// The values of a map, each with its statement time; `otherwise` is the time of values that have
     /// none.
-    pub(in crate::twin) fn with_dates_or(&self, map: &Map, otherwise: Time) -> Vec<DatedValue> {
+    pub(super) fn with_dates_or(&self, map: &Map, otherwise: Time) -> Vec<DatedValue> {
         map.iter()
             .map(|(name, value)| DatedValue {
                 name: name.into(),
@@ -128,7 +128,7 @@ impl Dates {
     }
 
     /// Keeps only the latest of the values removed from a map. Returns whether others were dropped.
-    pub(in crate::twin) fn drop_oldest_removed(&mut self, map: &Map, max: usize) -> bool {
+    pub(super) fn drop_oldest_removed(&mut self, map: &Map, max: usize) -> bool {
         let removed =
             |(name, at): &(Box<str>, Time)| map.get(name).is_none().then(|| (*at, name.clone()));
         let mut all: Vec<(Time, Box<str>)> = self.0.iter().filter_map(removed).collect();

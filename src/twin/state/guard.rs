@@ -32,11 +32,7 @@ pub enum Derived {
 }
 
 /// The purposes of a value according to a list of guards; none: unrestricted.
-pub(in crate::twin) fn guard_of<'a>(
-    guards: &'a [Guard],
-    of: Derived,
-    name: &str,
-) -> Option<&'a Purposes> {
+pub(super) fn guard_of<'a>(guards: &'a [Guard], of: Derived, name: &str) -> Option<&'a Purposes> {
     let known = guards.iter().find(|guard| guard.of == of && *guard.name == *name);
     known.map(|guard| &guard.purposes)
 }

@@ -29,7 +29,7 @@ pub struct Identifier {
 
 impl Identifier {
     /// Adds what another move of the same identifier contributed.
-    pub(in crate::twin) fn absorb(&mut self, other: Identifier, notes: &mut Notes) {
+    pub(super) fn absorb(&mut self, other: Identifier, notes: &mut Notes) {
         self.brought.merge(*other.brought, notes);
         self.entries.extend(other.entries);
         if other.epoch > self.epoch {

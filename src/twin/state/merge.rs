@@ -20,7 +20,7 @@ pub(in crate::twin) trait Mergeable: Clone + PartialEq {
 }
 
 /// Merges two lists.
-pub(in crate::twin) fn join<T: Mergeable>(
+pub(super) fn join<T: Mergeable>(
     own: &mut Vec<T>,
     other: Vec<T>,
     limit: &'static str,
@@ -87,7 +87,7 @@ pub(in crate::twin) fn part<T: Mergeable>(
 }
 
 /// The text by which values with the same time are compared.
-pub(in crate::twin) fn text(value: &impl Serialize) -> String {
+pub(super) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 

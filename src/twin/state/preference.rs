@@ -236,7 +236,7 @@ impl Preference {
     }
 
     /// The eviction order: inferred ones first, the longest unconfirmed first.
-    pub(in crate::twin) fn eviction_order(&self) -> (bool, Time) {
+    pub(super) fn eviction_order(&self) -> (bool, Time) {
         let blocked = self.forgotten.map_or(Time::MIN, |forgotten| forgotten.until);
         (self.declared.is_some(), self.last_confirmed().max(blocked))
     }
@@ -301,7 +301,7 @@ impl Preference {
 }
 
 /// Like [`part`], for preferences: where there are new choices since, counts are subtracted.
-pub(in crate::twin) fn part_preferences(
+pub(super) fn part_preferences(
     own: &mut Vec<Preference>,
     brought: &[Preference],
     beneath: &[Preference],
@@ -332,7 +332,7 @@ impl Choice {
     }
 
     /// Fades both weights to a later time.
-    pub(in crate::twin) fn fade(&mut self, now: Time, half_life: Duration) {
+    pub(super) fn fade(&mut self, now: Time, half_life: Duration) {
         if now > self.at {
             let left = decay(now.since(self.at), half_life);
             self.weight *= left;

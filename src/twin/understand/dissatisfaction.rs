@@ -10,7 +10,7 @@ use crate::twin::state::Twin;
 impl Twin {
     /// Whether the dissatisfaction has just reached the policy's alarm threshold. It can do so again only
     /// after it has been below the calm threshold.
-    pub(in crate::twin) fn is_alarmed_now(&mut self, context: &ReactionContext<'_>) -> bool {
+    pub(super) fn is_alarmed_now(&mut self, context: &ReactionContext<'_>) -> bool {
         let Some(rule) = &context.policy.dissatisfaction else { return false };
         let mut heard = context.policy.rules_for(Trigger::Dissatisfaction, "", []);
         if heard.next().is_none() && context.policy.escalates.dissatisfaction.is_none() {
@@ -24,7 +24,7 @@ impl Twin {
 }
 
 /// An open case is a problem, if its topic is known.
-pub(in crate::twin) fn perceive(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut Notes) {
+pub(super) fn perceive(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut Notes) {
     if context.policy.dissatisfaction.is_none() {
         return;
     }

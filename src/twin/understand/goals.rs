@@ -7,7 +7,7 @@ use crate::twin::note::Notes;
 use crate::twin::state::{Trial, TrialUpdate, Twin};
 
 /// Counts an input that is a goal of experiments, in those that the customer has entered.
-pub(in crate::twin) fn count_goals(
+pub(super) fn count_goals(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,

@@ -29,7 +29,7 @@ fn analysed(analysis: &Analysis, language: Language) -> Reading {
 
 impl Twin {
     /// Analyses a customer's own message and updates their sentiment.
-    pub(in crate::twin) fn listen(
+    pub(super) fn listen(
         &mut self,
         message: &MessageData,
         channel: &Channel,
