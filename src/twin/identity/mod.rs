@@ -51,14 +51,6 @@ use crate::twin::state::{OwnershipRecord, Twin};
 use ownership::{change_hands, is_behind, lose, note_late_statement};
 use transfer::{arrive, leave, message, part, rest, return_home};
 
-/// The result of handling an event that may concern links.
-pub(super) enum IdentityResult {
-    /// Process it as a normal event.
-    Own,
-    /// Already handled.
-    Done(InputResult),
-}
-
 /// Whether an event was processed here before.
 pub(super) fn is_copy(twin: &Twin, event: &Event) -> bool {
     let is_known = |identity| twin.timeline.knows(identity) || twin.recent.knows(identity);
@@ -108,14 +100,10 @@ pub(super) fn handle(
         _ if twin.linked_to.is_some() => handle_linked(twin, event, input, policy, effects, notes),
         _ => handle_unlinked(twin, event, input, policy, effects, notes),
     };
-    match outcome {
-        Ok(IdentityResult::Own) => None,
-        Ok(IdentityResult::Done(result)) => Some(result),
-        Err(rejection) => Some(InputResult::Refused(rejection)),
-    }
+    outcome.unwrap_or_else(|rejection| Some(InputResult::Refused(rejection)))
 }
 
-/// Handles an event for an identifier that is linked to another customer.
+/// Handles an event for an identifier that is linked to another customer; none: process it as a normal event.
 fn handle_linked(
     twin: &mut Twin,
     event: &Event,
@@ -123,11 +111,11 @@ fn handle_linked(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<IdentityResult, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     let forwarding = event.forwarding.as_deref();
     if let (None, EventKind::Link(link)) = (forwarding, &event.kind) {
         if is_behind(twin, link, input) {
-            return Ok(note_late_statement(twin, "to", input, policy, notes));
+            return Ok(Some(note_late_statement(twin, "to", input, policy, notes)));
         }
         if !link.merge {
             return change_hands(twin, event, link, input, effects, notes);
@@ -135,19 +123,19 @@ fn handle_linked(
     }
     if forwarding.is_some_and(|forwarding| is_end_of_circle(twin, forwarding)) {
         notes.circle();
-    } else if let Some(met) = forward(twin, event, input, effects, notes)? {
+    } else if let Some(result) = forward(twin, event, input, effects, notes)? {
         if matches!((forwarding, &event.kind), (None, EventKind::Link(_))) {
             // It was linked to the same customer as before, by a new statement.
             twin.ownership = Some(OwnershipRecord::linked(input.stated_at));
         }
-        return Ok(met);
+        return Ok(Some(result));
     } else {
         notes.limit("FORWARDING_HOPS");
     }
     let carried = forwarding.and_then(|forwarding| forwarding.carried.as_ref());
     if carried.is_some_and(|carried| !carried.is_memory()) {
         // A mere statement loses nothing if it is dropped.
-        return Ok(IdentityResult::Done(InputResult::Untouched));
+        return Ok(Some(InputResult::Untouched));
     }
     twin.linked_to = None;
     twin.ownership = None;
@@ -155,7 +143,7 @@ fn handle_linked(
     handle_unlinked(twin, event, input, policy, effects, notes)
 }
 
-/// Handles an event for an identifier that is not linked.
+/// Handles an event for an identifier that is not linked; none: process it as a normal event.
 fn handle_unlinked(
     twin: &mut Twin,
     event: &Event,
@@ -163,11 +151,11 @@ fn handle_unlinked(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<IdentityResult, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     let forwarding = event.forwarding.as_deref();
     match (forwarding, forwarding.and_then(|forwarding| forwarding.carried.as_ref()), &event.kind) {
         (Some(forwarding), Some(carried), _) if carried.kind == TransferKind::Leaves => {
-            Ok(lose(twin, &forwarding.from, carried))
+            Ok(Some(lose(twin, &forwarding.from, carried)))
         }
         (Some(forwarding), Some(carried), _) if carried.kind == TransferKind::Rests => {
             rest(twin, forwarding, carried, input, policy, effects, notes)
@@ -179,7 +167,7 @@ fn handle_unlinked(
         (_, None, EventKind::Unlink(link)) => {
             part(twin, event, &link.from, input, policy, effects, notes)
         }
-        _ => Ok(IdentityResult::Own),
+        _ => Ok(None),
     }
 }
 
@@ -201,7 +189,7 @@ fn forward(
     input: &Input,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Option<IdentityResult>, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     let Some(to) = twin.linked_to.clone() else { return Ok(None) };
     let mut forwarding = match event.forwarding.as_deref() {
         Some(before) => before.clone(),
@@ -238,5 +226,5 @@ fn forward(
     if input.is_remembered() {
         twin.recent.remember(seen_fingerprint(event), input.stored, notes);
     }
-    Ok(Some(IdentityResult::Done(InputResult::Forwarded)))
+    Ok(Some(InputResult::Forwarded))
 }

@@ -1,7 +1,6 @@
 //! Ownership of an identifier and its statement time: a link changes the owner unless a later statement
 //! is known.
 
-use super::IdentityResult;
 use super::transfer::{hashed, send, target};
 use crate::config::limits;
 use crate::event::{CarriedMemory, Customer, Event, EventKind, LinkData, Rejection, TransferKind};
@@ -25,7 +24,7 @@ pub(super) fn note_late_statement(
     input: &Input,
     policy: &Policy,
     notes: &mut Notes,
-) -> IdentityResult {
+) -> InputResult {
     notes.late(part);
     if twin.linked_to.is_some() {
         twin.recent.remember(input.fingerprint, input.stored, notes);
@@ -33,7 +32,7 @@ pub(super) fn note_late_statement(
         timeline::make_room(twin, input, notes);
         timeline::record(twin, input, policy, notes.late_parts());
     }
-    IdentityResult::Done(InputResult::Applied)
+    InputResult::Applied
 }
 
 /// Links this identifier to another customer than before. Its memory is with the first owner already, and
@@ -45,7 +44,7 @@ pub(super) fn change_hands(
     input: &Input,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<IdentityResult, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     let to = target(twin, link)?;
     if twin.known && twin.linked_to.as_ref() != Some(&to) {
         return Err(refused(format!(
@@ -62,7 +61,7 @@ pub(super) fn change_hands(
     let stated_at = input.stated_at;
     twin.ownership = Some(OwnershipRecord::linked(stated_at));
     let Some(first) = twin.linked_to.clone().filter(|first| *first != to) else {
-        return Ok(IdentityResult::Done(InputResult::Applied));
+        return Ok(Some(InputResult::Applied));
     };
     // The first owner is not told the new one's name, but can check whether it is the same customer.
     let (epoch, memory) = (twin.epoch, hashed(&link.to));
@@ -80,17 +79,17 @@ pub(super) fn change_hands(
     effects.push(send(twin, event, &to, won, input.at)?);
     twin.linked_to = Some(to);
     twin.seen = twin.seen.max(input.at);
-    Ok(IdentityResult::Done(InputResult::Applied))
+    Ok(Some(InputResult::Applied))
 }
 
 /// Handles that an identifier of this customer has a new owner, unless that is this customer.
-pub(super) fn lose(twin: &mut Twin, gone: &Customer, carried: &CarriedMemory) -> IdentityResult {
+pub(super) fn lose(twin: &mut Twin, gone: &Customer, carried: &CarriedMemory) -> InputResult {
     let is_same = |one: &Customer| hashed(one.as_str()) == carried.memory;
     let is_own =
         is_same(&twin.customer) || twin.identifiers.iter().any(|known| is_same(&known.customer));
     let is_meant = |known: &Identifier| known.customer == *gone && known.epoch <= carried.epoch;
     if is_own || !twin.identifiers.iter().any(is_meant) {
-        return IdentityResult::Done(InputResult::Untouched);
+        return InputResult::Untouched;
     }
     twin.identifiers.retain(|known| !is_meant(known));
     // What was linked through it moves with it.
@@ -105,5 +104,5 @@ pub(super) fn lose(twin: &mut Twin, gone: &Customer, carried: &CarriedMemory) ->
         });
     }
     twin.known = true;
-    IdentityResult::Done(InputResult::Applied)
+    InputResult::Applied
 }

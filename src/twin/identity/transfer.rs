@@ -1,7 +1,7 @@
 //! Moves memories: a link sends a memory to another twin, an unlink sends it back.
 
 use super::ownership::{is_behind, note_late_statement};
-use super::{IdentityResult, parting, seen_fingerprint};
+use super::{parting, seen_fingerprint};
 use crate::config::limits;
 use crate::event::{
     CarriedMemory, Customer, Event, EventKind, ForwardedEvent, Forwarding, LinkData, Reason,
@@ -99,14 +99,14 @@ pub(super) fn leave(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<IdentityResult, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     if *link.to == *twin.customer.as_str() && event.forwarding.is_some() {
         // It is linked to them already, by another link.
-        return Ok(IdentityResult::Done(InputResult::Duplicate));
+        return Ok(Some(InputResult::Duplicate));
     }
     let to = target(twin, link)?;
     if is_behind(twin, link, input) {
-        return Ok(note_late_statement(twin, "to", input, policy, notes));
+        return Ok(Some(note_late_statement(twin, "to", input, policy, notes)));
     }
     if twin.identifiers.iter().any(|known| known.customer == to) {
         return Err(refused(format!(
@@ -157,7 +157,7 @@ pub(super) fn leave(
         seen: twin.seen,
         ..stub(twin)
     };
-    Ok(IdentityResult::Done(InputResult::Applied))
+    Ok(Some(InputResult::Applied))
 }
 
 /// Records a move in the timeline.
@@ -180,13 +180,13 @@ pub(super) fn rest(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<IdentityResult, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     let other = Memory { identifiers: Vec::new(), ..read(&carried.memory, &forwarding.from)? };
     let mut own = twin.memory();
     own.merge(other, notes);
     replace(twin, own, input, effects, notes);
     record(twin, input, policy, notes);
-    Ok(IdentityResult::Done(InputResult::Applied))
+    Ok(Some(InputResult::Applied))
 }
 
 /// Replaces the memory of the twin.
@@ -221,7 +221,7 @@ pub(super) fn arrive(
     input: &Input,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<IdentityResult, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     let from = &forwarding.from;
     let mut other = read(&carried.memory, from)?;
     let is_own = *from == twin.customer;
@@ -271,7 +271,7 @@ pub(super) fn arrive(
     identifiers.retain(|known| known.customer != twin.customer);
     own.merge(Memory { identifiers, ..other }, notes);
     replace(twin, own, input, effects, notes);
-    Ok(IdentityResult::Own)
+    Ok(None)
 }
 
 /// Applies a function to the identifier through which a memory came, and to those through which that one
@@ -316,11 +316,11 @@ pub(super) fn part(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<IdentityResult, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     let is_behind =
         |known: &Identifier| known.customer.as_str() == from && input.stated_at < known.said;
     if twin.identifiers.iter().any(is_behind) {
-        return Ok(note_late_statement(twin, "from", input, policy, notes));
+        return Ok(Some(note_late_statement(twin, "from", input, policy, notes)));
     }
     let mut own = twin.memory();
     let Some(position) = own.identifiers.iter().position(|known| known.customer.as_str() == from)
@@ -363,7 +363,7 @@ pub(super) fn part(
     retime(&timers, &twin.timers, effects);
     deadline::start_due_timer(twin, input.at, effects, notes);
     effects.push(message);
-    Ok(IdentityResult::Own)
+    Ok(None)
 }
 
 /// Receives a returned memory: the identifier is a separate twin again, unless it is linked to another
@@ -376,7 +376,7 @@ pub(super) fn return_home(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<IdentityResult, Rejection> {
+) -> Result<Option<InputResult>, Rejection> {
     let mut other = read(&carried.memory, &twin.customer)?;
     other.identifiers.retain(|known| known.customer != twin.customer);
     let is_linked = twin.linked_to.is_some();
@@ -387,7 +387,7 @@ pub(super) fn return_home(
         let rest = CarriedMemory { kind: TransferKind::Rests, ..carried.clone() };
         effects.push(send(twin, event, &forwarding.from, rest, input.at)?);
         twin.recent.remember(seen_fingerprint(event), input.stored, notes);
-        return Ok(IdentityResult::Done(InputResult::Forwarded));
+        return Ok(Some(InputResult::Forwarded));
     }
     let is_unlinked = matches!(event.kind, EventKind::Unlink(_));
     let linked = twin.ownership.as_ref().map(|ownership| ownership.linked);
@@ -406,7 +406,7 @@ pub(super) fn return_home(
         effects.push(send(&stub, &event_again, &to, again, input.at)?);
         twin.epoch = epoch;
         twin.recent.remember(seen_fingerprint(event), input.stored, notes);
-        return Ok(IdentityResult::Done(InputResult::Forwarded));
+        return Ok(Some(InputResult::Forwarded));
     }
     if is_unlinked {
         let giver = event.forwarding.as_deref().map(|forwarding| &forwarding.from);
@@ -427,7 +427,7 @@ pub(super) fn return_home(
     own.identifiers.retain(|known| known.customer != twin.customer);
     replace(twin, own, input, effects, notes);
     record(twin, input, policy, notes);
-    Ok(IdentityResult::Done(InputResult::Applied))
+    Ok(Some(InputResult::Applied))
 }
 
 /// Updates the index of timers.
