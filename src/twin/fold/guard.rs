@@ -46,3 +46,55 @@ impl Twin {
         self.guards = guards;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{self, Customer, Raw, Time};
+    use crate::policy::{Files, load};
+    use crate::twin::{Input, World, invariants, react};
+
+    const POLICY: &str = r#"
+[policy]
+name = "test"
+languages = ["en"]
+
+[context.diagnosis]
+sensitivity = "sensitive"
+purpose = ["care"]
+
+[needs.walk]
+describe = "should walk more"
+
+[[rules]]
+name = "illness means a need"
+on = "signal:diagnosis"
+when = 'context.diagnosis == "diabetes"'
+then = [
+  { raise = "walk", because = "has {{ context.diagnosis }}" },
+  { set = "illness", to = "context.diagnosis" },
+]
+"#;
+
+    #[test]
+    fn a_guard_is_removed_with_its_value() {
+        let policy = load(&Files::new([("test.toml", POLICY)]))
+            .unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
+        let mut twin = Twin::new(Customer::new("ada").unwrap(), Time::from_ms(0));
+        let take = |twin: &mut Twin, sequence: u64, json: &str| {
+            let payload = json.as_bytes();
+            let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
+            let now = Time::from_ms(1_760_000_000_000 + sequence as i64);
+            react(twin, &Input::event(event::parse(&raw).unwrap(), now), &World::of(&policy));
+            assert_eq!(invariants::violations(twin), Vec::<String>::new());
+        };
+        let diagnosis = r#"{"type": "signal", "data": {"name": "diagnosis", "value": "diabetes"}}"#;
+        take(&mut twin, 1, diagnosis);
+        assert!(twin.guard(Derived::Need, "walk").is_some());
+        take(&mut twin, 2, r#"{"type": "signal", "data": {"name": "diagnosis", "value": null}}"#);
+        twin.needs.clear();
+        take(&mut twin, 3, r#"{"type": "track", "data": {"name": "Anything"}}"#);
+        assert!(twin.guard(Derived::Need, "walk").is_none());
+        assert!(twin.guard(Derived::Fact, "illness").is_some(), "the fact is still there");
+    }
+}

@@ -107,8 +107,7 @@ mod tests {
     use super::*;
     use crate::event::Time;
     use crate::event::{self, Customer, Raw};
-    use crate::policy::{DissatisfactionRule, Policy};
-    use crate::policy::{Files, load};
+    use crate::policy::{DissatisfactionRule, Files, Policy, load};
     use crate::twin::Input;
     use crate::twin::moment::{Dissatisfaction, World};
     use crate::twin::{invariants, react};
@@ -193,81 +192,6 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
         assert_eq!(lived(&[(0.0, &open)], 6.0).late, 0.5);
         let closed = case("c-1", "closed");
         assert_eq!(lived(&[(0.0, &open), (5.0, &closed)], 6.0).index, 0.0);
-    }
-
-    /// How often a rule on `dissatisfaction` has run after each of these events.
-    fn alarms(rule: &str, events: &[(f64, &str)]) -> Vec<i64> {
-        let text =
-            POLICY.replace("patience = \"2d\"", "patience = \"2d\"\nalarm = 0.3\ncalm = 0.2");
-        let policy = load(&Files::new([("test.toml", &*(text + rule))]))
-            .unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
-        let mut twin = Twin::new(Customer::new("ada").unwrap(), day(0.0));
-        let mut counts = Vec::new();
-        for (at, json) in events {
-            let sequence = twin.timeline.total() + 1;
-            let payload = json.as_bytes();
-            let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
-            let input = Input::event(event::parse(&raw).unwrap(), day(*at));
-            react(&mut twin, &input, &World::of(&policy));
-            let count = twin.facts.get("alarms").and_then(crate::event::Value::as_number);
-            counts.push(count.unwrap_or(0.0) as i64);
-        }
-        counts
-    }
-
-    const COUNTED: &str = r#"
-[[rules]]
-name = "heard"
-on = "dissatisfaction"
-then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
-"#;
-
-    #[test]
-    fn rules_receive_one_alarm_until_dissatisfaction_has_fallen_again() {
-        let looked = r#"{"type": "page", "data": {"name": "x"}}"#;
-        // 0, 0.25, 0.375, 0.4375; then the first three are too old: 0.25, again 0.375, 0, and finally
-        // 0.375 once more.
-        let events = [
-            (0.0, FAILED),
-            (0.1, FAILED),
-            (0.2, FAILED),
-            (9.0, FAILED),
-            (9.1, looked),
-            (31.0, FAILED),
-            (31.1, FAILED),
-            (70.0, looked),
-            (70.1, FAILED),
-            (70.2, FAILED),
-            (70.3, FAILED),
-        ];
-        assert_eq!(alarms(COUNTED, &events), [0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
-    }
-
-    #[test]
-    fn a_rule_on_the_alarm_may_have_a_further_condition() {
-        let asked = COUNTED.replace("then", "when = \"event.channel == 'app'\"\nthen");
-        assert_eq!(alarms(&asked, &[(0.0, FAILED), (0.1, FAILED), (0.2, FAILED)]), [0, 0, 0]);
-    }
-
-    #[test]
-    fn the_effects_of_an_alarm_inherit_the_sensitivity_of_the_mood() {
-        let guarded = format!(
-            "{COUNTED}\n[context.mood]\nsensitivity = \"sensitive\"\npurpose = [\"care\"]\n"
-        );
-        let text = POLICY.replace("patience = \"2d\"", "patience = \"2d\"\nalarm = 0.3");
-        let policy = load(&Files::new([("test.toml", &*(text + &guarded))])).unwrap();
-        let mut twin = Twin::new(Customer::new("ada").unwrap(), day(0.0));
-        for (sequence, json) in (1..).zip([
-            r#"{"type": "signal", "data": {"name": "mood", "value": -1, "ttl": 900}}"#,
-            r#"{"type": "page", "data": {"name": "x"}}"#,
-        ]) {
-            let payload = json.as_bytes();
-            let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
-            let input = Input::event(event::parse(&raw).unwrap(), day(0.0));
-            react(&mut twin, &input, &World::of(&policy));
-        }
-        assert!(twin.alarmed);
-        assert!(twin.guard(crate::twin::Derived::Fact, "alarms").is_some());
     }
 
     #[test]

@@ -55,3 +55,47 @@ pub(in crate::twin) fn both(one: Option<Purposes>, other: Option<Purposes>) -> O
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{Customer, Time};
+    use crate::twin::state::Twin;
+
+    fn guards() -> impl Strategy<Value = Vec<Guard>> {
+        let of = [Derived::Fact, Derived::Need, Derived::Window];
+        let guard =
+            (prop::sample::select(of.to_vec()), 0u8..3, prop::collection::vec(0u8..3, 0..3));
+        prop::collection::vec(
+            guard.prop_map(|(of, name, purposes)| Guard {
+                of,
+                name: name.to_string().into(),
+                purposes: Purposes::new(purposes.iter().map(|purpose| purpose.to_string().into())),
+            }),
+            0..6,
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn guards_merge_to_the_same_in_any_order_and_never_allow_more(
+            one in guards(), other in guards(), used in 0u8..3,
+        ) {
+            let mut left = Twin::new(Customer::new("ada").unwrap(), Time::from_ms(0));
+            let mut right = left.clone();
+            merge_guards(&mut left.guards, one.clone());
+            merge_guards(&mut left.guards, other.clone());
+            merge_guards(&mut right.guards, other.clone());
+            merge_guards(&mut right.guards, one.clone());
+            prop_assert_eq!(&left.guards, &right.guards);
+            let uses = [Box::<str>::from(used.to_string())];
+            for guard in one.iter().chain(&other) {
+                let merged = left.guard(guard.of, &guard.name);
+                let allowed = merged.is_some_and(|merged| merged.allow(&uses));
+                prop_assert!(!allowed || guard.purposes.allow(&uses));
+            }
+        }
+    }
+}

@@ -1,10 +1,6 @@
-use proptest::prelude::*;
-
 use super::*;
 use crate::event::{self, Customer, Raw, Time};
 use crate::policy::{Files, Policy, load};
-use crate::twin::state::Guard;
-use crate::twin::state::guard::merge_guards;
 use crate::twin::{Effect, Input, Note, Reaction, World, invariants, react};
 
 const POLICY: &str = r#"
@@ -199,17 +195,6 @@ fn agents_see_the_data_that_fits_the_purpose_of_their_queue() {
 }
 
 #[test]
-fn a_guard_is_removed_with_its_value() {
-    let mut life = Life::new();
-    life.ill();
-    life.at(r#"{"type": "signal", "data": {"name": "diagnosis", "value": null}}"#);
-    life.twin.needs.clear();
-    life.track("Anything");
-    assert!(life.twin.guard(Derived::Need, "walk").is_none());
-    assert!(life.twin.guard(Derived::Fact, "illness").is_some(), "the fact is still there");
-}
-
-#[test]
 fn an_action_that_reads_withheld_data_is_a_mistake_with_its_line() {
     let text = POLICY
         .replace("Shoes for {{ facts.copy }}", "Shoes for {{ context.diagnosis }}")
@@ -223,38 +208,4 @@ fn an_action_that_reads_withheld_data_is_a_mistake_with_its_line() {
     test.toml:57:25: `context.diagnosis` is sensitive and may be used for care only; this action would use it for sales. Leave it out, or give the action a fitting issue and `purpose`
     test.toml:77:23: `context.diagnosis` is sensitive and cannot be used in a discreet text; use another treatment
     ");
-}
-
-fn guards() -> impl Strategy<Value = Vec<Guard>> {
-    let of = [Derived::Fact, Derived::Need, Derived::Window];
-    let guard = (prop::sample::select(of.to_vec()), 0u8..3, prop::collection::vec(0u8..3, 0..3));
-    prop::collection::vec(
-        guard.prop_map(|(of, name, purposes)| Guard {
-            of,
-            name: name.to_string().into(),
-            purposes: Purposes::new(purposes.iter().map(|purpose| purpose.to_string().into())),
-        }),
-        0..6,
-    )
-}
-
-proptest! {
-    #[test]
-    fn guards_merge_to_the_same_in_any_order_and_never_allow_more(
-        one in guards(), other in guards(), used in 0u8..3,
-    ) {
-        let mut left = Twin::new(Customer::new("ada").unwrap(), Time::from_ms(0));
-        let mut right = left.clone();
-        merge_guards(&mut left.guards, one.clone());
-        merge_guards(&mut left.guards, other.clone());
-        merge_guards(&mut right.guards, other.clone());
-        merge_guards(&mut right.guards, one.clone());
-        prop_assert_eq!(&left.guards, &right.guards);
-        let uses = [Box::<str>::from(used.to_string())];
-        for guard in one.iter().chain(&other) {
-            let merged = left.guard(guard.of, &guard.name);
-            let allowed = merged.is_some_and(|merged| merged.allow(&uses));
-            prop_assert!(!allowed || guard.purposes.allow(&uses));
-        }
-    }
 }
