@@ -39,7 +39,7 @@ impl Router {
                         break clock;
                     }
                     if Instant::now() > deadline {
-                        return Err(late());
+                        return Err(did_not_fire_in_time());
                     }
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 };
@@ -64,7 +64,7 @@ impl Router {
                 return Ok(at_once);
             }
             if Instant::now() > deadline {
-                return Err(late());
+                return Err(did_not_fire_in_time());
             }
             at_once = false;
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -72,7 +72,7 @@ impl Router {
     }
 }
 
-fn late() -> ApiError {
+fn did_not_fire_in_time() -> ApiError {
     ApiError::new(
         code::INTERNAL,
         "timers that are due did not all fire in time; they are still firing",

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::town::Town;
 
-/// The erasures of one customer that are on their way, as partitions pass them on.
+/// The erasures of one customer that are on their way, as partitions forward them.
 struct Erasures {
     on_their_way: VecDeque<Wanted>,
     erased: Vec<String>,

@@ -80,7 +80,7 @@ fn the_same_memory_twice_is_taken_in_once() {
 }
 
 #[test]
-fn a_linked_identifier_passes_it_on_that_its_customer_is_another() {
+fn a_linked_identifier_forwards_that_its_customer_is_another() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.link("cookie", "device");

@@ -123,7 +123,7 @@ async fn a_stop_in_good_order_leaves_nothing_undone_and_a_start_goes_on_there() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_timer_fires_although_its_twin_sleeps_and_the_service_was_down() {
+async fn a_timer_fires_although_its_twin_is_passivated_and_the_service_was_down() {
     let (mut rig, _policy) = with_policy(TIMERS, &["service.resident-twins-max=16"]).await;
     let mut actions = rig.client.subscribe("jumeau.actions.>").await.unwrap();
     rig.client.flush().await.unwrap();

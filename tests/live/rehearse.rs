@@ -137,7 +137,7 @@ async fn a_rehearsal_and_a_replay_believe_no_more_than_the_service_does() {
     }
     rig.event("web", "cookie", "link", json!({ "to": "ann" })).await;
     rig.settled().await;
-    // The service itself passes it on to ann.
+    // The service itself forwards it to ann.
     rig.event("web", "cookie", "track", looked.clone()).await;
     rig.settled().await;
     // What follows it refuses: a merge by a channel that may not, and what others say in its name.
