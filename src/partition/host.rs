@@ -43,7 +43,7 @@ pub trait Host {
 
     /// Activates a twin: puts it into memory.
     fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
-    /// Sends a batch to a twin; answered by [`Machine::done`].
+    /// Sends a batch to a twin; answered by [`Machine::complete`].
     fn deliver(&mut self, to: &Self::Address, batch: TwinBatch);
     /// Compresses idle twins; answered by [`Machine::rested`].
     fn rest(&mut self, twins: Vec<(Customer, &Self::Address)>);

@@ -13,7 +13,7 @@ pub(crate) struct Disk {
 
 impl Disk {
     /// Mounts a disk of so many bytes at an existing folder, for the processes started under
-    /// [`Disk::under`]. `None` where the system does not permit it.
+    /// [`Disk::command_prefix`]. `None` where the system does not permit it.
     pub(crate) async fn mount(folder: &Path, bytes: u64) -> Option<Disk> {
         let mut supervisor = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c"])

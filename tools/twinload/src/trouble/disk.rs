@@ -14,7 +14,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Mounts a disk of this size at a folder, for programs started by [`Disk::under`].
+    /// Mounts a disk of this size at a folder, for programs started by [`Disk::command_prefix`].
     pub(super) async fn mount(folder: &Path, bytes: u64) -> anyhow::Result<Disk> {
         std::fs::create_dir_all(folder)?;
         let mut supervisor = Command::new("unshare")
