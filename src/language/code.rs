@@ -20,6 +20,8 @@ impl Language {
     pub const ENGLISH: Language = Language(*b"en\0");
     /// French.
     pub const FRENCH: Language = Language(*b"fr\0");
+    /// German.
+    pub const GERMAN: Language = Language(*b"de\0");
 
     /// The code.
     pub fn as_str(&self) -> &str {

@@ -7,8 +7,10 @@ use hashbrown::HashMap;
 
 use super::Phrases;
 use super::grammar::Draft;
-use super::lexicon::{Contrast, Lexicon, Meaning, Negator, PhrasePart, WeightedPhrase, pair};
-use super::text::{folded, hash, shortened};
+use super::lexicon::{
+    Contrast, FIRST_STEM_BYTES, Lexicon, Meaning, Negator, PhrasePart, WeightedPhrase, pair,
+};
+use super::text::{folded, hash, shortened, with_umlauts};
 use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::{Findings, limits};
 
@@ -241,14 +243,36 @@ impl<'a> LexiconReader<'a> {
                     ),
                 ),
             },
-            Some((key, _)) => {
-                self.wrong(
-                    line,
-                    format!("unknown setting `{}`; expected `trigrams`", shortened(key)),
-                );
+            Some(("umlauts", "digraphs")) => self.lexicon.digraphs = true,
+            Some(("umlauts", value)) => {
+                self.wrong(line, format!("expected `umlauts = digraphs`, found `{}`", shortened(value)));
             }
+            Some(("compounds", value)) => match value.parse() {
+                Ok(least) if (3..=20).contains(&least) => self.lexicon.compounds = Some(least),
+                _ => self.wrong(
+                    line,
+                    format!(
+                        "expected how many letters at least the last word of a compound has, from 3 to \
+                         20, found `{}`",
+                        shortened(value)
+                    ),
+                ),
+            },
+            Some((key, _)) => self.wrong(
+                line,
+                format!(
+                    "unknown setting `{}`; expected `trigrams`, `umlauts` or `compounds`",
+                    shortened(key)
+                ),
+            ),
             None => self.unlike(line, "a setting such as `trigrams = deu`"),
         }
+    }
+
+    /// Words as texts of this language are read: an `ae` is an `ä`, if it is one in the language.
+    fn as_read(&self, words: &str) -> String {
+        let words = words.to_lowercase().replace('’', "'");
+        if self.lexicon.digraphs { with_umlauts(&words) } else { words }
     }
 
     /// The number at the beginning of a text, and the rest.
@@ -301,7 +325,7 @@ impl<'a> LexiconReader<'a> {
     }
 
     fn change(&mut self, line: Line<'_>, word: &str, change: &impl Fn(&mut Meaning)) {
-        let word = word.to_lowercase().replace('’', "'");
+        let word = self.as_read(word);
         if !word.chars().all(|letter| letter.is_alphanumeric() || letter == '\'') {
             let word = shortened(&word);
             let message = format!("`{word}` is more than one word; put it into [phrases]");
@@ -400,11 +424,12 @@ impl<'a> LexiconReader<'a> {
         }
         let elisions = &self.lexicon.elisions;
         let elides = |before: &str| elisions.contains_key(&hash(before));
+        let text = if self.lexicon.digraphs { &*self.as_read(line.text) } else { line.text };
         let read = match section {
-            "spellings" => self.draft.spelling(line.text, &elides),
-            "classes" => self.draft.class(line.text, &elides),
-            "wishes" => self.draft.wish(line.text, &elides),
-            _ => self.draft.unless(line.text, &elides),
+            "spellings" => self.draft.spelling(text, &elides),
+            "classes" => self.draft.class(text, &elides),
+            "wishes" => self.draft.wish(text, &elides),
+            _ => self.draft.unless(text, &elides),
         };
         match read {
             Ok(patterns) => self.entries += patterns,
@@ -425,7 +450,7 @@ impl<'a> LexiconReader<'a> {
     fn parts(&mut self, phrase: &str) -> Result<Vec<PhrasePart>, String> {
         let mut parts = Vec::new();
         for word in phrase.split_whitespace() {
-            let word = folded(&word.to_lowercase().replace('’', "'"));
+            let word = folded(&self.as_read(word));
             match word.as_str() {
                 "#" => parts.push(PhrasePart::Number),
                 "_" => parts.push(PhrasePart::Any),
@@ -455,7 +480,11 @@ impl<'a> LexiconReader<'a> {
                 "expected a phrase of at most {} words, found `{shortened}`",
                 limits::PHRASE_WORDS
             )),
-            (Some(PhrasePart::Word(_) | PhrasePart::Number), Some(last))
+            (Some(PhrasePart::Stem(stem)), _) if stem.len() < FIRST_STEM_BYTES => Err(format!(
+                "expected at least {FIRST_STEM_BYTES} letters before a `*` at the beginning of a \
+                 phrase, found `{shown}`"
+            )),
+            (Some(PhrasePart::Word(_) | PhrasePart::Number | PhrasePart::Stem(_)), Some(last))
                 if !matches!(last, PhrasePart::Gap(_)) =>
             {
                 Ok(parts)

@@ -119,13 +119,22 @@ pub(super) struct WeightedPhrase {
 pub(super) struct PhraseBook {
     by_word: WordTable<Vec<WeightedPhrase>>,
     by_number: Vec<WeightedPhrase>,
+    /// Those that begin with a stem, by the first letters of it.
+    by_stem: WordTable<Vec<WeightedPhrase>>,
 }
+
+/// The minimum length of a stem at the beginning of a phrase.
+pub(super) const FIRST_STEM_BYTES: usize = 3;
 
 impl PhraseBook {
     /// Adds a phrase, or changes the weight of an existing one.
     pub(super) fn put(&mut self, phrase: WeightedPhrase) {
         let shelf = match phrase.parts.first() {
             Some(PhrasePart::Word(first)) => self.by_word.entry(*first).or_default(),
+            Some(PhrasePart::Stem(stem)) => {
+                let letters = stem.get(..FIRST_STEM_BYTES).unwrap_or(stem);
+                self.by_stem.entry(text::hash(letters)).or_default()
+            }
             _ => &mut self.by_number,
         };
         match shelf.iter_mut().find(|other| other.parts == phrase.parts) {
@@ -136,7 +145,7 @@ impl PhraseBook {
 
     /// Sorts the phrases so that the longest is tried first.
     pub(super) fn finish(&mut self) {
-        for shelf in self.by_word.values_mut() {
+        for shelf in self.by_word.values_mut().chain(self.by_stem.values_mut()) {
             shelf.sort_by_key(|phrase| std::cmp::Reverse(phrase.parts.len()));
         }
         self.by_number.sort_by_key(|phrase| std::cmp::Reverse(phrase.parts.len()));
@@ -152,12 +161,16 @@ impl PhraseBook {
         let token = &tokens.list[at];
         let words = self.by_word.get(&token.folded).map_or(&[][..], Vec::as_slice);
         let numbers = if is_number(at, tokens, meanings) { &self.by_number[..] } else { &[] };
+        let stems = match tokens.form(token).get(..FIRST_STEM_BYTES) {
+            Some(letters) if !self.by_stem.is_empty() => self.by_stem.get(&text::hash(letters)),
+            _ => None,
+        };
         words
             .iter()
             .chain(numbers)
+            .chain(stems.map_or(&[][..], Vec::as_slice))
             .filter_map(|phrase| {
-                follows(&phrase.parts[1..], at + 1, tokens, meanings)
-                    .map(|end| (phrase.weight, end))
+                follows(&phrase.parts, at, tokens, meanings).map(|end| (phrase.weight, end))
             })
             .max_by_key(|(_, end)| *end)
     }
@@ -206,6 +219,9 @@ const ELISION_BYTES: usize = 5;
 /// The minimum length of a word that another one is joined with: `jai`, but not `ya`.
 const RUN_ON_BYTES: usize = 2;
 
+/// The minimum letters before the last word of a compound: fewer are a prefix, which may change the meaning.
+const COMPOUND_LETTERS: usize = 4;
+
 /// The lexicon of one language.
 #[derive(Debug)]
 pub(super) struct Lexicon {
@@ -234,6 +250,11 @@ pub(super) struct Lexicon {
     pub(super) sentences: HashMap<Box<str>, Box<str>>,
     /// The language in the trigram detector, if it supports it.
     pub(super) trigrams: Option<whatlang::Lang>,
+    /// Whether `ae`, `oe` and `ue` are other spellings of `ä`, `ö` and `ü`.
+    pub(super) digraphs: bool,
+    /// The minimum letters of a word's end that is a known word and gives a compound its valence; none: words
+    /// are not joined to compounds.
+    pub(super) compounds: Option<usize>,
 }
 
 impl Lexicon {
@@ -255,6 +276,8 @@ impl Lexicon {
             automatic: Automatic::default(),
             sentences: HashMap::new(),
             trigrams: None,
+            digraphs: false,
+            compounds: None,
         }
     }
 
@@ -276,7 +299,24 @@ impl Lexicon {
 
     /// The meanings of all tokens.
     pub(super) fn meanings(&self, tokens: &Tokens) -> SmallVec<[Option<Meaning>; 64]> {
-        tokens.list.iter().map(|token| self.meaning(token)).collect()
+        let meaning = |token| self.meaning(token).or_else(|| self.compound(token, tokens));
+        tokens.list.iter().map(meaning).collect()
+    }
+
+    /// The meaning of an unknown word that ends with a known one, as `Zahlungsproblem`: its valence only.
+    fn compound(&self, token: &Token, tokens: &Tokens) -> Option<Meaning> {
+        let least = self.compounds?;
+        if token.kind != text::TokenKind::Word {
+            return None;
+        }
+        let form = tokens.form(token);
+        let known = |hash: u64| self.words.get(&hash).or_else(|| self.unaccented.get(&hash));
+        // The longest end is the last word as a whole: `Unzufriedenheit` before `Zufriedenheit`.
+        let ends = form.char_indices().skip(COMPOUND_LETTERS).map(|(at, _)| &form[at..]);
+        let weight = ends
+            .take_while(|end| end.len() >= least)
+            .find_map(|end| known(text::hash(end)).and_then(|meaning| meaning.weight))?;
+        Some(Meaning { weight: Some(weight), ..Meaning::default() })
     }
 }
 
@@ -326,5 +366,9 @@ impl Splits for Lexicon {
 
     fn is_picture(&self, hash: u64) -> bool {
         self.pictures.contains_key(&hash)
+    }
+
+    fn has_digraphs(&self) -> bool {
+        self.digraphs
     }
 }

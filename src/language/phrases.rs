@@ -18,6 +18,8 @@ pub struct Phrases {
     topics: Box<[Box<str>]>,
     /// For each pattern its topic, and the language in which it counts.
     patterns: Box<[(u16, Option<Language>)]>,
+    /// The number of phrases: some have two patterns.
+    count: usize,
 }
 
 /// A topic found in a text.
@@ -100,6 +102,7 @@ impl Phrases {
         let mut topics: Vec<Box<str>> = Vec::new();
         let mut patterns = Vec::new();
         let mut texts = Vec::new();
+        let mut count = 0;
         for (topic, language, phrase) in phrases {
             let index = match topics.iter().position(|known| **known == *topic) {
                 Some(index) => index,
@@ -110,17 +113,25 @@ impl Phrases {
             };
             let index = u16::try_from(index).ok().filter(|at| usize::from(*at) < limits::TOPICS);
             let index = index.ok_or(BadPhrases::TooManyTopics)?;
-            if patterns.len() == limits::TOPIC_PHRASES {
+            if count == limits::TOPIC_PHRASES {
                 return Err(BadPhrases::TooManyPhrases);
             }
-            texts.push(pattern(topic, phrase)?);
+            let text = pattern(topic, phrase)?;
+            // `kuendigen` is another spelling of `kündigen`.
+            if let Some(phrase) = with_digraphs(phrase) {
+                let other = pattern(topic, &phrase)?;
+                texts.push(other);
+                patterns.push((index, language));
+            }
+            texts.push(text);
             patterns.push((index, language));
+            count += 1;
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .build(&texts)
             .map_err(|error| BadPhrases::TooLarge(error.to_string()))?;
-        Ok(Phrases { automaton, topics: topics.into(), patterns: patterns.into() })
+        Ok(Phrases { automaton, topics: topics.into(), patterns: patterns.into(), count })
     }
 
     /// The topics in the first [`limits::MESSAGE_READ_BYTES`] of a text, in the order in which they
@@ -162,13 +173,20 @@ impl Phrases {
 
     /// The number of phrases.
     pub fn len(&self) -> usize {
-        self.patterns.len()
+        self.count
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
+}
+
+/// A phrase with `ae`, `oe` and `ue` in place of its umlauts, if it has any.
+fn with_digraphs(phrase: &str) -> Option<String> {
+    let phrase = phrase.to_lowercase();
+    let with = phrase.replace('ä', "ae").replace('ö', "oe").replace('ü', "ue");
+    (with != phrase).then_some(with)
 }
 
 /// A phrase in the form of a [`Normal`] text, with a blank at each end.
@@ -292,6 +310,17 @@ mod tests {
             found(&phrases, "Can\u{ad}cel it, ｍｏｎｅｙ\u{200b}　ｂａｃｋ！"),
             pairs(&[("leaving", "Can\u{ad}cel"), ("refund", "ｍｏｎｅｙ\u{200b}　ｂａｃｋ")]),
         );
+    }
+
+    #[test]
+    fn an_umlaut_may_be_written_as_two_letters() {
+        let phrases = [("leaving", "kündig*"), ("money", "Geld zurück")];
+        for text in ["Kündigung, Geld zurück", "Kuendigung, Geld zurueck", "KUNDIGUNG, Geld zuruck"]
+        {
+            assert_eq!(found(&phrases, text).len(), 2, "{text}");
+        }
+        let phrases = Phrases::new([("leaving", None, "kündig*")]).unwrap();
+        assert_eq!(phrases.len(), 1, "it is one phrase");
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub(super) trait Splits {
     fn is_contracted(&self, folded: u64) -> bool;
     /// Whether these characters are an emoticon.
     fn is_picture(&self, hash: u64) -> bool;
+    /// Whether `ae`, `oe` and `ue` are other spellings of `ä`, `ö` and `ü`.
+    fn has_digraphs(&self) -> bool;
 }
 
 /// A text that has been split.
@@ -360,6 +362,10 @@ impl<S: Splits> Splitter<'_, S> {
             if shape.run > 2 {
                 continue;
             }
+            if small == 'e' && self.splits.has_digraphs() && put_umlaut(&mut self.exact) {
+                shape.is_plain = false;
+                continue;
+            }
             self.exact.push(small);
             match fold(small) {
                 Folded::Same => self.tokens.normal.push(small),
@@ -526,6 +532,33 @@ fn composed(letter: char, accent: char) -> Option<char> {
         _ => return None,
     };
     plain.chars().zip(with.chars()).find(|(base, _)| *base == letter).map(|(_, whole)| whole)
+}
+
+/// Puts the umlaut in place of the vowel at the end of a word, if an `e` after the vowel would mean that.
+/// After another vowel or a `q` it does not: `neue`, `bauen`, `bequem`.
+fn put_umlaut(word: &mut String) -> bool {
+    let mut letters = word.chars().rev();
+    let (last, before) = (letters.next(), letters.next());
+    let umlaut = match last {
+        Some('a') => 'ä',
+        Some('o') => 'ö',
+        Some('u') if !matches!(before, Some('a' | 'ä' | 'e' | 'o' | 'q')) => 'ü',
+        _ => return false,
+    };
+    word.pop();
+    word.push(umlaut);
+    true
+}
+
+/// Lower-case words with an umlaut in place of each `ae`, `oe` and `ue`.
+pub(super) fn with_umlauts(words: &str) -> String {
+    let mut with = String::with_capacity(words.len());
+    for letter in words.chars() {
+        if letter != 'e' || !put_umlaut(&mut with) {
+            with.push(letter);
+        }
+    }
+    with
 }
 
 /// A word in lower case, without accents and invisible characters.

@@ -5,6 +5,7 @@
 
 mod clauses;
 mod wishes;
+mod words;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use proptest::prelude::*;
 
 const EN: Language = Language::ENGLISH;
 const FR: Language = Language::FRENCH;
+const DE: Language = Language::GERMAN;
 
 fn languages() -> Arc<Languages> {
     Languages::embedded()
@@ -520,6 +522,7 @@ plus 2 2 ne
 [phrases]
 0.5 ...
 0.5 a b c d e f g h i
+0.5 ab* c
 [endings]
 e
 [model]
@@ -527,6 +530,8 @@ e
 [language]
 trigrams = xxx
 color = blue
+umlauts = yes
+compounds = 2
 ";
     let mistakes = Languages::new([("de/words.txt", &file[8..])]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"
@@ -541,10 +546,13 @@ color = blue
     de/words.txt:11: expected `partner`, `idle`, `double` or nothing, found `ne`
     de/words.txt:13: expected a phrase that begins with a word or `#` and does not end with `...`, found `...`
     de/words.txt:14: expected a phrase of at most 8 words, found `a b c d e f g h i`
-    de/words.txt:16: expected a class and its endings, such as `er: e es ons ez ent`, found `e`
-    de/words.txt:18: expected one or two words after the weight, found `a b c`
-    de/words.txt:20: expected the ISO 639-3 code of a language that the trigrams know, such as `eng`, found `xxx`; leave the line out if there is none
-    de/words.txt:21: unknown setting `color`; expected `trigrams`
+    de/words.txt:15: expected at least 3 letters before a `*` at the beginning of a phrase, found `ab* c`
+    de/words.txt:17: expected a class and its endings, such as `er: e es ons ez ent`, found `e`
+    de/words.txt:19: expected one or two words after the weight, found `a b c`
+    de/words.txt:21: expected the ISO 639-3 code of a language that the trigrams know, such as `eng`, found `xxx`; leave the line out if there is none
+    de/words.txt:22: unknown setting `color`; expected `trigrams`, `umlauts` or `compounds`
+    de/words.txt:23: expected `umlauts = digraphs`, found `yes`
+    de/words.txt:24: expected how many letters at least the last word of a compound has, from 3 to 20, found `2`
     ");
     let mistakes = Languages::new([("de/words.txt", file)]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"de/words.txt:1: expected a section such as `[words]` before this line, found none");
