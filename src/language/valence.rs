@@ -9,7 +9,7 @@
 use smallvec::SmallVec;
 
 use super::analysed_text::{AnalysedText, WeightedSpan, WeightedSpans};
-use super::lexicon::{Lexicon, Negator, pair};
+use super::lexicon::{Lexicon, Meaning, Negator, pair};
 use super::text::{Token, TokenKind, hash};
 
 /// The factor of a negated good word: `not good` is bad, but less so than `bad`.
@@ -192,13 +192,21 @@ fn negated(start: usize, end: usize, units: &Units, analysed: &AnalysedText<'_>)
     let (mut around, mut is_taken_back) = (false, false);
     // An emoticon at the end of a clause is not a word of it.
     let is_said = analysed.tokens.list[start].is_word();
-    for at in clause_before(start, CLAUSE_REACH, analysed) {
+    let mut is_own_clause = true;
+    for at in (0..start).rev().take(CLAUSE_REACH) {
+        if ends_clause(at, analysed) {
+            if !opens_reported_clause(at, analysed) {
+                break;
+            }
+            is_own_clause = false;
+            continue;
+        }
         let distance = start - at;
         if let Some(negator) = negator(at, units, analysed) {
             let is_wide = is_said && reaches_clause(at, negator, analysed);
             if is_wide && within.is_some_and(|nearest| nearest != at) {
                 around = true;
-            } else if distance <= usize::from(negator.after) || is_wide {
+            } else if is_own_clause && distance <= usize::from(negator.after) || is_wide {
                 within = within.or(Some(at));
                 is_within_wide |= is_wide;
                 is_taken_back |= negator.doubles
@@ -206,6 +214,7 @@ fn negated(start: usize, end: usize, units: &Units, analysed: &AnalysedText<'_>)
                         .any(|at| has_negator(at, units, analysed));
             }
         } else if within.is_none()
+            && is_own_clause
             && distance <= RELAY_REACH
             && analysed.meanings[at].is_some_and(|word| word.relay)
         {
@@ -234,6 +243,14 @@ fn clause_before<'a>(
 fn ends_clause(at: usize, analysed: &AnalysedText<'_>) -> bool {
     analysed.tokens.list[at].is_mark()
         || analysed.meanings[at].is_some_and(|word| word.contrast.is_some())
+}
+
+/// Whether the mark at `at` only separates what one says or thinks from the word that introduces it: `ich
+/// glaube nicht, dass …`.
+fn opens_reported_clause(at: usize, analysed: &AnalysedText<'_>) -> bool {
+    let introduces = |word: &Option<Meaning>| word.is_some_and(|word| word.carrier == 1);
+    analysed.tokens.list[at].kind == TokenKind::Pause
+        && analysed.meanings.get(at + 1).is_some_and(introduces)
 }
 
 /// The negator at `at`, unless it is part of a phrase or lacks its partner.

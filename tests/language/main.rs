@@ -139,8 +139,12 @@ fn a_negation_of_what_one_thinks_reaches_over_the_clause() {
             "on ne peut pas dire que le séjour ait été agréable",
         ],
     );
+    // A comma does not end it before the word that introduces what one thinks.
+    assert!(english("I do not think, that this was in any way a pleasant stay") < -0.1);
+    assert!(french("je ne pense pas, que le séjour ait été agréable") < -0.1);
     // Not beyond it.
     assert!(english("I don't think so, the staff is friendly") > 0.2);
+    assert!(english("Never mind, that is very nice") > 0.2);
     assert!(english("I do not think about this all day long :)") > 0.2);
 }
 
