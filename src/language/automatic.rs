@@ -176,8 +176,23 @@ impl Sentence {
     }
 }
 
+/// The sentences of a text. Where a dot after a number may belong to a date (`bis 4. Mai im Urlaub`), the parts
+/// are followed by both together.
 fn sentences(text: &str) -> impl Iterator<Item = Sentence> {
-    text.split_inclusive(['.', '!', '?', '\n', '…', ';', '•'])
+    let parts = || text.split_inclusive(['.', '!', '?', '\n', '…', ';', '•']);
+    let next = parts().skip(1).map(Some).chain([None]);
+    let mut start = 0;
+    parts()
+        .zip(next)
+        .flat_map(move |(part, next)| {
+            let from = start;
+            start += part.len();
+            let is_dated =
+                part.strip_suffix('.').is_some_and(|p| p.ends_with(|c: char| c.is_ascii_digit()));
+            let both = next.filter(|_| is_dated).map(|next| &text[from..start + next.len()]);
+            [Some(part), both]
+        })
+        .flatten()
         .map(|sentence| Sentence { normal: plain(sentence), asks: sentence.ends_with('?') })
         .filter(|sentence| !sentence.normal.is_empty())
 }
@@ -257,12 +272,21 @@ mod tests {
             "Bonjour, je suis actuellement absente du bureau, sans accès à mes mails. En mon absence, merci de \
              contacter le service client pour parler à un conseiller.",
             "Absence du bureau : votre commande\nDe retour lundi.",
+            "Automatische Antwort: Ihre Bestellung\n\nAb Montag bin ich wieder da. Fragen Sie nach einem Berater.",
+            "Abwesenheitsnotiz: Ihre Bestellung\nZurück am Montag.",
+            "Sehr geehrte Damen und Herren,\n\nvielen Dank für Ihre Nachricht. Ich bin derzeit nicht im Büro und ab dem \
+             4. Mai wieder erreichbar. In dringenden Fällen wenden Sie sich bitte an meine Kollegin.",
+            "Hallo, ich bin bis einschließlich 4. Mai im Urlaub. Ihre E-Mail wird nicht weitergeleitet.",
+            "Guten Tag, ich befinde mich bis 9. Mai in Elternzeit. Während meiner Abwesenheit vertritt mich Jo Adler.",
             // Unmonitored addresses.
             "This mailbox is not monitored. To talk to an agent, call 0800.",
             "Hello, this is an automated message, please do not answer it. Call us to speak to a person.",
             "We can't answer your e-mail, because it was sent to a no-reply address. Call to talk to a human.",
             "Ceci est un message automatique, merci de ne pas y répondre. Pour parler à un conseiller, appelez.",
             "Cette boîte mail n'est pas consultée. Pour parler à quelqu'un, composez le 0800.",
+            "Dies ist eine automatisch generierte E-Mail, bitte antworten Sie nicht darauf. Rufen Sie uns an.",
+            "Dieses Postfach wird nicht gelesen. Wenn Sie mit einem Mitarbeiter sprechen möchten, wählen Sie 0800.",
+            "Diese Nachricht wurde automatisch erstellt.",
             // Failed deliveries.
             "Delivery has failed to these recipients or groups:\n\ncare@shop.example\nTo speak to a person, ask \
              your administrator.",
@@ -274,6 +298,9 @@ mod tests {
              be delivered to one or more of its recipients.",
             "Échec de la remise à ces destinataires ou groupes :\ncare@shop.example",
             "Votre message n'a pas pu être remis à care@shop.example, car l'adresse est introuvable.",
+            "Unzustellbar: Ihre Bestellung\n\nFragen Sie Ihren Administrator.",
+            "Ihre Nachricht an care@shop.example konnte nicht zugestellt werden.",
+            "Adresse nicht gefunden\nIhre Nachricht wurde nicht zugestellt, da die Adresse nicht gefunden wurde.",
             // Confirmations of a help desk.
             "Your request (4711) has been received and is being reviewed by our support staff. An agent will get \
              back to you shortly.",
@@ -281,6 +308,9 @@ mod tests {
              soon as possible.",
             "Bonjour, nous avons bien reçu votre demande. Un conseiller vous répondra dans les plus brefs délais.",
             "Votre demande (4711) a bien été enregistrée. Merci de ne pas répondre à ce message.",
+            "Eingangsbestätigung\n\nEin Berater ruft Sie an.",
+            "Vielen Dank für Ihre Anfrage. Unser Team wird sich so schnell wie möglich bei Ihnen melden.",
+            "Guten Tag, wir haben Ihre Anfrage erhalten. Ihre Ticketnummer lautet 4711.",
         ] {
             assert!(is_automatic(text), "{text}");
         }
@@ -317,6 +347,14 @@ mod tests {
             "Merci de ne pas répondre à ce message, appelez-moi",
             "Nous avons bien reçu votre colis mais il est cassé",
             "Votre demande a bien été reçue par mon avocat",
+            "Ich habe Ihre automatische Antwort bekommen, ich will mit jemandem sprechen",
+            "Ich bin bis Montag im Urlaub, bitte liefern Sie erst am Dienstag",
+            "Ich bin im Urlaub. In dringenden Fällen rufen Sie mich an, und ich möchte mit einem Berater sprechen.",
+            "Ist das eine automatische Antwort?",
+            "Bitte antworten Sie nicht auf diese Nachricht, rufen Sie mich an",
+            "Vielen Dank für Ihre Nachricht. Die Lampe ist trotzdem kaputt.",
+            "Wir haben Ihre Nachricht erhalten und sind enttäuscht",
+            "mein Paket war unzustellbar und niemand antwortet",
             "> This is an automatic reply.\n\nI want to talk to a human",
         ] {
             assert!(!is_automatic(text), "{text}");
