@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 
-use super::lexicon::{Lexicon, WordTable};
+use super::lexicon::{COMPOUND_LETTERS, Lexicon, WordTable};
 use super::misspelt::{each_misspelling, is_misspelt};
 use super::text::{self, Token, TokenKind, Tokens, hash};
 use crate::config::limits;
@@ -58,6 +58,9 @@ const TURNS: &str = "turns";
 
 /// The class of words that include the clause after them: `I think that …`, `if …`, `when …`.
 const JOINS: &str = "joins";
+
+/// The class of words that an unknown word may end with, and is read as: `Kreditabteilung` as `Abteilung`.
+const ENDS: &str = "ends";
 
 /// The maximum number of words in a gap.
 const GAP: usize = 3;
@@ -384,6 +387,7 @@ impl Draft {
         }
         grammar.joins = self.letters_of(JOINS, &spelled).chars().collect();
         grammar.turns = self.letters_of(TURNS, &spelled).chars().collect();
+        grammar.ends = self.ends();
         if !self.unless.is_empty() {
             grammar.unless = Some(built(&self.alternatives(
                 &self.unless,
@@ -393,6 +397,19 @@ impl Draft {
             ))?);
         }
         Ok(grammar)
+    }
+
+    /// The single words of the class `ends`, without accents, with their letters.
+    fn ends(&self) -> WordTable<char> {
+        let class = self.classes.iter().find(|(name, _)| **name == *ENDS);
+        let words =
+            class.into_iter().flat_map(|(_, patterns)| patterns).filter_map(
+                |pattern| match pattern.first()?.atoms[..] {
+                    [Atom::Word(word)] if pattern.len() == 1 => Some(word),
+                    _ => None,
+                },
+            );
+        words.map(|word| (hash(&text::folded(&self.words[word as usize])), letter(word))).collect()
     }
 
     /// Adds the letters that stand for words in patterns: of each word as it is written, and as people
@@ -586,6 +603,8 @@ pub(super) struct Grammar {
     bare: WordTable<Bare>,
     /// The letters of words with one letter removed.
     misspelt: WordTable<char>,
+    /// The letters of words that are the ends of others.
+    ends: WordTable<char>,
     pub(super) wishes: Vec<(Box<str>, Regex)>,
     pub(super) unless: Option<Regex>,
     /// The words that begin another clause.
@@ -661,6 +680,15 @@ impl Grammar {
         self.letters.get(&exact).or_else(|| self.letters.get(&folded)).copied()
     }
 
+    /// The letter of the longest word of the class `ends` that a word ends with.
+    fn end(&self, form: &str) -> Option<char> {
+        if self.ends.is_empty() {
+            return None;
+        }
+        let mut ends = form.char_indices().skip(COMPOUND_LETTERS);
+        ends.find_map(|(at, _)| self.ends.get(&hash(&form[at..])).copied())
+    }
+
     /// The letter of a word or a number.
     fn letter(&self, token: &Token, tokens: &Tokens, lexicon: &Lexicon, left_out: LeftOut) -> char {
         let found = self.known(token.exact, token.folded, left_out);
@@ -679,7 +707,7 @@ impl Grammar {
                 each_misspelling(tokens.form(token), |misspelt| {
                     found = found.or_else(|| self.misspelt.get(&misspelt).copied());
                 });
-                found.unwrap_or(OTHER)
+                found.or_else(|| self.end(tokens.form(token))).unwrap_or(OTHER)
             }
         }
     }

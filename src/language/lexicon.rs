@@ -220,7 +220,7 @@ const ELISION_BYTES: usize = 5;
 const RUN_ON_BYTES: usize = 2;
 
 /// The minimum letters before the last word of a compound: fewer are a prefix, which may change the meaning.
-const COMPOUND_LETTERS: usize = 4;
+pub(super) const COMPOUND_LETTERS: usize = 4;
 
 /// The lexicon of one language.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jumeau::language::{Language, Languages, Phrases, Topics};
 
 use super::wishes::{all_ask, none_asks};
-use super::{EN, FR};
+use super::{DE, EN, FR};
 
 #[test]
 fn a_negation_ends_with_its_clause() {
@@ -28,6 +28,14 @@ fn a_negation_ends_with_its_clause() {
             "j'ai jamais eu besoin d'aide mais maintenant je veux parler à quelqu'un",
         ],
     );
+    all_ask(
+        DE,
+        &[
+            "Niemand bei Ihnen, nicht einmal der Chef, hat mich zurückgerufen: lassen Sie mich mit jemandem sprechen",
+            "Nie, in zehn Jahren, hatte ich Ärger, aber jetzt brauche ich einen Berater",
+            "ich will kein Formular mehr kann ich mit einem Berater sprechen",
+        ],
+    );
 }
 
 #[test]
@@ -47,6 +55,13 @@ fn a_negation_goes_on_over_what_is_inserted() {
             "Je n'ai jamais, depuis que j'ai ouvert ce compte, eu besoin de parler à un conseiller",
             "Jamais, en toutes ces années, je n'ai demandé à parler à un responsable",
             "Personne, ni chez vous ni ailleurs, n'a besoin de m'appeler",
+        ],
+    );
+    none_asks(
+        DE,
+        &[
+            "Ich habe noch nie, seit ich dieses Konto habe, mit einem Berater sprechen müssen",
+            "Nie, in all den Jahren, wollte ich mit einem Vorgesetzten sprechen",
         ],
     );
 }
@@ -178,6 +193,7 @@ du: u
 
 [classes]
 joins: wenn | dass
+ends: menschen
 turns: doch
 clause: aber | doch | ich | kannst du
 
@@ -206,6 +222,12 @@ fn clauses_and_other_spellings_are_data_of_a_language() {
     assert!(asks("nie kommt etwas aber heute mit einem Menschen sprechen"));
     assert!(asks("nie kommt etwas kannst u mit nem Menschen sprechen"));
     assert!(!asks("nie dass ich mit einem Menschen sprechen"), "`dass` joins what follows");
+    assert!(
+        asks("bitte mit einem Fachmenschen sprechen"),
+        "an unknown word may end like a known one"
+    );
+    assert!(!asks("bitte mit einem Unmenschen sprechen"), "two letters are a prefix");
+    assert!(!asks("bitte mit einem Menschenfreund sprechen"));
     assert!(asks("ein Mensch ich warte"), "a clause has an end, too");
     assert!(!asks("gestern war es gut aber heute mit einem Menschen sprechen"));
     assert!(asks("gestern war es gut doch heute mit einem Menschen sprechen"), "`doch` turns");
