@@ -14,14 +14,14 @@ use jumeau::twin::{Effect, Input, Journalled, Sentiment, Twin, World, react};
 const POLICY: &str = r#"
 [policy]
 name = "test"
-languages = ["en", "fr", "de"]
+languages = ["en", "fr", "nl"]
 
 [topics.refund]
 en = ["refund*", "money back"]
 fr = ["remboursement", "remboursé*"]
 
 [topics.leaving]
-any = ["kündigen"]
+any = ["opzeggen"]
 en = "cancel my contract"
 
 [topics.moving]
@@ -156,11 +156,11 @@ fn the_answer_of_an_analyser_is_believed_and_kept_for_replay_and_nothing_else_is
     assert_eq!(life.journalled, [(life.now, Journalled::Analysis { event: 2, analysis })]);
 }
 
-/// Settings that name a folder with one German file.
-fn with_german(words: &str) -> (tempfile::TempDir, Settings) {
+/// Settings that name a folder with one Dutch file.
+fn with_dutch(words: &str) -> (tempfile::TempDir, Settings) {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("de")).unwrap();
-    fs::write(folder.path().join("de/words.txt"), words).unwrap();
+    fs::create_dir(folder.path().join("nl")).unwrap();
+    fs::write(folder.path().join("nl/words.txt"), words).unwrap();
     let pair = format!("languages.folder={}", folder.path().display());
     let arguments = vec![Argument::set(&pair).unwrap()];
     let settings = Layers { arguments, ..Layers::default() }.load().unwrap();
@@ -169,13 +169,13 @@ fn with_german(words: &str) -> (tempfile::TempDir, Settings) {
 
 #[test]
 fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
-    let german = "[language]\ntrigrams = deu\n[endings]\ne: e er es\n[words]\n-0.8 schlecht/e\n";
-    let (_folder, settings) = with_german(german);
-    let told = "Das ist ein wirklich schlechter Service, ich werde kündigen.";
+    let dutch = "[language]\ntrigrams = nld\n[endings]\ne: - e er\n[words]\n-0.8 slecht/e\n";
+    let (_folder, settings) = with_dutch(dutch);
+    let told = "Dat vind ik echt slechte dienstverlening, mijn overeenkomst ga ik opzeggen.";
     let mut life =
         Life::of(&policy_source::languages(settings.languages.folder.as_deref()).unwrap());
     life.customer_says(told);
-    assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "de"]);
+    assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "nl"]);
     assert_eq!(life.fact("leaving"), "1");
     life.customer_says("This is great, thank you.");
     assert_eq!(life.fact("language"), "en", "the languages that come along are still there");
@@ -186,13 +186,13 @@ fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
 
 #[test]
 fn an_invalid_folder_of_languages_is_reported_with_the_place_of_the_mistake() {
-    let (folder, settings) = with_german("[words]\n0.6 gut\ntoll 0.5\n");
+    let (folder, settings) = with_dutch("[words]\n0.6 goed\nleuk 0.5\n");
     let refusal = policy_source::languages(settings.languages.folder.as_deref()).unwrap_err();
     let said = format!("{refusal:#}").replace(&*folder.path().to_string_lossy(), "FOLDER");
-    insta::assert_snapshot!(said, @"the languages in FOLDER have mistakes: de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `toll`");
+    insta::assert_snapshot!(said, @"the languages in FOLDER have mistakes: nl/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `leuk`");
 
-    let (folder, settings) = with_german("");
-    fs::remove_file(folder.path().join("de/words.txt")).unwrap();
+    let (folder, settings) = with_dutch("");
+    fs::remove_file(folder.path().join("nl/words.txt")).unwrap();
     let refusal = policy_source::languages(settings.languages.folder.as_deref()).unwrap_err();
     let said = refusal.to_string().replace(&*folder.path().to_string_lossy(), "FOLDER");
     insta::assert_snapshot!(said, @"expected files such as de/words.txt in FOLDER, found none; remove the setting `languages.folder` to use the built-in languages");
@@ -303,7 +303,7 @@ fn the_channel_knows_the_language_better_than_the_text_tells() {
 #[test]
 fn a_language_of_which_nothing_is_known_has_topics_and_no_mood() {
     let mut life = Life::new();
-    life.says(Speaker::Customer, Some("de"), "Ich will kündigen!");
+    life.says(Speaker::Customer, Some("nl"), "Ik wil opzeggen!");
     assert_eq!([life.fact("leaving"), life.fact("tone")], ["1", "-"]);
     assert!(life.twin.sentiment.as_ref().is_none_or(|known| known.evidence.is_empty()));
 }

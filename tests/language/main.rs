@@ -1,9 +1,10 @@
-//! What people say is understood: in English, in French, and in a language that only these tests
+//! What people say is understood: in English, French and German, and in a language that only these tests
 //! know.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod clauses;
+mod german;
 mod wishes;
 mod words;
 
@@ -31,6 +32,10 @@ fn english(text: &str) -> f32 {
 
 fn french(text: &str) -> f32 {
     read(FR, text).valence
+}
+
+fn german(text: &str) -> f32 {
+    read(DE, text).valence
 }
 
 fn tone(language: Language, text: &str) -> Tone {
@@ -328,8 +333,12 @@ fn the_language_is_detected_from_the_text() {
         ("je voudrais parler à quelqu'un", FR),
         ("merci beaucoup", FR),
         ("thank you", EN),
+        ("wo ist meine Bestellung?", DE),
+        ("ich möchte mit jemandem sprechen", DE),
+        ("vielen Dank", DE),
+        ("was war denn das für ein Service?", DE),
     ] {
-        for prior in [EN, FR] {
+        for prior in [EN, FR, DE] {
             let told = languages.detect(text, &[], LanguagePrior::Own(prior));
             assert_eq!(told.language, language, "{text}, prior {prior}");
         }
@@ -340,9 +349,9 @@ fn the_language_is_detected_from_the_text() {
 fn an_undetected_text_has_the_customers_language() {
     let languages = languages();
     for text in ["", "ok", "4471", "👍", "Zürich", "???"] {
-        for prior in [EN, FR] {
+        for prior in [EN, FR, DE] {
             for prior in [LanguagePrior::Own(prior), LanguagePrior::Likely(prior)] {
-                let told = languages.detect(text, &[EN, FR], prior);
+                let told = languages.detect(text, &[EN, FR, DE], prior);
                 assert_eq!((told.language, told.is_sure), (prior.language(), false), "{text}");
             }
         }
@@ -365,9 +374,13 @@ fn one_known_word_outweighs_the_likeliest_language() {
         ("help", EN),
         ("agent please", EN),
         ("un conseiller", FR),
+        ("Rechnung", DE),
+        ("kaputt", DE),
+        ("schon wieder zu spät", DE),
+        ("Mitarbeiter bitte", DE),
     ] {
-        for likely in [EN, FR] {
-            let told = languages.detect(text, &[EN, FR], LanguagePrior::Likely(likely));
+        for likely in [EN, FR, DE] {
+            let told = languages.detect(text, &[EN, FR, DE], LanguagePrior::Likely(likely));
             assert_eq!(told.language, language, "{text}, likely {likely}");
         }
     }
@@ -380,8 +393,8 @@ fn a_word_that_many_languages_borrow_leaves_a_customer_in_their_own() {
         ["ok", "no", "No.", "super", "cool", "stop", "Marie", "Thomas Martin", "42", "top"];
     for text in everywhere.into_iter().chain(["thanks", "hello", "please", "yes", "good", "merci"])
     {
-        for own in [EN, FR] {
-            let told = languages.detect(text, &[EN, FR], LanguagePrior::Own(own));
+        for own in [EN, FR, DE] {
+            let told = languages.detect(text, &[EN, FR, DE], LanguagePrior::Own(own));
             assert_eq!(told.language, own, "{text}, own {own}");
         }
     }
@@ -390,15 +403,15 @@ fn a_word_that_many_languages_borrow_leaves_a_customer_in_their_own() {
 #[test]
 fn only_allowed_languages_are_detected() {
     let languages = languages();
-    let german: Language = "de".parse().unwrap();
+    let dutch: Language = "nl".parse().unwrap();
     let detect = |allowed: Language| {
         languages
             .detect("merci beaucoup monsieur", &[allowed], LanguagePrior::Own(allowed))
             .language
     };
     assert_eq!(detect(EN), EN);
-    assert_eq!(detect(german), german);
-    assert_eq!(languages.read("gut", german), None);
+    assert_eq!(detect(dutch), dutch);
+    assert_eq!(languages.read("goed", dutch), None);
 }
 
 #[test]
@@ -449,62 +462,62 @@ fn a_reading_keeps_few_words() {
 }
 
 /// A small language of which the code knows nothing.
-const GERMAN: &str = "
+const DUTCH: &str = "
 [language]
-trigrams = deu
+trigrams = nld
 
 [common]
-der die das und ich ist nicht sie mein meine auf für mit ein eine
+het een en ik is niet zij mijn op voor met de bestelling levering ben
 
 [endings]
-e: - e en er es
+e: - e er ere st ste
 
 [negators]
-nicht 4 3
-kein 3 0
-keine 3 0
+niet 4 3
+geen 3 0
 
 [boosters]
-1.35 sehr
+1.35 heel
 
 [contrasts]
-0.5 1.3 aber
+0.5 1.3 maar
 
 [words]
-0.5 gut/e toll/e
--0.5 schlecht/e schlimm/e
-0.4 danke
+0.5 goed/e leuk/e tevreden
+-0.5 slecht/e vreselijk/e
+0.4 bedankt
 
 [phrases]
--0.5 immer noch nichts | reicht mir | seit # wochen
-0 guten tag
+-0.5 nog steeds niets | ben het zat | al # weken
+0 goede dag
 
 [urgency]
-0.7 dringend | sofort
+0.7 dringend | meteen
 ";
 
-fn with_german() -> Languages {
-    let files = [("de/language.txt".to_owned(), GERMAN.to_owned())];
+fn with_dutch() -> Languages {
+    let files = [("nl/language.txt".to_owned(), DUTCH.to_owned())];
     Languages::with(files).unwrap_or_else(|mistakes| panic!("\n{mistakes}"))
 }
 
 #[test]
-fn a_third_language_is_data() {
-    let languages = with_german();
-    let german: Language = "de".parse().unwrap();
-    assert_eq!(languages.iter().collect::<Vec<_>>(), [german, EN, FR]);
-    let read = |text: &str| languages.read(text, german).unwrap();
-    assert_eq!(read("das ist sehr gut").tone(), Tone::Positive);
-    assert_eq!(read("das ist nicht gut").tone(), Tone::Negative);
-    assert_eq!(read("Ich warte seit 3 Wochen").tone(), Tone::Negative);
-    assert_eq!(read("gut gemeint, aber schlechter Service").tone(), Tone::Negative);
-    assert_eq!(read("Guten Tag").tone(), Tone::Neutral);
+fn another_language_is_data() {
+    let languages = with_dutch();
+    let dutch: Language = "nl".parse().unwrap();
+    assert_eq!(languages.iter().collect::<Vec<_>>(), [DE, EN, FR, dutch]);
+    let read = |text: &str| languages.read(text, dutch).unwrap();
+    assert_eq!(read("dat is heel goed").tone(), Tone::Positive);
+    assert_eq!(read("dat is niet goed").tone(), Tone::Negative);
+    assert_eq!(read("Ik wacht al 3 weken").tone(), Tone::Negative);
+    assert_eq!(read("goed bedoeld, maar slechte service").tone(), Tone::Negative);
+    assert_eq!(read("Goede dag").tone(), Tone::Neutral);
     assert_eq!(read("👍").tone(), Tone::Positive, "pictures are of every language");
-    assert!(read("bitte sofort anrufen").urgency > 0.5);
-    for prior in [german, EN, FR] {
+    assert!(read("bel me meteen").urgency > 0.5);
+    for prior in [dutch, DE, EN, FR] {
         let detect = |text: &str| languages.detect(text, &[], LanguagePrior::Own(prior)).language;
-        assert_eq!(detect("Ich bin nicht zufrieden mit der Lieferung"), german);
+        assert_eq!(detect("Ik ben niet tevreden met de levering van mijn bestelling"), dutch);
         assert_eq!(detect("I am not happy with the delivery"), EN);
+        assert_eq!(detect("Ich bin nicht zufrieden mit der Lieferung"), DE);
     }
 }
 
@@ -607,7 +620,7 @@ proptest! {
     #[test]
     fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let text = String::from_utf8_lossy(&bytes);
-        for language in [EN, FR] {
+        for language in [EN, FR, DE] {
             let reading = read(language, &text);
             prop_assert!((-1.0..=1.0).contains(&reading.valence));
             prop_assert!((0.0..=1.0).contains(&reading.urgency));
@@ -632,7 +645,7 @@ proptest! {
         blank in prop_oneof![Just(" "), Just(""), Just("\n"), Just("\u{a0}")],
     ) {
         let text = words.join(blank);
-        for language in [EN, FR] {
+        for language in [EN, FR, DE] {
             let reading = read(language, &text);
             prop_assert!((-1.0..=1.0).contains(&reading.valence), "{}", text);
             for cue in reading.words.iter().chain(&reading.pressing) {

@@ -2,7 +2,7 @@
 
 use jumeau::language::{Language, Phrases, Topics};
 
-use super::{EN, FR, languages};
+use super::{DE, EN, FR, languages};
 
 pub(super) fn asks_for_a_person(language: Language, text: &str) -> bool {
     let languages = languages();
@@ -54,6 +54,23 @@ fn a_wish_for_a_person_is_found_in_many_wordings() {
             "Pourquoi je ne peux pas parler à une personne ?",
         ],
     );
+    all_ask(
+        DE,
+        &[
+            "Könnte ich bitte kurz mit einem Ihrer Berater sprechen?",
+            "MITARBEITER BITTE",
+            "geben Sie mir jemanden, der echt ist, das ist hoffnungslos",
+            "ruft mich bitte zurück",
+            "Meine Mutter würde lieber mit einem Menschen reden",
+            "moechte mit nem Mitarbeitr telefonieren",
+            "Ich wollte fragen, ob ich mit jemandem darüber sprechen kann",
+            "genug von diesem Chatbot",
+            "Warum kann ich nicht einfach mit einem Menschen sprechen?",
+            "Verbinden Sie mich mit der Buchhaltung",
+            "Ist da jemand?",
+            "Muss ich ewig mit einer Maschine reden?",
+        ],
+    );
 }
 
 #[test]
@@ -91,6 +108,23 @@ fn a_mention_of_people_is_no_wish_for_a_person() {
                 "combien coûte un appel à un conseiller ?",
                 "chaque fois que je parle à un conseiller on me dit autre chose",
                 "pouvez-vous me rappeler mon numéro de client ?",
+            ],
+        ),
+        (
+            DE,
+            [
+                "Ich möchte nicht mit einem Menschen sprechen",
+                "bitte rufen Sie mich nicht zurück",
+                "kann ich das klären, ohne mit jemandem zu sprechen?",
+                "Muss ich dafür mit einem Berater sprechen?",
+                "Steckt da ein Mensch dahinter?",
+                "mein Bruder hat mit einem Ihrer Mitarbeiter gesprochen",
+                "gestern wollte ich mit jemandem sprechen, hat sich erledigt",
+                "wenn das noch einmal passiert, werde ich mit dem Chef sprechen",
+                "im Brief steht, man soll mit einem Berater sprechen",
+                "was kostet es, mit einem Berater zu sprechen?",
+                "jedes Mal, wenn ich mit einem Mitarbeiter spreche, höre ich etwas anderes",
+                "Bist du ein Mensch?",
             ],
         ),
     ] {
@@ -218,6 +252,7 @@ fn sentences_with_and_without_a_wish_for_a_person_are_distinguished() {
     for (language, floor, content) in [
         (EN, 0.95, include_str!("../../tools/twinsense/wishes-held-out/en.tsv")),
         (FR, 0.95, include_str!("../../tools/twinsense/wishes-held-out/fr.tsv")),
+        (DE, 0.80, include_str!("../../tools/twinsense/wishes-held-out/de.tsv")),
         (EN, 0.95, include_str!("../../tools/twinsense/wishes-held-out/clauses-seen-en.tsv")),
         (FR, 0.95, include_str!("../../tools/twinsense/wishes-held-out/clauses-seen-fr.tsv")),
         (EN, 0.85, include_str!("../../tools/twinsense/wishes-held-out/clauses-unseen-en.tsv")),
