@@ -6,7 +6,7 @@
 use hashbrown::HashMap;
 
 use super::Phrases;
-use super::grammar::Draft;
+use super::grammar_draft::Draft;
 use super::lexicon::{
     Contrast, FIRST_STEM_BYTES, Lexicon, Meaning, Negator, PhrasePart, WeightedPhrase, pair,
 };
@@ -482,7 +482,7 @@ impl<'a> LexiconReader<'a> {
             )),
             (Some(PhrasePart::Stem(stem)), _) if stem.len() < FIRST_STEM_BYTES => Err(format!(
                 "expected at least {FIRST_STEM_BYTES} letters before a `*` at the beginning of a \
-                 phrase, found `{shown}`"
+                 phrase, found `{shortened}`"
             )),
             (Some(PhrasePart::Word(_) | PhrasePart::Number | PhrasePart::Stem(_)), Some(last))
                 if !matches!(last, PhrasePart::Gap(_)) =>

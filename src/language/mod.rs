@@ -11,6 +11,7 @@ mod code;
 mod detect;
 mod file;
 mod grammar;
+mod grammar_draft;
 mod html;
 mod languages;
 mod lexicon;
