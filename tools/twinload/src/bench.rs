@@ -149,7 +149,7 @@ async fn measure(
     let events = rig.stored_events().await?;
     let millions = events as f64 / 1e6;
 
-    rig.forget_actions().await?;
+    rig.forget_runs().await?;
     let bar = progress::bar("the bare bus", events);
     let before = (broker.cpu_seconds(), Process::own().cpu_seconds());
     let took = bare::run(&rig, events, |taken| bar.set_position(taken)).await?;
@@ -160,7 +160,7 @@ async fn measure(
         own_cpu: (Process::own().cpu_seconds() - before.1) / millions,
     };
 
-    rig.forget_actions().await?;
+    rig.forget_runs().await?;
     let service = rig.serve(sync, &[("JUMEAU_SERVICE__POLICY", &options.policy)]).await?;
     let (run, stats) = follow(&service, broker, events).await?;
     let total = stats.total();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use async_nats::Client;
+use futures::TryStreamExt as _;
 use jumeau::api::{Stats, verb};
 use jumeau::bus::{Broker, BrokerOptions, Bus};
 use jumeau::config::settings::{NatsSettings, StreamSettings};
@@ -76,11 +77,17 @@ impl Rig {
         Ok(stream.cached_info().state.messages)
     }
 
-    /// Deletes every action, and the broker's memory of their ids, so that the next run starts like the
-    /// previous one.
-    pub(crate) async fn forget_actions(&self) -> anyhow::Result<()> {
+    /// Deletes every action, the broker's memory of their ids, and how far the events were processed, so that
+    /// the next run starts like the previous one: a service with an empty store refuses a stream that another
+    /// one has processed.
+    pub(crate) async fn forget_runs(&self) -> anyhow::Result<()> {
         let jetstream = async_nats::jetstream::new(self.client.clone());
         jetstream.delete_stream(self.subjects.actions_stream()).await?;
+        let events = jetstream.get_stream(self.subjects.events_stream()).await?;
+        let consumers: Vec<String> = events.consumer_names().try_collect().await?;
+        for name in consumers {
+            events.delete_consumer(&name).await?;
+        }
         self.ensure_streams().await
     }
 
