@@ -35,6 +35,9 @@ fn reading(bench: &mut Criterion) {
                     .read(text, languages.detect(text, &known, LanguagePrior::Own(own)).language)
             });
         });
+        group.bench_function(format!("grave topics, {name}"), |b| {
+            b.iter(|| languages.grave(black_box(text), own).len());
+        });
     }
     let topics: Vec<String> = (0..150).map(|number| format!("topic {number}")).collect();
     let phrases = (0..2_000).map(|number| format!("phrase {number}")).collect::<Vec<_>>();

@@ -100,6 +100,8 @@ limits! {
     WINDOW_ENTRIES: 64;
     /// problems remembered for dissatisfaction; the oldest leave first
     PROBLEMS: 16;
+    /// grave topics about which a customer wrote that a twin remembers: one of each
+    GRAVE_MATTERS: 9;
     /// contacts remembered for limits, cooldowns and outcomes; contacts that none of these needs are dropped first; a contact limit whose contacts may have been dropped counts as reached
     CONTACTS: 32;
     /// escalations of one twin; resolved ones are dropped first; while all are open, no new one opens

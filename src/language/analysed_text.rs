@@ -1,6 +1,7 @@
 use smallvec::SmallVec;
 
-use super::lexicon::{Lexicon, Meaning};
+use super::lexicon::Lexicon;
+use super::meaning::Meaning;
 use super::text::{TokenKind, Tokens};
 
 /// A range of tokens, by index, and its contribution.

@@ -3,19 +3,23 @@
 //! A file has sections, `[words]` for instance; a line of most sections is a number and the words it
 //! applies to. `config/languages/README.md` explains each section.
 
+mod grave;
+
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use super::Phrases;
 use super::grammar_draft::Draft;
-use super::lexicon::{
-    Contrast, FIRST_STEM_BYTES, Lexicon, Meaning, Negator, PhrasePart, WeightedPhrase, pair,
-};
+use super::lexicon::{Lexicon, pair};
+use super::meaning::{Contrast, Meaning, Negator};
+use super::phrase_book::{PhraseEntry, PhrasePart, STEM_INDEX_LETTERS};
 use super::text::{folded, hash, shortened, with_umlauts};
 use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::{Findings, limits};
 
 /// The sections, as written in the files.
-const SECTIONS: [&str; 27] = [
+const SECTIONS: [&str; 31] = [
     "language",
     "common",
     "numbers",
@@ -33,6 +37,10 @@ const SECTIONS: [&str; 27] = [
     "words",
     "phrases",
     "urgency",
+    "alternatives",
+    "grave",
+    "gravemodel",
+    "surroundings",
     "pictures",
     "topics",
     "spellings",
@@ -51,6 +59,8 @@ pub(super) struct LexiconReader<'a> {
     found: &'a mut Findings,
     /// Endings by the name of their class.
     endings: HashMap<String, Vec<String>>,
+    /// Sequences of words that stand for each other in phrases, by their name.
+    alternatives: HashMap<String, Arc<[Box<[PhrasePart]>]>>,
     /// The accented words: without accents, and with them.
     accented: Vec<(u64, u64)>,
     /// The patterns of wishes, and the file that contains them.
@@ -73,10 +83,23 @@ impl<'a> LexiconReader<'a> {
             lexicon,
             found,
             endings: HashMap::new(),
+            alternatives: HashMap::new(),
             accented: Vec::new(),
             draft: Draft::default(),
             draft_file: String::new(),
             entries: 0,
+        }
+    }
+
+    /// Reads the elisions of a file. They come before everything else, because they split the words of phrases.
+    pub(super) fn read_elisions(&mut self, content: &str) {
+        let mut is_elisions = false;
+        for text in content.lines().map(str::trim) {
+            if text.starts_with('[') {
+                is_elisions = text == "[elisions]";
+            } else if is_elisions && !text.is_empty() && !text.starts_with("# ") {
+                self.elisions(text);
+            }
         }
     }
 
@@ -139,6 +162,9 @@ impl<'a> LexiconReader<'a> {
         }
         self.lexicon.phrases.finish();
         self.lexicon.urgency.finish();
+        let words = &self.lexicon.words;
+        let negates = |word| words.get(&word).is_some_and(|known| known.negator.is_some());
+        self.lexicon.grave.finish(negates);
         match self.draft.compile() {
             Ok(grammar) => self.lexicon.grammar = grammar,
             Err(message) => self.found.in_line(&self.draft_file, 0, message),
@@ -162,7 +188,8 @@ impl<'a> LexiconReader<'a> {
             "courtesies" => self.each_word(line, line.text, |word| word.courtesy = true),
             "requests" => self.each_word(line, line.text, |word| word.request = true),
             "partners" => self.each_word(line, line.text, |word| word.partner = true),
-            "elisions" => self.elisions(line),
+            // These were read before.
+            "elisions" => {}
             "wholes" => {
                 for word in line.text.split_whitespace() {
                     self.lexicon.wholes.insert(hash(&folded(word)), ());
@@ -195,6 +222,10 @@ impl<'a> LexiconReader<'a> {
                 }
             }
             "phrases" | "urgency" => self.phrases(section, line),
+            "alternatives" => self.alternatives(line),
+            "grave" => self.grave(line),
+            "gravemodel" => self.grave_model(line),
+            "surroundings" => self.surroundings(line),
             "pictures" => {
                 if let Some((weight, rest)) = self.number(line, line.text, -1.0, 1.0) {
                     for picture in rest.split_whitespace() {
@@ -220,8 +251,8 @@ impl<'a> LexiconReader<'a> {
     }
 
     /// Words that can precede an apostrophe; people who leave it out join those with a `+` with any word.
-    fn elisions(&mut self, line: Line<'_>) {
-        for word in line.text.split_whitespace() {
+    fn elisions(&mut self, text: &str) {
+        for word in text.split_whitespace() {
             let (word, runs_into_any) = match word.strip_suffix('+') {
                 Some(word) => (word, true),
                 None => (word, false),
@@ -391,7 +422,7 @@ impl<'a> LexiconReader<'a> {
             match self.parts(phrase) {
                 Ok(parts) => {
                     self.entries += 1;
-                    let phrase = WeightedPhrase { parts: parts.into(), weight };
+                    let phrase = PhraseEntry { parts: parts.into(), value: weight };
                     match section {
                         "urgency" => self.lexicon.urgency.put(phrase),
                         _ => self.lexicon.phrases.put(phrase),
@@ -447,52 +478,122 @@ impl<'a> LexiconReader<'a> {
         }
     }
 
-    fn parts(&mut self, phrase: &str) -> Result<Vec<PhrasePart>, String> {
-        let mut parts = Vec::new();
-        for word in phrase.split_whitespace() {
-            let word = folded(&self.as_read(word));
-            match word.as_str() {
-                "#" => parts.push(PhrasePart::Number),
-                "_" => parts.push(PhrasePart::Any),
-                "..." => parts.push(PhrasePart::Gap(3)),
-                stem if stem.ends_with('*') => {
-                    parts.push(PhrasePart::Stem(stem.trim_end_matches('*').into()))
-                }
-                mut word => {
-                    // A word that the tokenizer splits at an apostrophe is two words here as well.
-                    while let Some((before, after)) = word.split_once('\'')
-                        && self.lexicon.elisions.contains_key(&hash(before))
-                    {
-                        parts.push(PhrasePart::Word(hash(before)));
-                        word = after;
-                    }
-                    if !word.is_empty() {
-                        // A phrase may contain a word in the form that people write: `jai rien compris`.
-                        self.lexicon.wholes.insert(hash(word), ());
-                        parts.push(PhrasePart::Word(hash(word)));
-                    }
-                }
+    /// Words that stand for each other in phrases: `relative: mum / my mother`.
+    fn alternatives(&mut self, line: Line<'_>) {
+        let Some((name, sequences)) = line.text.split_once(':') else {
+            return self
+                .wrong(line, "expected a name and alternatives: `relative: mum / my mother`");
+        };
+        self.grave_words(sequences);
+        match self.either(sequences) {
+            Ok(either) => {
+                self.entries += either.len();
+                self.alternatives.insert(name.trim().to_owned(), either);
             }
+            Err(message) => self.wrong(line, message),
         }
+    }
+
+    /// Alternatives, each a sequence of words: `mum/my mother`; an empty one stands for nothing.
+    fn either(&mut self, sequences: &str) -> Result<Arc<[Box<[PhrasePart]>]>, String> {
+        let all = sequences.split('/').map(|sequence| Ok(self.sequence(sequence)?.into()));
+        let all: Result<Vec<Box<[PhrasePart]>>, String> = all.collect();
+        Ok(all?.into())
+    }
+
+    /// The parts of a phrase that may begin and end a phrase.
+    fn parts(&mut self, phrase: &str) -> Result<Vec<PhrasePart>, String> {
+        let parts = self.sequence(phrase)?;
         let shortened = shortened(phrase.trim());
-        match (parts.first(), parts.last()) {
-            _ if parts.len() > limits::PHRASE_WORDS => Err(format!(
+        if parts.len() > limits::PHRASE_WORDS {
+            return Err(format!(
                 "expected a phrase of at most {} words, found `{shortened}`",
                 limits::PHRASE_WORDS
-            )),
-            (Some(PhrasePart::Stem(stem)), _) if stem.len() < FIRST_STEM_BYTES => Err(format!(
-                "expected at least {FIRST_STEM_BYTES} letters before a `*` at the beginning of a \
-                 phrase, found `{shortened}`"
-            )),
-            (Some(PhrasePart::Word(_) | PhrasePart::Number | PhrasePart::Stem(_)), Some(last))
-                if !matches!(last, PhrasePart::Gap(_)) =>
-            {
-                Ok(parts)
+            ));
+        }
+        let begins = |part: Option<&PhrasePart>| match part {
+            Some(PhrasePart::Word(_) | PhrasePart::Number | PhrasePart::Range(..)) => true,
+            Some(PhrasePart::Stem(stem)) => stem.chars().count() >= STEM_INDEX_LETTERS,
+            _ => false,
+        };
+        let can_begin = match parts.first() {
+            Some(PhrasePart::Either(all)) => all.iter().all(|sequence| begins(sequence.first())),
+            first => begins(first),
+        };
+        if can_begin && !matches!(parts.last(), Some(PhrasePart::Gap(_))) {
+            return Ok(parts);
+        }
+        Err(format!(
+            "expected a phrase that begins with a word, `#`, or at least {STEM_INDEX_LETTERS} letters \
+             and `*`, and does not end with `...`, found `{shortened}`"
+        ))
+    }
+
+    /// A sequence of words, alternatives in brackets, and names of alternatives.
+    fn sequence(&mut self, phrase: &str) -> Result<Vec<PhrasePart>, String> {
+        let mut parts = Vec::new();
+        let mut rest = phrase.trim();
+        while !rest.is_empty() {
+            let (part, after) = if let Some(inner) = rest.strip_prefix('(') {
+                let Some((inner, after)) = inner.split_once(')') else {
+                    return Err(format!("expected `)` after `(`, found `{}`", shortened(phrase)));
+                };
+                (PhrasePart::Either(self.either(inner)?), after)
+            } else if let Some(inner) = rest.strip_prefix('<') {
+                let (name, after) = inner.split_once('>').unwrap_or((inner, ""));
+                let Some(either) = self.alternatives.get(name) else {
+                    return Err(format!(
+                        "expected a name of [alternatives] above, found `<{}>`",
+                        shortened(name)
+                    ));
+                };
+                (PhrasePart::Either(either.clone()), after)
+            } else {
+                let end = rest.find(|c: char| c.is_whitespace() || "(<".contains(c));
+                let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
+                self.word_parts(word, &mut parts);
+                rest = after.trim_start();
+                continue;
+            };
+            parts.push(part);
+            rest = after.trim_start();
+        }
+        Ok(parts)
+    }
+
+    /// The parts of one word of a phrase: several if it is split at an apostrophe.
+    fn word_parts(&mut self, word: &str, parts: &mut Vec<PhrasePart>) {
+        let word = folded(&self.as_read(word));
+        match word.as_str() {
+            "#" => parts.push(PhrasePart::Number),
+            range if let Some((least, most)) = number_range(range) => {
+                parts.push(PhrasePart::Range(least, most));
             }
-            _ => Err(format!(
-                "expected a phrase that begins with a word or `#` and does not end with `...`, \
-                 found `{shortened}`"
-            )),
+            "_" => parts.push(PhrasePart::Any),
+            "..." => parts.push(PhrasePart::Gap(3)),
+            stem if stem.ends_with('*') => {
+                parts.push(PhrasePart::Stem(stem.trim_end_matches('*').into()))
+            }
+            compound if compound.contains('-') => {
+                // The tokenizer splits words at hyphens.
+                let words: Vec<&str> =
+                    compound.split('-').filter(|part| !part.is_empty()).collect();
+                words.into_iter().for_each(|word| self.word_parts(word, parts));
+            }
+            mut word => {
+                // A word that the tokenizer splits at an apostrophe is two words here as well.
+                while let Some((before, after)) = word.split_once('\'')
+                    && self.lexicon.elisions.contains_key(&hash(before))
+                {
+                    parts.push(PhrasePart::Word(hash(before)));
+                    word = after;
+                }
+                if !word.is_empty() {
+                    // A phrase may contain a word in the form that people write: `jai rien compris`.
+                    self.lexicon.wholes.insert(hash(word), ());
+                    parts.push(PhrasePart::Word(hash(word)));
+                }
+            }
         }
     }
 
@@ -516,4 +617,10 @@ impl<'a> LexiconReader<'a> {
         self.entries += 1;
         self.lexicon.grams.insert(key, weight);
     }
+}
+
+/// The bounds of a range of numbers: `#5-17`.
+fn number_range(word: &str) -> Option<(u32, u32)> {
+    let (least, most) = word.strip_prefix('#')?.split_once('-')?;
+    Some((least.parse().ok()?, most.parse().ok()?))
 }

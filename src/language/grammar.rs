@@ -19,9 +19,10 @@ use std::collections::BTreeSet;
 use regex::Regex;
 use smallvec::SmallVec;
 
-use super::lexicon::{COMPOUND_LETTERS, Lexicon, WordTable};
+use super::lexicon::{COMPOUND_LETTERS, Lexicon};
 use super::misspelt::each_misspelling;
 use super::text::{Token, TokenKind, Tokens, hash};
+use super::word_table::WordTable;
 
 /// The letter of words that occur in no pattern.
 pub(super) const OTHER: char = '_';

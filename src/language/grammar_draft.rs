@@ -8,9 +8,9 @@ use smallvec::SmallVec;
 use super::grammar::{
     BareWord, CLAUSE, Grammar, NUMBER, OTHER, PAUSE, QUESTION, QUOTE, SpelledWord, WISH,
 };
-use super::lexicon::WordTable;
 use super::misspelt::{each_misspelling, is_misspelt};
 use super::text::{self, hash};
+use super::word_table::WordTable;
 use crate::config::limits;
 
 /// The letter of the first word; the others follow.

@@ -11,7 +11,10 @@ use super::file::LexiconReader;
 use super::lexicon::Lexicon;
 use super::reading;
 use super::thread::Threads;
-use super::{DetectedLanguage, Language, LanguagePrior, Reading, detect, html, valence};
+use super::{
+    DetectedLanguage, GraveFinding, GravePieces, Language, LanguagePrior, Reading, detect, grave,
+    grave_model, html, valence,
+};
 use crate::config::{Findings, Mistakes, limits};
 use crate::event::{cut, language_tag};
 
@@ -84,6 +87,7 @@ impl Languages {
         for (language, files) in own.iter().take(limits::LANGUAGES) {
             let mut lexicon = Lexicon::new(*language);
             let mut reader = LexiconReader::new(&mut lexicon, &mut found);
+            files.values().for_each(|content| reader.read_elisions(content));
             for (name, content) in shared.iter().chain(files) {
                 reader.read(name, content);
             }
@@ -166,6 +170,18 @@ impl Languages {
     /// Analyses a text in a language; `None` if the language is not loaded.
     pub fn read(&self, text: &str, language: Language) -> Option<Reading> {
         Some(reading::read(text, self.lexicon(language)?))
+    }
+
+    /// The grave topics of a text, the one with the most evidence first; none if the language is not loaded.
+    pub fn grave(&self, text: &str, language: Language) -> SmallVec<[GraveFinding; 2]> {
+        self.lexicon(language).map_or_else(SmallVec::new, |lexicon| grave::find(text, lexicon))
+    }
+
+    /// The pieces of a text for the training of a model of grave topics, each once; `None` if the language is
+    /// not loaded.
+    pub fn grave_pieces(&self, text: &str, language: Language) -> Option<GravePieces> {
+        let analysed = AnalysedText::new(text, self.lexicon(language)?);
+        Some(grave_model::pieces(&analysed.tokens))
     }
 
     /// A training sample of a text for a linear model; `None` if the language is not loaded.

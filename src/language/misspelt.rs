@@ -26,3 +26,17 @@ pub(super) fn each_misspelling(word: &str, mut see: impl FnMut(u64)) {
         see(hash(&shorter));
     }
 }
+
+/// Whether two words differ by one letter that is missing, added or different, or by two swapped neighbours.
+pub(super) fn differ_by_one(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let (one, other) = (&one[same..], &other[same..]);
+    match (one, other) {
+        ([_, a @ ..], [_, b @ ..]) if a == b => true,
+        ([a, b, one @ ..], [c, d, other @ ..]) if (a, b) == (d, c) && one == other => true,
+        ([_, one @ ..], other) if one == other => true,
+        (one, [_, other @ ..]) => one == other,
+        _ => false,
+    }
+}

@@ -9,7 +9,8 @@
 use smallvec::SmallVec;
 
 use super::analysed_text::{AnalysedText, WeightedSpan, WeightedSpans};
-use super::lexicon::{Lexicon, Meaning, Negator, pair};
+use super::lexicon::{Lexicon, pair};
+use super::meaning::{Meaning, Negator};
 use super::text::{Token, TokenKind, hash};
 
 /// The factor of a negated good word: `not good` is bad, but less so than `bad`.
@@ -165,7 +166,7 @@ fn weigh(unit: &Unit, units: &Units, analysed: &AnalysedText<'_>) -> WeightedSpa
     let has_own_negator = unit.phrase
         && (start..end).any(|at| analysed.meanings[at].is_some_and(|m| m.negator.is_some()));
     if !has_own_negator {
-        weight *= match negated(start, end, units, analysed) {
+        weight *= match negated(start, end, &units.in_phrase, analysed) {
             0 => 1.0,
             1 if weight > 0.0 => NEGATED_GOOD,
             1 => NEGATED_BAD,
@@ -181,12 +182,18 @@ fn weigh(unit: &Unit, units: &Units, analysed: &AnalysedText<'_>) -> WeightedSpa
     WeightedSpan { start, end, weight }
 }
 
-/// How often the tokens `start..end` are negated: not, once, or twice.
+/// How often the tokens `start..end` are negated: not, once, or twice. A negator within a phrase (`in_phrase`,
+/// for each token) negates nothing outside it.
 ///
 /// Several negators within reach are one emphasised negation, unless one of them is in a clause around
 /// that of another (`I cannot say that I do not like it`) or right before one that it cancels (`not
 /// without`).
-fn negated(start: usize, end: usize, units: &Units, analysed: &AnalysedText<'_>) -> u8 {
+pub(super) fn negated(
+    start: usize,
+    end: usize,
+    in_phrase: &[bool],
+    analysed: &AnalysedText<'_>,
+) -> u8 {
     // The nearest negator that reaches them, and the effect of others on it.
     let (mut within, mut is_within_wide) = (None, false);
     let (mut around, mut is_taken_back) = (false, false);
@@ -202,7 +209,7 @@ fn negated(start: usize, end: usize, units: &Units, analysed: &AnalysedText<'_>)
             continue;
         }
         let distance = start - at;
-        if let Some(negator) = negator(at, units, analysed) {
+        if let Some(negator) = negator(at, in_phrase, analysed) {
             let is_wide = is_said && reaches_clause(at, negator, analysed);
             if is_wide && within.is_some_and(|nearest| nearest != at) {
                 around = true;
@@ -211,7 +218,7 @@ fn negated(start: usize, end: usize, units: &Units, analysed: &AnalysedText<'_>)
                 is_within_wide |= is_wide;
                 is_taken_back |= negator.doubles
                     && clause_before(at, DOUBLE_REACH, analysed)
-                        .any(|at| has_negator(at, units, analysed));
+                        .any(|at| has_negator(at, in_phrase, analysed));
             }
         } else if within.is_none()
             && is_own_clause
@@ -219,12 +226,12 @@ fn negated(start: usize, end: usize, units: &Units, analysed: &AnalysedText<'_>)
             && analysed.meanings[at].is_some_and(|word| word.relay)
         {
             let mut before = clause_before(at, NEGATOR_REACH, analysed);
-            within = before.find(|at| has_negator(*at, units, analysed));
+            within = before.find(|at| has_negator(*at, in_phrase, analysed));
         }
     }
     let after = (end..analysed.tokens.list.len()).take(NEGATOR_REACH);
     let is_negated_behind = after.take_while(|at| !ends_clause(*at, analysed)).any(|at| {
-        negator(at, units, analysed)
+        negator(at, in_phrase, analysed)
             .is_some_and(|negator| at + 1 - end <= usize::from(negator.before))
     });
     around |= is_within_wide && is_negated_behind;
@@ -254,14 +261,14 @@ fn opens_reported_clause(at: usize, analysed: &AnalysedText<'_>) -> bool {
 }
 
 /// The negator at `at`, unless it is part of a phrase or lacks its partner.
-fn negator(at: usize, units: &Units, analysed: &AnalysedText<'_>) -> Option<Negator> {
+fn negator(at: usize, in_phrase: &[bool], analysed: &AnalysedText<'_>) -> Option<Negator> {
     let negator = analysed.meanings[at]?.negator?;
-    let counts = !units.in_phrase[at] && (!negator.needs_partner || has_partner(at, analysed));
+    let counts = !in_phrase[at] && (!negator.needs_partner || has_partner(at, analysed));
     counts.then_some(negator)
 }
 
-fn has_negator(at: usize, units: &Units, analysed: &AnalysedText<'_>) -> bool {
-    negator(at, units, analysed).is_some()
+fn has_negator(at: usize, in_phrase: &[bool], analysed: &AnalysedText<'_>) -> bool {
+    negator(at, in_phrase, analysed).is_some()
 }
 
 /// Whether a carrier is beside the negator at `at`, so that it reaches over the whole clause.

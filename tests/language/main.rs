@@ -5,6 +5,7 @@
 
 mod clauses;
 mod german;
+mod grave;
 mod wishes;
 mod words;
 
@@ -552,7 +553,7 @@ compounds = 2
 ";
     let mistakes = Languages::new([("de/words.txt", &file[8..])]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"
-    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, wholes, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, pictures, topics, spellings, classes, wishes, unless, threads, automatic, sentences, model
+    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, wholes, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, alternatives, grave, gravemodel, surroundings, pictures, topics, spellings, classes, wishes, unless, threads, automatic, sentences, model
     de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `gut`
     de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
     de/words.txt:5: expected words after the number, found nothing
@@ -561,9 +562,9 @@ compounds = 2
     de/words.txt:9: expected a word and how many words after and before it are negated, such as `not 4 0`, found `nicht`
     de/words.txt:10: expected a reach of at most 8 words, found 99
     de/words.txt:11: expected `partner`, `idle`, `double` or nothing, found `ne`
-    de/words.txt:13: expected a phrase that begins with a word or `#` and does not end with `...`, found `...`
+    de/words.txt:13: expected a phrase that begins with a word, `#`, or at least 3 letters and `*`, and does not end with `...`, found `...`
     de/words.txt:14: expected a phrase of at most 8 words, found `a b c d e f g h i`
-    de/words.txt:15: expected at least 3 letters before a `*` at the beginning of a phrase, found `ab* c`
+    de/words.txt:15: expected a phrase that begins with a word, `#`, or at least 3 letters and `*`, and does not end with `...`, found `ab* c`
     de/words.txt:17: expected a class and its endings, such as `er: e es ons ez ent`, found `e`
     de/words.txt:19: expected one or two words after the weight, found `a b c`
     de/words.txt:21: expected the ISO 639-3 code of a language that the trigrams know, such as `eng`, found `xxx`; leave the line out if there is none

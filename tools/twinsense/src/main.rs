@@ -1,9 +1,12 @@
 //! `twinsense`: measures text analysis, and trains the linear models of languages.
 
+mod fit;
+mod grave;
 mod measure;
 mod set;
 mod topic;
 mod train;
+mod train_grave;
 
 use std::path::PathBuf;
 
@@ -11,6 +14,7 @@ use clap::{Parser, Subcommand};
 use jumeau::language::{Language, LanguagePrior};
 use jumeau::{policy_source, terminal};
 
+use crate::grave::GraveSet;
 use crate::set::Set;
 
 /// Measures how well messages are read, and trains the linear models of languages.
@@ -49,10 +53,31 @@ enum Command {
         #[arg(required = true)]
         sets: Vec<String>,
     },
+    /// Prints precision and recall of each grave topic, for each set.
+    ///
+    /// A set is a file of lines `topics TAB resembles TAB text`: the topics of the text, separated by
+    /// commas, or `-`; and, for a text without a topic, the one that it resembles, or `-`.
+    Grave {
+        /// Prints the texts, too, in which a topic is missed or seen wrongly.
+        #[arg(long)]
+        misses: bool,
+        /// Sets, each with its language: `en:grave.tsv`.
+        #[arg(required = true)]
+        sets: Vec<String>,
+    },
     /// Trains a linear model on a set, and prints the `[model]` section of the language.
     Train {
         /// The set, with its language: `en:sentences.tsv`.
         set: String,
+    },
+    /// Trains the model of grave topics of a language on sets as `grave` reads them, and prints its
+    /// `[gravemodel]` section.
+    TrainGrave {
+        /// The language of the sets: `en`.
+        language: Language,
+        /// The files of the sets.
+        #[arg(required = true)]
+        sets: Vec<PathBuf>,
     },
     /// Prints what is read from a text, as JSON.
     Read {
@@ -80,7 +105,17 @@ fn main() -> anyhow::Result<()> {
                 terminal::show(topic::measure(&topic, &Set::read(set)?, misses, &languages)?);
             }
         }
+        Command::Grave { misses, sets } => {
+            for set in &sets {
+                terminal::show(grave::measure(&GraveSet::named(set)?, misses, &languages)?);
+            }
+        }
         Command::Train { set } => terminal::show(train::train(&Set::read(&set)?, &languages)?),
+        Command::TrainGrave { language, sets } => {
+            let sets = sets.iter().map(|file| GraveSet::read(language, file));
+            let sets = sets.collect::<anyhow::Result<Vec<_>>>()?;
+            terminal::show(train_grave::train(&sets, &languages)?);
+        }
         Command::Read { language, text } => {
             let text = text.join(" ");
             anyhow::ensure!(!text.trim().is_empty(), "expected a text to read, found an empty one");

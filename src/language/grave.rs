@@ -1,0 +1,257 @@
+//! Grave topics: what must never be missed, whatever the valence of a message.
+//!
+//! Phrases have weights as evidence for topics. Their surroundings change the weights: a negation takes them
+//! away; a question about a product, a film, or what is long past weakens them; a relative beside them
+//! strengthens them. The evidence of a message is combined as independent: each cue takes its share of what
+//! the others leave open.
+//!
+//! Beside them, a model that was trained on messages judges the message as a whole ([`GraveModel`]). Both are
+//! added as log-odds. A message has grave topics if it is likely that it has any; they are the topic with
+//! the best odds, and those of which the odds are not small. A language without a model has the phrases alone.
+//!
+//! [`GraveModel`]: super::grave_model::GraveModel
+
+use smallvec::SmallVec;
+
+use super::analysed_text::AnalysedText;
+use super::grave_book::{CueModifier, GraveCue, GraveTopic, MISSPELT_LETTERS, Reach};
+use super::grave_model::Judgement;
+use super::lexicon::Lexicon;
+use super::misspelt::{differ_by_one, each_misspelling};
+use super::text::{TokenKind, hash};
+use super::valence::negated;
+use crate::config::limits;
+use crate::event::cut;
+
+const TOPICS: usize = GraveTopic::ALL.len();
+
+/// The strength of phrases from which on a topic is found where no model judges.
+const ENOUGH: f32 = 0.5;
+
+/// The log-odds that there is a grave topic from which on there is one: less than even, because to miss one is
+/// worse than to be gentle without a cause.
+const ANY: f32 = -0.3;
+
+/// The log-odds that phrases of strength 1 add to those of a model.
+const PHRASE_ODDS: f32 = 2.0;
+
+/// The log-odds of a topic from which on it is found beside the most likely one.
+const ALSO: f32 = -0.4;
+
+/// The strength from which on a topic is certain.
+const CERTAIN: f32 = 0.7;
+
+/// The maximum number of words that are the evidence of a model.
+const EVIDENCE_WORDS: usize = 6;
+
+/// A grave topic in a message, with its evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GraveFinding {
+    /// The topic.
+    pub topic: GraveTopic,
+    /// The strength of the evidence, from one half to 1.
+    pub strength: f32,
+    /// The words with the most weight, as written; cut at [`limits::NAME_BYTES`].
+    pub words: Box<str>,
+    /// Their position in the text, in bytes.
+    pub at: usize,
+}
+
+impl GraveFinding {
+    /// Whether the evidence is strong enough to ask people and to trigger rules. What is weaker is a reason
+    /// to be gentle and to sell nothing.
+    pub fn is_certain(&self) -> bool {
+        self.strength >= CERTAIN
+    }
+}
+
+/// The evidence for a topic.
+#[derive(Debug, Clone, Copy)]
+struct Evidence {
+    /// The doubt that the cues before the last ones, which overlap, leave.
+    doubt: f32,
+    /// The largest weight of the cues that overlap with the last one, and where they end.
+    last: f32,
+    last_end: usize,
+    /// The words with the most weight, as tokens.
+    weight: f32,
+    start: usize,
+    end: usize,
+}
+
+impl Evidence {
+    const NOTHING: Evidence =
+        Evidence { doubt: 1.0, last: 0.0, last_end: 0, weight: 0.0, start: 0, end: 0 };
+
+    /// Adds a cue; they come in the order of the text. Of cues that overlap, the heaviest counts.
+    fn add(&mut self, weight: f32, start: usize, end: usize) {
+        if start < self.last_end {
+            self.last = self.last.max(weight);
+            self.last_end = self.last_end.max(end);
+        } else {
+            self.doubt *= 1.0 - self.last;
+            (self.last, self.last_end) = (weight, end);
+        }
+        if weight > self.weight {
+            (self.weight, self.start, self.end) = (weight, start, end);
+        }
+    }
+
+    /// The strength of all of it, 0 to 1.
+    fn strength(&self) -> f32 {
+        1.0 - self.doubt * (1.0 - self.last)
+    }
+}
+
+/// The grave topics of a text, the strongest first.
+pub(super) fn find(text: &str, lexicon: &Lexicon) -> SmallVec<[GraveFinding; 2]> {
+    let mut analysed = AnalysedText::new(text, lexicon);
+    let model = &lexicon.grave.model;
+    let judgement = (!model.is_empty()).then(|| model.judge(&analysed.tokens));
+    correct(&mut analysed, lexicon);
+    let evidence = evidence(&analysed, lexicon);
+    let strengths = evidence.map(|known| known.strength());
+    let strengths = match &judgement {
+        Some(judgement) => judged(judgement, strengths),
+        None => strengths.map(|strength| (strength >= ENOUGH).then_some(strength)),
+    };
+    let found = GraveTopic::ALL.iter().zip(strengths).zip(evidence);
+    let mut found: SmallVec<[GraveFinding; 2]> = found
+        .filter_map(|((topic, strength), known)| {
+            let strength = strength?;
+            let (start, end) = match &judgement {
+                Some(judgement) if known.weight < ENOUGH => {
+                    judgement.evidence(*topic, &analysed.tokens, EVIDENCE_WORDS)
+                }
+                _ => (known.start, known.end),
+            };
+            finding(*topic, strength, start, end, &analysed)
+        })
+        .collect();
+    found.sort_by(|one, other| other.strength.total_cmp(&one.strength));
+    found
+}
+
+/// The strengths of the topics that a message has, from the judgement of a model and the strengths of phrases.
+fn judged(judgement: &Judgement, phrases: [f32; TOPICS]) -> [Option<f32>; TOPICS] {
+    let strongest = phrases.iter().copied().fold(0.0, f32::max);
+    let any = judgement.odds[0] + PHRASE_ODDS * strongest;
+    if any < ANY {
+        return [None; TOPICS];
+    }
+    let mut odds = phrases.map(|strength| PHRASE_ODDS * strength);
+    odds.iter_mut().zip(&judgement.odds[1..]).for_each(|(odds, learned)| *odds += learned);
+    let best = odds.iter().copied().fold(f32::MIN, f32::max);
+    // No topic is more certain than that there is one.
+    let strength = |odds: f32| 1.0 / (1.0 + f32::exp(-odds.min(any)));
+    odds.map(|odds| match odds {
+        odds if odds >= best => Some(strength(any).max(ENOUGH)),
+        odds if odds >= ALSO => Some(strength(odds).max(ENOUGH)),
+        _ => None,
+    })
+}
+
+/// What the phrases show of each topic.
+fn evidence(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> [Evidence; TOPICS] {
+    let mut evidence = [Evidence::NOTHING; TOPICS];
+    let cues = cues(analysed, lexicon);
+    if cues.is_empty() {
+        return evidence;
+    }
+    let mut in_phrase: SmallVec<[bool; 64]> =
+        SmallVec::from_elem(false, analysed.tokens.list.len());
+    cues.iter().for_each(|(_, start, end)| in_phrase[*start..*end].fill(true));
+    let around = surroundings(analysed, lexicon);
+    let mut counted: SmallVec<[u32; 8]> = SmallVec::new();
+    for (cue, start, end) in &cues {
+        if cue.topics == 0 || counted.contains(&cue.number) {
+            continue;
+        }
+        // A negation in a gap of the phrase is none of its words: `the card is not lost`.
+        let negates = |at: usize| analysed.meanings[at].is_some_and(|word| word.negator.is_some());
+        let is_negated =
+            || (*start..*end).any(negates) || negated(*start, *end, &in_phrase, analysed) == 1;
+        if !(cue.is_fixed || cue.has_negator) && is_negated() {
+            continue;
+        }
+        counted.push(cue.number);
+        let sentence = analysed.sentence_end(*start);
+        for topic in GraveTopic::ALL.iter().filter(|topic| cue.topics & topic.bit() != 0) {
+            let factors = around.iter().filter(|(known, at)| {
+                known.topics & topic.bit() != 0
+                    && (known.reach == Reach::Message || analysed.sentence_end(*at) == sentence)
+            });
+            let factor: f32 = factors.map(|(known, _)| known.factor).product();
+            let weight = (cue.weight * factor).min(1.0);
+            evidence[*topic as usize].add(weight, *start, *end);
+        }
+    }
+    evidence
+}
+
+fn finding(
+    topic: GraveTopic,
+    strength: f32,
+    start: usize,
+    end: usize,
+    analysed: &AnalysedText<'_>,
+) -> Option<GraveFinding> {
+    let first = analysed.tokens.list.get(start)?.place.start as usize;
+    let last = analysed.tokens.list.get(end.checked_sub(1)?)?.place.end as usize;
+    let words = cut(analysed.text.get(first..last)?.trim_end(), limits::NAME_BYTES).into();
+    Some(GraveFinding { topic, strength, words, at: first })
+}
+
+/// Replaces misspelt words by the words of cues that they stand for.
+fn correct(analysed: &mut AnalysedText<'_>, lexicon: &Lexicon) {
+    let grave = &lexicon.grave;
+    for at in 0..analysed.tokens.list.len() {
+        let token = &analysed.tokens.list[at];
+        if token.kind != TokenKind::Word
+            || analysed.meanings[at].is_some()
+            || grave.words.contains_key(&token.folded)
+            || analysed.tokens.form(token).len() + 1 < MISSPELT_LETTERS
+        {
+            continue;
+        }
+        let form = analysed.tokens.form(token);
+        let mut meant = None;
+        each_misspelling(form, |misspelt| {
+            let word = grave.misspelt.get(&misspelt).and_then(|at| grave.long.get(*at as usize));
+            meant = meant.or_else(|| word.filter(|word| differ_by_one(word, form)));
+        });
+        if let Some(word) = meant {
+            analysed.tokens.list[at].folded = hash(word);
+        }
+    }
+}
+
+/// The cues in the order of the text, each with its tokens; where several begin, the longest.
+fn cues(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> SmallVec<[(GraveCue, usize, usize); 8]> {
+    let mut cues = SmallVec::new();
+    let mut at = 0;
+    while at < analysed.tokens.list.len() {
+        match lexicon.grave.cues.at(at, &analysed.tokens, &analysed.meanings) {
+            Some((cue, end)) => {
+                cues.push((cue, at, end));
+                // A phrase that shows nothing covers its words; other cues may begin within one another.
+                at = if cue.topics == 0 { end } else { at + 1 };
+            }
+            None => at += 1,
+        }
+    }
+    cues
+}
+
+/// The surroundings, each with its first token.
+fn surroundings(
+    analysed: &AnalysedText<'_>,
+    lexicon: &Lexicon,
+) -> SmallVec<[(CueModifier, usize); 8]> {
+    let all = 0..analysed.tokens.list.len();
+    let book = &lexicon.grave.surroundings;
+    all.filter_map(|at| {
+        book.at(at, &analysed.tokens, &analysed.meanings).map(|(known, _)| (known, at))
+    })
+    .collect()
+}
