@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, Map, Time};
 use crate::twin::{
-    AggregateState, Case, Contact, Dissatisfaction, EscalationRecord, Forecast, Guard, Identifier,
-    Interaction, Meeting, Need, Problem, Profile, Sentiment, Signal, Timer,
+    AggregateState, Case, Contact, Dissatisfaction, EscalationRecord, Forecast, GraveMatter, Guard,
+    Identifier, Interaction, Meeting, Need, Problem, Profile, Sentiment, Signal, Timer,
 };
 
 /// The reply to [`verb::SHOW`](super::verb::SHOW).
@@ -86,6 +86,9 @@ pub struct TwinView {
     /// The broadcasts that it has received.
     #[serde(default)]
     pub met: Vec<Meeting>,
+    /// Grave topics about which the customer wrote.
+    #[serde(default)]
+    pub grave: Vec<GraveMatter>,
 }
 
 /// The payload of [`verb::TIMELINE`](super::verb::TIMELINE).

@@ -93,8 +93,7 @@ impl RecordKind {
     /// the format that it replaces.
     pub const fn version(self) -> u8 {
         match self {
-            RecordKind::Twin
-            | RecordKind::Block
+            RecordKind::Block
             | RecordKind::Timer
             | RecordKind::Output
             | RecordKind::Input
@@ -110,6 +109,7 @@ impl RecordKind {
             | RecordKind::Mark
             | RecordKind::Erasure
             | RecordKind::Waiting => 1,
+            RecordKind::Twin => 2,
             RecordKind::Tombstone => 3,
         }
     }
@@ -267,6 +267,14 @@ fn read_payload<T: DeserializeOwned>(
         return Err(malformed(format!("bytes behind its end: {}", payload.len() - read)));
     }
     Ok(record)
+}
+
+/// Encodes the payload of a record of an older format.
+fn encode_payload<T: Serialize>(kind: RecordKind, record: &T) -> Result<Vec<u8>, Error> {
+    let mut payload = Vec::new();
+    bincode::serde::encode_into_writer(record, Appending(&mut payload), FORMAT)
+        .map_err(|error| Error::Unwritable { kind, detail: error.to_string() })?;
+    Ok(payload)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is stored")]

@@ -16,15 +16,16 @@ use super::symbols::Symbols;
 use super::topics::{self, Speech, TopicDefinitions};
 use super::{
     ActionDefinition, AutoEscalations, ConsentRule, DissatisfactionRule, ErasureRule, Explore,
-    Expression, Files, IdentityRule, Index, InteractionRule, IssueWeights, NeedDefinition, Path,
-    Policy, PreferenceRule, Queue, RetentionRule, SignalRule, SourceLocation, Suitability, Version,
+    Expression, Files, GraveRules, IdentityRule, Index, InteractionRule, IssueWeights,
+    NeedDefinition, Path, Policy, PreferenceRule, Queue, RetentionRule, SignalRule, SourceLocation,
+    Suitability, Version,
 };
 use super::{
-    actions, broadcasts, consents, derived_sensitivity, dissatisfaction, head, identity,
+    actions, broadcasts, consents, derived_sensitivity, dissatisfaction, grave, head, identity,
     interactions, needs, purposes, queues, retention, weights,
 };
 use crate::config::{Findings, Mistakes, limits};
-use crate::language::Languages;
+use crate::language::{GraveTopic, Languages};
 
 /// Compiles the files of a policy.
 ///
@@ -132,6 +133,7 @@ struct Sections {
     context: BTreeMap<Box<str>, SignalRule>,
     queues: Vec<Queue>,
     escalates: Option<AutoEscalations>,
+    grave: Option<GraveRules>,
     consents: BTreeMap<Box<str>, ConsentRule>,
     indexed: Vec<Path>,
     contact: Option<(SourceLocation, ContactRules)>,
@@ -154,6 +156,7 @@ impl Sections {
         purposes::read_context(table, &mut self.context);
         queues::read(table, reader, &mut self.queues);
         queues::read_escalates(table, reader, &mut self.escalates);
+        grave::read(table, reader, &mut self.grave);
         consents::read(table, reader, &mut self.consents);
         broadcasts::read(table, reader, &mut self.indexed);
         aggregates::read(table, reader, &mut self.aggregates);
@@ -224,6 +227,7 @@ impl Sections {
             dissatisfaction: self.dissatisfaction,
             context: self.context,
             escalates: self.escalates.unwrap_or_else(|| AutoEscalations::defaults(reader)),
+            grave: self.grave.unwrap_or_else(|| GraveRules::defaults(reader)),
             queues: self.queues.into(),
             consents: self.consents,
             contact: self.contact.map_or_else(ContactRules::defaults, |(_, rules)| rules),
@@ -284,6 +288,7 @@ fn gather_names(tables: &[TomlTable<'_>], names: &mut Symbols) {
     }
     if !names.queues.is_empty() {
         names.topics.extend([queues::PERSON, queues::DENIAL].map(str::to_owned));
+        names.topics.extend(GraveTopic::ALL.iter().map(|topic| topic.name().to_owned()));
     }
 }
 

@@ -10,9 +10,9 @@ use super::queues::QUEUE_PURPOSE;
 use super::retention::RetentionRule;
 use super::{
     ActionDefinition, Aggregates, AutoEscalations, ConsentRule, ContactRules, DissatisfactionRule,
-    ErasureRule, Experiments, Explore, Expression, Files, IdentityRule, Index, Issue, IssueWeights,
-    Mistake, Occasion, PERSONALIZATION, PROCESSING, PROFILING, Path, Purposes, Queue, Rule,
-    SignalRule, SourceLocation, Speech, Suitability, Trigger, Version,
+    ErasureRule, Experiments, Explore, Expression, Files, GraveRules, IdentityRule, Index, Issue,
+    IssueWeights, Mistake, Occasion, PERSONALIZATION, PROCESSING, PROFILING, Path, Purposes, Queue,
+    Rule, SignalRule, SourceLocation, Speech, Suitability, Trigger, Version,
 };
 use crate::event::{Sensitivity, SignalData, is_same_name};
 use hashbrown::HashMap;
@@ -87,6 +87,8 @@ pub struct Policy {
     pub queues: Box<[Queue]>,
     /// Automatic escalations.
     pub escalates: AutoEscalations,
+    /// What follows from grave topics.
+    pub grave: GraveRules,
     /// Retention periods; none: only the limits apply.
     pub retention: Option<RetentionRule>,
     /// How erasures are handled.

@@ -179,7 +179,8 @@ fn passing(candidate: &Candidate) -> Option<CounterfactualChange> {
         CandidateVerdict::CoolingDown { until }
         | CandidateVerdict::Paused { until, .. }
         | CandidateVerdict::WantedLater { until }
-        | CandidateVerdict::QuietHours { until } => {
+        | CandidateVerdict::QuietHours { until }
+        | CandidateVerdict::Grave { until, .. } => {
             Some(CounterfactualChange::After { until: *until })
         }
         CandidateVerdict::LimitReached { most, over_secs, place, .. } => {

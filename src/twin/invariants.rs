@@ -51,6 +51,7 @@ fn lists_within_their_limits(twin: &Twin, found: &mut Vec<String>) {
         within("readings", sentiment.evidence.len(), limits::SENTIMENT_EVIDENCE);
     }
     within("problems", twin.problems.len(), limits::PROBLEMS);
+    within("grave matters", twin.grave.len(), limits::GRAVE_MATTERS);
     within("windows", twin.tallies.windows.len(), limits::POLICY_AGGREGATES);
     within("counters", twin.tallies.counters.len(), limits::POLICY_AGGREGATES);
     within("activities", twin.tallies.activities.len(), limits::POLICY_AGGREGATES);
@@ -152,6 +153,7 @@ fn names_are_unique(twin: &Twin, found: &mut Vec<String>) {
     unique("signal", twin.context.iter().map(|signal| &*signal.name), found);
     unique("interaction", twin.interactions.iter().map(|known| &*known.id), found);
     unique("trial", twin.trials.iter().map(|trial| &*trial.experiment), found);
+    unique("grave matter", twin.grave.iter().map(|one| one.topic.name()), found);
     unique("case", twin.cases.iter().map(|case| &*case.id), found);
     unique("escalation", twin.escalations.iter().map(|known| &*known.id), found);
     unique("window", twin.tallies.windows.iter().map(|one| &*one.name), found);

@@ -52,9 +52,9 @@ pub use react::react;
 pub use state::{
     Activity, AggregateState, ArmAssignment, Block, Case, Choice, Consent, Contact, ContactOutcome,
     Counted, Counter, DatedValue, Dates, Declared, Derived, Entry, EntryKind, EscalationRecord,
-    EscalationState, Forecast, Forgotten, Guard, HeardMessage, Identifier, Interaction, Meeting,
-    Memory, Need, OwnershipRecord, Packed, PastEntry, Pause, PausedBy, Preference, Presentation,
-    Problem, Profile, Recent, Record, RelinkCounter, Remark, Sentiment, Signal, Timeline,
-    TimelineEnd, Timer, TranscriptLine, Trial, TrialUpdate, Twin, URGENCY_HALF_LIFE, UnlinkRecord,
-    ValenceTrend, Window, ZONE,
+    EscalationState, Forecast, Forgotten, GraveMatter, Guard, HeardMessage, Identifier,
+    Interaction, Meeting, Memory, Need, OwnershipRecord, Packed, PastEntry, Pause, PausedBy,
+    Preference, Presentation, Problem, Profile, Recent, Record, RelinkCounter, Remark, Sentiment,
+    Signal, Timeline, TimelineEnd, Timer, TranscriptLine, Trial, TrialUpdate, Twin,
+    URGENCY_HALF_LIFE, UnlinkRecord, ValenceTrend, Window, ZONE,
 };

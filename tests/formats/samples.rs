@@ -5,15 +5,16 @@ use std::time::Duration;
 use jumeau::event::{
     Channel, Customer, InteractionState, Map, OutcomeKind, Sensitivity, Speaker, Time, Value,
 };
+use jumeau::language::GraveTopic;
 use jumeau::models::{Arm, ArmParts, Exposure, Features, Prior};
 use jumeau::policy::{AggregateFunction, CatchUp, Issue, Purposes, Version};
 use jumeau::twin::{
     Action, ActionReason, Activity, AggregateState, Alternative, ArmAssignment, Candidate,
     CandidateVerdict, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, DatedValue,
-    Decision, Declared, Derived, EscalationRecord, EscalationState, Forgotten, Guard, Identifier,
-    Interaction, Meeting, Memory, Need, OwnershipRecord, Pause, PausedBy, Preference, Presentation,
-    Problem, Profile, Remark, ScoreFactors, Sentiment, Signal, Stage as Passed, StageCounts, Timer,
-    TranscriptLine, Twin, UnlinkRecord, Window,
+    Decision, Declared, Derived, EscalationRecord, EscalationState, Forgotten, GraveMatter, Guard,
+    Identifier, Interaction, Meeting, Memory, Need, OwnershipRecord, Pause, PausedBy, Preference,
+    Presentation, Problem, Profile, Remark, ScoreFactors, Sentiment, Signal, Stage as Passed,
+    StageCounts, Timer, TranscriptLine, Twin, UnlinkRecord, Window,
 };
 use serde_json::json;
 
@@ -160,6 +161,19 @@ pub(super) fn decision() -> Decision {
     }
 }
 
+fn grave(topic: GraveTopic) -> GraveMatter {
+    let channel = Channel::new("chat").unwrap();
+    GraveMatter {
+        topic,
+        since: at(1),
+        at: at(2),
+        channel,
+        words: "passed away".into(),
+        place: 300,
+        certain: true,
+    }
+}
+
 fn under() -> ArmAssignment {
     ArmAssignment { experiment: "halves".into(), arm: "one".into() }
 }
@@ -207,6 +221,7 @@ pub(super) fn full() -> Twin {
         guards: guards(),
         identifiers: vec![identifier()],
         met: vec![Meeting { id: u64::MAX, scope: "fires".into(), at: at(8) }],
+        grave: GraveTopic::ALL.iter().map(|topic| grave(*topic)).collect(),
         epoch: 3,
         known: true,
         recent: serde_json::from_value(json!({"older": [1], "newer": [u64::MAX], "since": at(9)}))

@@ -8,6 +8,7 @@ mod contacts;
 mod decisions;
 mod escalations;
 mod freshness;
+mod grave;
 mod held;
 mod interactions;
 mod languages;

@@ -488,7 +488,7 @@ bank.toml:70:1: nothing can choose the action `idle`: expected `serves` with its
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:75:2: unknown key `more`; expected one of needs, broadcasts, topics, preferences, context, queues, windows, counters, activities, experiments, actions, interactions, purposes, rules, policy, escalate, dissatisfaction, contact, suitability, weights, explore, erasure, retention, identity, learn
+bank.toml:75:2: unknown key `more`; expected one of needs, broadcasts, topics, preferences, context, queues, windows, counters, activities, experiments, actions, interactions, purposes, rules, policy, escalate, grave, dissatisfaction, contact, suitability, weights, explore, erasure, retention, identity, learn
  75 | [more]
     |  ^^^^
 "#);

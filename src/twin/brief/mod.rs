@@ -37,6 +37,7 @@ impl Brief {
         };
         let mut needs: Vec<_> = twin.needs.iter().filter(is_fitting).collect();
         needs.sort_by(|left, right| right.strength.total_cmp(&left.strength));
+        let is_gentle = mood::is_low(twin, now) || twin.grave_matter(context.policy, now).is_some();
         let conversation = twin.last_conversation();
         let transcript = conversation.map_or_else(Vec::new, |one| one.lines.clone());
         let bots = transcript.iter().filter(|line| line.from == Speaker::Bot).count();
@@ -68,7 +69,7 @@ impl Brief {
             cases: twin.cases.iter().filter(|case| case.is_open()).cloned().collect(),
             speak: SpeakingHints {
                 language: language.clone(),
-                tone: if mood::is_low(twin, now) { "gentle" } else { "neutral" }.into(),
+                tone: if is_gentle { "gentle" } else { "neutral" }.into(),
                 channel: preferences.get("channel").cloned(),
                 hour: preferences.get("hour").cloned(),
             },

@@ -71,12 +71,7 @@ const CHECKS: [StageCheck; 12] = {
         StageCheck { stage: Candidate, asked: Later, exempt: Nothing, ask: need_met },
         StageCheck { stage: Eligibility, asked: Again, exempt: Nothing, ask: not_eligible },
         StageCheck { stage: Applicability, asked: Again, exempt: Nothing, ask: not_applicable },
-        StageCheck {
-            stage: Suitability,
-            asked: Again,
-            exempt: Nothing,
-            ask: distress_or_open_matter,
-        },
+        StageCheck { stage: Suitability, asked: Again, exempt: Nothing, ask: unsuitable_issue },
         StageCheck { stage: Suitability, asked: Again, exempt: Nothing, ask: not_suitable },
         StageCheck { stage: Contact, asked: Once, exempt: Nothing, ask: cooling_down },
         StageCheck { stage: Contact, asked: Once, exempt: VitalOrByAgent, ask: limit_reached },
@@ -208,7 +203,7 @@ fn not_applicable<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
 }
 
 /// A policy cannot exempt an action from this one.
-fn distress_or_open_matter<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
+fn unsuitable_issue<'a>(about: &CheckedAction<'_, 'a>) -> CheckAnswer<'a> {
     let CheckedAction { twin, context, suitability, action, .. } = *about;
     Some((suitability.objection(action.issue, twin, context)?, None))
 }
@@ -266,9 +261,10 @@ fn can_be_asked_again(condition: &Expression, action: &ActionDefinition) -> bool
     !condition.paths().iter().any(is_past)
 }
 
-/// Whether the customer is in distress or has an open matter, computed when first asked.
+/// Whether the customer has a grave or an open matter or is in distress, computed when first asked.
 #[derive(Default)]
 pub(super) struct Unsuitability {
+    grave: OnceCell<Option<CandidateVerdict>>,
     distress: OnceCell<Option<CandidateVerdict>>,
     open: OnceCell<Option<CandidateVerdict>>,
 }
@@ -277,27 +273,29 @@ impl Unsuitability {
     /// Computed now: the conditions of candidates share its budget of steps, and could use it up before.
     pub(super) fn now(twin: &Twin, context: &ReactionContext<'_>) -> Unsuitability {
         Unsuitability {
+            grave: grave_matter(twin, context).into(),
             distress: distress(twin, &View::whole(twin, context)).into(),
             open: open_matter(twin, context.policy).into(),
         }
     }
 
     /// Why actions of an issue are unsuitable now, whatever the individual action: nothing is sold to a
-    /// customer in distress, or while a matter is open.
+    /// customer in distress, beside a grave matter, or while a matter is open.
     pub(super) fn objection(
         &self,
         issue: Issue,
         twin: &Twin,
         context: &ReactionContext<'_>,
     ) -> Option<CandidateVerdict> {
+        let grave = || self.grave.get_or_init(|| grave_matter(twin, context)).clone();
         let distress = || {
             let known = self.distress.get_or_init(|| distress(twin, &View::whole(twin, context)));
             known.clone()
         };
         let open = || self.open.get_or_init(|| open_matter(twin, context.policy)).clone();
         match issue {
-            Issue::Sales => distress().or_else(open),
-            Issue::Nurture => distress(),
+            Issue::Sales => grave().or_else(distress).or_else(open),
+            Issue::Nurture => grave().or_else(distress),
             Issue::Service | Issue::Retention => None,
         }
     }
@@ -310,6 +308,12 @@ pub(in crate::twin) fn unsuitable(
     context: &ReactionContext<'_>,
 ) -> Option<CandidateVerdict> {
     Unsuitability::default().objection(issue, twin, context)
+}
+
+/// The grave matter beside which nothing is sold or promoted.
+fn grave_matter(twin: &Twin, context: &ReactionContext<'_>) -> Option<CandidateVerdict> {
+    let (matter, until) = twin.grave_matter(context.policy, context.input.at)?;
+    Some(CandidateVerdict::Grave { topic: matter.topic, until })
 }
 
 /// The evidence that the customer is in distress.

@@ -105,7 +105,8 @@ pub(super) fn decide<'a>(
         requests,
         asked,
         suitability: Unsuitability::now(twin, context),
-        is_low: context.is_personal && mood::is_low(twin, context.input.at),
+        is_low: twin.grave_matter(policy, context.input.at).is_some()
+            || context.is_personal && mood::is_low(twin, context.input.at),
         budget: ContactBudget::of(twin, context),
         wanted: ChannelPreference::of(twin, context),
         arms: arms.clone(),

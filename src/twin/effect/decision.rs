@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Stage, StageCounts};
 use crate::event::{Time, Value, six_digits, unsigned_zero};
+use crate::language::GraveTopic;
 use crate::policy::Version;
 use crate::twin::state::ArmAssignment;
 
@@ -232,6 +233,13 @@ pub enum CandidateVerdict {
         /// The trait `timezone`.
         zone: Box<str>,
     },
+    /// The customer wrote about a grave topic: nothing is sold or promoted for a while.
+    Grave {
+        /// The topic.
+        topic: GraveTopic,
+        /// The end of that time.
+        until: Time,
+    },
 }
 
 impl fmt::Display for CandidateVerdict {
@@ -257,6 +265,13 @@ impl fmt::Display for CandidateVerdict {
                 write!(out, "the customer is in distress: {by} is {is:.2}, {beyond} {limit}")
             }
             CandidateVerdict::MatterOpen { what } => write!(out, "{what} is open"),
+            CandidateVerdict::Grave { topic, until } => {
+                write!(
+                    out,
+                    "the customer wrote about a grave topic, {}: nothing is sold until {until}",
+                    topic.name()
+                )
+            }
             CandidateVerdict::LimitReached { most, over_secs, until, .. } => {
                 let over = humantime::format_duration(Duration::from_secs(*over_secs));
                 write!(out, "limit of {most} in {over} reached; not before {until}")

@@ -1,5 +1,5 @@
-//! Triggers of automatic escalations: the customer asks for a person, a bot fails, dissatisfaction
-//! reaches the alarm threshold.
+//! Triggers of automatic escalations: a grave topic, the customer asks for a person, a bot fails,
+//! dissatisfaction reaches the alarm threshold.
 
 use super::NewEscalation;
 use super::opening::escalate;
@@ -27,9 +27,6 @@ pub(in crate::twin) fn signs(
     notes: &mut Notes,
 ) {
     let escalates = &context.policy.escalates;
-    if escalates.wish.is_none() && escalates.bot.is_none() {
-        return;
-    }
     let (Some(content), Cause::Event(event)) = (&context.message, &context.input.cause) else {
         return;
     };
@@ -38,17 +35,23 @@ pub(in crate::twin) fn signs(
         return;
     }
     let text = cut(content.own.as_deref().unwrap_or(&message.text), QUOTED_BYTES);
+    for found in content.grave.iter().filter(|found| found.is_certain()) {
+        if let Some(opens) = &context.policy.grave.of(found.topic).opens {
+            let (topic, values) = (found.topic.name(), [("text", text)]);
+            open(twin, opens, (topic, &format!("grave.{topic}")), &values, context, effects, notes);
+        }
+    }
     if let Some(opens) = &escalates.wish
         && content.topics().any(|topic| topic == PERSON)
     {
-        open(twin, opens, "wish", &[("text", text)], context, effects, notes);
+        open(twin, opens, ("wish", "wish"), &[("text", text)], context, effects, notes);
     }
     if let Some((opens, answers)) = escalates.bot.as_ref().filter(|_| !context.is_restricted) {
         let failures = failures(twin, content, context);
         if failures >= *answers {
             let count = failures.to_string();
             let values = [("text", text), ("count", &count)];
-            open(twin, opens, "bot", &values, context, effects, notes);
+            open(twin, opens, ("bot", "bot"), &values, context, effects, notes);
         }
     }
 }
@@ -67,14 +70,22 @@ pub(in crate::twin) fn alarm(
     }
     let index = twin.dissatisfaction_by(rule, &View::whole(twin, context)).index;
     let level = format!("{index:.2}");
-    open(twin, opens, "dissatisfaction", &[("level", &level)], context, effects, notes);
+    open(
+        twin,
+        opens,
+        ("dissatisfaction", "dissatisfaction"),
+        &[("level", &level)],
+        context,
+        effects,
+        notes,
+    );
 }
 
-/// The topic is also the key of the sentence with the reason.
+/// Opens an escalation about a topic; the key is that of the sentence with the reason.
 fn open(
     twin: &mut Twin,
     opens: &AutoEscalation,
-    topic: &str,
+    (topic, key): (&str, &str),
     values: &[(&str, &str)],
     context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
@@ -82,7 +93,7 @@ fn open(
 ) {
     let queue = super::opening::route(twin, &opens.to, context);
     let language = context.policy.queue(queue).and_then(|queue| queue.language.as_deref());
-    let because = context.policy.speech.languages.say(language, topic, values);
+    let because = context.policy.speech.languages.say(language, key, values);
     let (to, priority) = (&opens.to, opens.priority);
     let opening = NewEscalation { to, topic, priority, because: &because };
     escalate(twin, &opening, context, effects, notes);

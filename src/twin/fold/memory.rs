@@ -62,6 +62,7 @@ impl Twin {
             met,
             alarmed,
             trials,
+            grave,
         } = self;
         let timeline: Vec<PastEntry> = entries
             .iter()
@@ -119,6 +120,7 @@ impl Twin {
             alarmed: *alarmed,
             trials: trials.clone(),
             known: *known,
+            grave: grave.clone(),
         }
     }
 
@@ -149,6 +151,7 @@ impl Twin {
             alarmed,
             trials,
             known,
+            grave,
         } = memory;
         let mut recent = std::mem::take(&mut self.recent);
         let left = self.timeline.iter().filter(|entry| {
@@ -192,6 +195,7 @@ impl Twin {
             alarmed,
             decisions: self.decisions,
             trials,
+            grave,
         };
         self.settle_guards();
         deadline::renew_due_timer(self);

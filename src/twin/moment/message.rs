@@ -1,7 +1,9 @@
 //! The analysis of the current message.
 
+use smallvec::SmallVec;
+
 use crate::event::{Map, Value};
-use crate::language::{Language, Reading};
+use crate::language::{GraveFinding, Language, Reading};
 
 /// The analysis of the current message, for rules.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(in crate::twin) struct MessageContent {
     pub(in crate::twin) words: Map,
     /// The customer's own text, if the message quotes a thread.
     pub(in crate::twin) own: Option<Box<str>>,
+    /// The grave topics of the message, the strongest first.
+    pub(in crate::twin) grave: SmallVec<[GraveFinding; 2]>,
     /// Whether it is automatic: then it is not analysed.
     pub(in crate::twin) is_automatic: bool,
 }

@@ -67,6 +67,7 @@ pub(super) fn perceive(
         record(twin, input, policy, notes.late_parts());
     }
     twin.expire_needs(input.at);
+    twin.settle_grave(policy, input.at);
     if !twin.guards.is_empty() {
         twin.settle_guards();
     }

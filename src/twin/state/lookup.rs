@@ -2,7 +2,8 @@
 
 use super::guard::guard_of;
 use super::{
-    Contact, ContactOutcome, Derived, EscalationRecord, Interaction, Need, Signal, Trial, Twin,
+    Contact, ContactOutcome, Derived, EscalationRecord, GraveMatter, Interaction, Need, Signal,
+    Trial, Twin,
 };
 use crate::event::{EventKind, OutcomeKind, Time, Value};
 use crate::policy::{Experiment, ExperimentArm, IGNORED_TIMER, Path, Policy, Purposes, Root};
@@ -77,6 +78,17 @@ impl Twin {
     /// The fresh signal with this name.
     pub fn signal(&self, name: &str, now: Time) -> Option<&Signal> {
         self.context.iter().find(|signal| &*signal.name == name && signal.is_fresh(now))
+    }
+
+    /// The grave matter that keeps sales and promotion quiet for longest, and until when; none: they are not
+    /// kept quiet.
+    pub(in crate::twin) fn grave_matter(
+        &self,
+        policy: &Policy,
+        now: Time,
+    ) -> Option<(&GraveMatter, Time)> {
+        let quiet = self.grave.iter().map(|matter| (matter, matter.quiet_until(policy)));
+        quiet.filter(|(_, until)| now < *until).max_by_key(|(matter, until)| (*until, matter.topic))
     }
 
     /// The customer's participation in an experiment, if they have entered it.

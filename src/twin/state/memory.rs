@@ -6,9 +6,9 @@ use super::guard::{guard_of, merge_guards};
 use super::merge::{join, part};
 use super::preference::part_preferences;
 use super::{
-    AggregateState, Case, Compared, Consent, Contact, DatedValue, Derived, EscalationRecord, Guard,
-    Identifier, Interaction, Meeting, Need, PastEntry, Preference, Problem, Sentiment, Signal,
-    Timer, Trial,
+    AggregateState, Case, Compared, Consent, Contact, DatedValue, Derived, EscalationRecord,
+    GraveMatter, Guard, Identifier, Interaction, Meeting, Need, PastEntry, Preference, Problem,
+    Sentiment, Signal, Timer, Trial,
 };
 use crate::config::limits;
 use crate::event::Time;
@@ -71,6 +71,9 @@ pub struct Memory {
     /// Whether it is a known customer, independent of other evidence.
     #[serde(default)]
     pub known: bool,
+    /// Grave topics about which the customer wrote.
+    #[serde(default)]
+    pub grave: Vec<GraveMatter>,
 }
 
 /// Calls a macro's rule for every list that is merged item by item.
@@ -92,6 +95,7 @@ macro_rules! each_list {
         $do!(problems, PROBLEMS);
         $do!(met, MEETINGS);
         $do!(trials, POLICY_EXPERIMENTS);
+        $do!(grave, GRAVE_MATTERS);
     };
 }
 

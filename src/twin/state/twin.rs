@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    AggregateState, Block, Case, Contact, Dates, EscalationRecord, Guard, Identifier, Interaction,
-    Meeting, Need, OwnershipRecord, Packed, Problem, Profile, Recent, RelinkCounter, Sentiment,
-    Signal, Timeline, Timer, Trial,
+    AggregateState, Block, Case, Contact, Dates, EscalationRecord, GraveMatter, Guard, Identifier,
+    Interaction, Meeting, Need, OwnershipRecord, Packed, Problem, Profile, Recent, RelinkCounter,
+    Sentiment, Signal, Timeline, Timer, Trial,
 };
 use crate::event::{Customer, Map, Time, Value};
 use crate::twin::input::Input;
@@ -84,6 +84,8 @@ pub struct Twin {
     pub decisions: u32,
     /// The experiments that the customer has entered.
     pub trials: Vec<Trial>,
+    /// Grave topics about which the customer wrote, one of each; the one written about last is last.
+    pub grave: Vec<GraveMatter>,
 }
 
 fn those_there<S: Serializer>(signals: &[Signal], to: S) -> Result<S::Ok, S::Error> {
@@ -126,6 +128,7 @@ pub struct Record<'a> {
     decisions: u32,
     trials: Cow<'a, [Trial]>,
     moves: RelinkCounter,
+    grave: Cow<'a, [GraveMatter]>,
 }
 
 impl Twin {
@@ -163,6 +166,7 @@ impl Twin {
             alarmed: false,
             decisions: 0,
             trials: Vec::new(),
+            grave: Vec::new(),
         }
     }
 
@@ -202,6 +206,7 @@ impl Twin {
             decisions: self.decisions,
             trials: Cow::Borrowed(&self.trials),
             moves: self.moves,
+            grave: Cow::Borrowed(&self.grave),
         }
     }
 
@@ -244,6 +249,7 @@ impl Twin {
             alarmed: record.alarmed,
             decisions: record.decisions,
             trials: record.trials.into_owned(),
+            grave: record.grave.into_owned(),
         }
     }
 

@@ -52,15 +52,25 @@ impl Twin {
         };
         let topics =
             if is_automatic { SmallVec::new() } else { speech.topics.find(&text, language) };
+        let grave =
+            if is_automatic { SmallVec::new() } else { speech.languages.grave(&text, language) };
+        let of_policy = topics.iter().map(|topic| (topic.name, &*topic.words));
+        let names = |name: &str| topics.iter().any(|topic| topic.name == name);
+        let certain = grave.iter().filter(|found| found.is_certain());
+        let built_in = certain.map(|found| (found.topic.name(), &*found.words));
+        let built_in = built_in.filter(|(name, _)| !names(name));
+        let all: Vec<(&str, &str)> = of_policy.chain(built_in).collect();
+        self.hear_grave(&grave, channel, context.input.at);
         let content = MessageContent {
-            topics: Value::List(topics.iter().map(|topic| topic.name.into()).collect()),
-            words: topics.iter().map(|topic| (topic.name, Value::from(&*topic.words))).collect(),
+            topics: Value::List(all.iter().map(|(name, _)| (*name).into()).collect()),
+            words: all.iter().map(|(name, words)| (*name, Value::from(*words))).collect(),
             language,
             reading: reading.clone(),
             own: match &text {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(own) => Some(own.as_str().into()),
             },
+            grave,
             is_automatic,
         };
         let Some(reading) = reading else { return Some(content) };

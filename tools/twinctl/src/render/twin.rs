@@ -9,7 +9,7 @@ use comfy_table::{Attribute, Color};
 use jumeau::api::{ShowReply, TimelineEntry, TimelineReply, TwinView};
 use jumeau::event::{Map, Sensitivity, Time, Value, unsigned_zero};
 use jumeau::policy::Found;
-use jumeau::twin::{Derived, Dissatisfaction, Guard, Identifier, Memory, Signal};
+use jumeau::twin::{Derived, Dissatisfaction, GraveMatter, Guard, Identifier, Memory, Signal};
 
 use self::activity::activity;
 use self::profile::{profile, sentiment};
@@ -123,6 +123,7 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
     if let Some(known) = &twin.sentiment {
         sentiment(&mut sheet, known, now);
     }
+    sheet.section("grave topics", twin.grave.iter().rev().map(|one| grave(one, now)).collect());
     world(&mut sheet, twin, now);
     activity(&mut sheet, twin, now);
     let recent = &twin.timeline[twin.timeline.len().saturating_sub(RECENT)..];
@@ -226,6 +227,20 @@ fn world(sheet: &mut Sheet, twin: &TwinView, now: Time) {
         ]
     });
     sheet.section("needs", needs.collect());
+}
+
+/// A grave topic, and the words that showed it.
+fn grave(matter: &GraveMatter, now: Time) -> Vec<Cell> {
+    let GraveMatter { topic, since, at, channel, words, certain, .. } = matter;
+    let doubt = if *certain { "" } else { " (perhaps)" };
+    let first =
+        if since == at { String::new() } else { format!("since {}", distance(now, *since)) };
+    vec![
+        Cell::new(format!("{}{doubt}", topic.name())).fg(Color::Red),
+        Cell::new(format!("“{words}”")),
+        faint(format!("in {channel}, {}", distance(now, *at))),
+        faint(first),
+    ]
 }
 
 fn entry(entry: &TimelineEntry) -> Vec<Cell> {

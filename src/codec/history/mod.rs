@@ -1,5 +1,7 @@
 //! Every format that was ever stored and is no longer written, with its conversion to the next one.
 
+mod twin;
+
 use std::borrow::Cow;
 
 use super::{Error, RecordKind};
@@ -25,6 +27,7 @@ pub(super) fn upgrade(
         (RecordKind::Tombstone, 2) => {
             return Ok(Cow::Owned([payload, TOMBSTONE_2_TO_3.as_slice()].concat()));
         }
+        (RecordKind::Twin, 1) => return Ok(Cow::Owned(twin::to_2(payload)?)),
         _ => {}
     }
     Err(Error::Malformed {
