@@ -31,8 +31,8 @@ fn reading(bench: &mut Criterion) {
         group.bench_function(format!("detect and read, {name}"), |b| {
             b.iter(|| {
                 let text = black_box(text);
-                languages
-                    .read(text, languages.detect(text, &known, LanguagePrior::Own(own)).language)
+                let found = languages.detect(text, &known, LanguagePrior::Own(own)).language;
+                found.and_then(|language| languages.read(text, language))
             });
         });
         group.bench_function(format!("grave topics, {name}"), |b| {

@@ -38,7 +38,7 @@ const ROOMS: [&str; 24] = [
 ];
 
 /// Libraries and the only rooms that may name them.
-const LIBRARIES: [(&str, &[&str]); 18] = [
+const LIBRARIES: [(&str, &[&str]); 17] = [
     ("bincode", &["codec"]),
     ("rocksdb", &["store"]),
     ("rustix", &["files", "store"]),
@@ -47,7 +47,6 @@ const LIBRARIES: [(&str, &[&str]); 18] = [
     ("nkeys", &["api", "roles"]),
     ("bcrypt", &["roles"]),
     ("rcgen", &["roles"]),
-    ("whatlang", &["language"]),
     ("aho_corasick", &["language"]),
     ("regex", &["language"]),
     ("cel", &["policy"]),

@@ -63,6 +63,8 @@ struct Life {
     sequence: u64,
     /// What was kept for replay.
     journalled: Vec<(Time, Journalled)>,
+    /// The notes of the last reaction.
+    notes: Vec<String>,
 }
 
 impl Life {
@@ -74,7 +76,7 @@ impl Life {
         let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
         let twin = Twin::new(Customer::new("ada").unwrap(), now);
         let policy = policy::load_with(&Files::new([("test.toml", POLICY)]), languages).unwrap();
-        Life { twin, policy, now, sequence: 0, journalled: Vec::new() }
+        Life { twin, policy, now, sequence: 0, journalled: Vec::new(), notes: Vec::new() }
     }
 
     fn says(&mut self, from: Speaker, language: Option<&str>, text: &str) {
@@ -114,6 +116,7 @@ impl Life {
         };
         let input = Input::event(event, self.now);
         let reaction = react(&mut self.twin, &input, &World::of(&self.policy));
+        self.notes = reaction.notes.iter().map(ToString::to_string).collect();
         for effect in reaction.effects {
             if let Effect::Journal { at, input } = effect {
                 self.journalled.push((at, *input));
@@ -169,7 +172,7 @@ fn with_dutch(words: &str) -> (tempfile::TempDir, Settings) {
 
 #[test]
 fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
-    let dutch = "[language]\ntrigrams = nld\n[endings]\ne: - e er\n[words]\n-0.8 slecht/e\n";
+    let dutch = "[endings]\ne: - e er\n[words]\n-0.8 slecht/e\n";
     let (_folder, settings) = with_dutch(dutch);
     let told = "Dat vind ik echt slechte dienstverlening, mijn overeenkomst ga ik opzeggen.";
     let mut life =
@@ -241,8 +244,8 @@ fn a_short_text_is_read_in_the_language_that_the_customer_spoke_before() {
 #[test]
 fn one_word_tells_the_language_of_an_unknown_customer() {
     let mut life = Life::new();
-    life.customer_says("Marie Martin 4471");
-    assert_eq!(life.fact("language"), "en", "the first of the policy, as names tell nothing");
+    life.customer_says("ok 4471");
+    assert_eq!(life.fact("language"), "en", "the first of the policy, as this tells nothing");
     life.customer_says("remboursement");
     life.customer_says("ok");
     assert_eq!(life.fact("language"), "fr");
@@ -252,6 +255,18 @@ fn one_word_tells_the_language_of_an_unknown_customer() {
     }
     life.customer_says("I would like to go on in English, please");
     assert_eq!(life.fact("language"), "en");
+}
+
+#[test]
+fn a_message_in_a_language_that_nobody_reads_is_not_read_and_is_noted() {
+    let mut life = Life::new();
+    life.customer_says("Il pacco non è ancora arrivato, sono molto delusa");
+    assert_eq!([life.fact("tone"), life.fact("language")], ["-", "-"]);
+    assert_eq!(life.twin.sentiment, None, "it is unknown, which is not neutral");
+    insta::assert_snapshot!(life.notes.join("\n"), @"the message is in none of the policy's languages: it was not read");
+    life.customer_says("My parcel has not arrived, I am very disappointed");
+    assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "en"]);
+    assert_eq!(life.notes, [""; 0]);
 }
 
 #[test]

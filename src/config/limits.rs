@@ -165,9 +165,11 @@ limits! {
     /// bytes of a message analysed for valence, urgency and topics; the rest is ignored
     MESSAGE_READ_BYTES: 4_000;
     /// bytes of a message used for language detection
-    DETECT_BYTES: 400;
+    DETECT_BYTES: 160;
     /// words kept as evidence of a message's valence, and likewise of its urgency; the heaviest are kept
     CUES: 4;
+    /// languages that detection tells apart
+    DETECTED_LANGUAGES: 32;
     /// languages loaded at once
     LANGUAGES: 16;
     /// bytes of one file of a language

@@ -23,6 +23,9 @@ impl Language {
     /// German.
     pub const GERMAN: Language = Language(*b"de\0");
 
+    /// None that is known, by the code of ISO 639-2.
+    pub const UNDETERMINED: Language = Language(*b"und");
+
     /// The code.
     pub fn as_str(&self) -> &str {
         let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());

@@ -1,36 +1,43 @@
-//! Detects the language of a text.
+//! Detects the language of a text, or that it is none of those that are read.
 //!
-//! The frequent words of a language identify it even in a text of one word; otherwise the trigrams of
-//! `whatlang` decide. Only the allowed languages are considered; without evidence the prior language is
-//! assumed. Names and numbers are no evidence.
-
-use whatlang::{Detector, Lang};
+//! A trained model gives log-odds for each of its languages, also for those that nobody reads here. What is
+//! known of the customer adds to them, and of a short text the words that a language knows. Numbers are no
+//! evidence, and names little.
 
 use super::Language;
+use super::language_model::{LanguageModel, LanguageOdds};
 use super::lexicon::Lexicon;
 use super::text;
 use crate::config::limits;
 use crate::event::cut;
 
-/// By how many frequent words a language must lead over the others to be detected.
-const LEAD: f32 = 0.4;
+/// The log-odds that a customer writes in their own language rather than in another one that is read.
+const OWN: f32 = 1.8;
 
-/// The lead of the customer's own language before any word is read: more than one frequent word of
-/// another language, because many people write `ok`, `thanks` and `super` in any language.
-const OWN: f32 = 1.5;
+/// The same for the most probable language, of a customer who has not written yet.
+const LIKELY: f32 = 0.7;
 
-/// The lead of the most probable language of a customer who has not written yet: less than one known word
-/// of another.
-const LIKELY: f32 = 0.2;
+/// The log-odds that a customer writes in a language that is read rather than in a certain other one.
+const READ: f32 = 0.4;
 
-/// The weight of a word that is known but not frequent.
-const KNOWN: f32 = 0.4;
+/// The probability from which on a text is sufficient evidence itself.
+const SURE: f32 = 0.8;
 
-/// The number of letters below which trigrams only guess.
-const TRIGRAM_LETTERS: usize = 12;
+/// The log-odds of a language that knows each word of a short text.
+const WORDS: f32 = 1.0;
 
-/// The minimum confidence of the trigrams to override the prior language.
-const TRIGRAM_CONFIDENCE: f64 = 0.8;
+/// The factor for the log-odds of a text without any word that the model knows, such as a name.
+const UNKNOWN_WORDS: f32 = 0.7;
+
+/// The bytes up to which a text is short.
+const SHORT_BYTES: usize = 32;
+
+/// The letters below which a text says nothing: `ok`, `no`.
+const TEXT_LETTERS: usize = 4;
+
+/// The share of its pieces that a text has in common with the languages of the model, at least: one in
+/// other letters has less.
+const KNOWN: f32 = 0.3;
 
 /// The prior knowledge about a customer's language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,84 +60,77 @@ impl LanguagePrior {
 /// The detected language of a text, and its certainty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DetectedLanguage {
-    /// The language.
-    pub language: Language,
+    /// The language; none: it is none of those that are allowed.
+    pub language: Option<Language>,
     /// Whether the text itself is sufficient evidence, whatever the prior.
     pub is_sure: bool,
 }
 
-pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: LanguagePrior) -> DetectedLanguage {
-    let likeliest = prior.language();
-    if lexicons.len() < 2 {
-        let language = lexicons.first().map_or(likeliest, |only| only.language);
-        return DetectedLanguage { language, is_sure: false };
-    }
+pub(super) fn detect(
+    text: &str,
+    allowed: &[Language],
+    prior: LanguagePrior,
+    model: &LanguageModel,
+    lexicons: &[Lexicon],
+) -> DetectedLanguage {
+    let unsure = |language| DetectedLanguage { language, is_sure: false };
     let text = cut(text, limits::DETECT_BYTES);
-    let lead = match prior {
-        LanguagePrior::Own(_) => OWN,
-        LanguagePrior::Likely(_) => LIKELY,
+    let letters = text.chars().filter(|letter| letter.is_alphabetic()).take(TEXT_LETTERS);
+    if model.is_empty() || letters.count() < TEXT_LETTERS {
+        return unsure(Some(prior.language()));
+    }
+    // A language that the model does not know may be what it takes for none.
+    let is_unknown = |language: &Language| !model.languages.contains(language);
+    let none = Some(prior.language()).filter(|language| is_unknown(language));
+    let none = none.or_else(|| allowed.iter().copied().find(is_unknown));
+    let mut evidence = model.judge(text);
+    if evidence.known < KNOWN {
+        return unsure(none);
+    }
+    if !evidence.knows_word {
+        evidence.odds.iter_mut().for_each(|odds| *odds *= UNKNOWN_WORDS);
+    }
+    if text.len() <= SHORT_BYTES {
+        let all = evidence.odds.iter_mut().zip(&model.languages);
+        for (odds, language) in all.filter(|(_, language)| allowed.contains(language)) {
+            if let Some(lexicon) = lexicons.iter().find(|known| known.language == *language) {
+                *odds += WORDS * known_words(text, lexicon);
+            }
+        }
+    }
+    let before = |language: &Language| match prior {
+        _ if !allowed.contains(language) => -READ,
+        LanguagePrior::Own(own) if own == *language => OWN,
+        LanguagePrior::Likely(likely) if likely == *language => LIKELY,
+        _ => 0.0,
     };
-    // The score of each language from the words, and the same with the prior.
-    let scores = lexicons.iter().map(|lexicon| {
-        let words = known_words(text, lexicon);
-        let before = if lexicon.language == likeliest { lead } else { 0.0 };
-        (lexicon.language, words, words + before)
-    });
-    let (mut first, mut second) = ((likeliest, 0.0, f32::NEG_INFINITY), f32::NEG_INFINITY);
-    let mut most_words = [0.0, 0.0];
-    for score in scores {
-        if score.2 > first.2 {
-            second = first.2;
-            first = score;
-        } else {
-            second = second.max(score.2);
-        }
-        if score.1 > most_words[0] {
-            most_words = [score.1, most_words[0]];
-        } else {
-            most_words[1] = f32::max(most_words[1], score.1);
-        }
+    let odds = evidence.odds.iter().zip(&model.languages).map(|(odds, known)| odds + before(known));
+    let Some((first, _)) = best(&odds.collect()) else { return unsure(none) };
+    let language = model.languages[first];
+    if !allowed.contains(&language) {
+        return unsure(none);
     }
-    let has_most = first.1 >= most_words[0];
-    let is_sure = has_most && most_words[0] - most_words[1] >= LEAD;
-    if first.2 - second >= LEAD {
-        return DetectedLanguage { language: first.0, is_sure };
-    }
-    match by_trigrams(text, lexicons, likeliest) {
-        Some(language) => DetectedLanguage { language, is_sure: is_sure && language == first.0 },
-        None => DetectedLanguage { language: first.0, is_sure },
-    }
+    let is_sure =
+        best(&evidence.odds).is_some_and(|(at, probability)| at == first && probability >= SURE);
+    DetectedLanguage { language: Some(language), is_sure }
 }
 
+/// The position of the highest odds, and its probability.
+fn best(odds: &LanguageOdds) -> Option<(usize, f32)> {
+    let (first, most) = odds.iter().enumerate().max_by(|one, other| one.1.total_cmp(other.1))?;
+    let sum: f32 = odds.iter().map(|odds| f32::exp(odds - most)).sum();
+    Some((first, 1.0 / sum))
+}
+
+/// The share of the words of a text that a language knows.
 fn known_words(text: &str, lexicon: &Lexicon) -> f32 {
     let tokens = text::split(text, lexicon);
-    let mut score = 0.0;
-    // If apostrophes are left out, a word of another language looks like two words of this one: `das` is
-    // not `d'as`.
-    let is_whole = |token: &text::Token| {
-        let (before, behind) =
-            (&text[..token.place.start as usize], &text[token.place.end as usize..]);
-        !before.ends_with(char::is_alphabetic) && !behind.starts_with(char::is_alphabetic)
+    let words = tokens.list.iter().filter(|token| token.is_word());
+    let is_known = |token: &&text::Token| {
+        lexicon.words.contains_key(&token.exact)
+            || lexicon.unaccented.contains_key(&token.exact)
+            || lexicon.grammar.knows(token.exact)
     };
-    for token in tokens.list.iter().filter(|token| token.is_word() && is_whole(token)) {
-        match lexicon.words.get(&token.exact).or_else(|| lexicon.unaccented.get(&token.exact)) {
-            Some(meaning) if meaning.common => score += 1.0,
-            Some(_) => score += KNOWN,
-            None if lexicon.grammar.knows(token.exact) => score += KNOWN,
-            None => {}
-        }
-    }
-    score
-}
-
-fn by_trigrams(text: &str, lexicons: &[&Lexicon], prior: Language) -> Option<Language> {
-    if text.chars().filter(|c| c.is_alphabetic()).count() < TRIGRAM_LETTERS {
-        return None;
-    }
-    let known: Vec<(Lang, Language)> =
-        lexicons.iter().filter_map(|lexicon| Some((lexicon.trigrams?, lexicon.language))).collect();
-    let detector = Detector::with_allowlist(known.iter().map(|(lang, _)| *lang).collect());
-    let found = detector.detect(text)?;
-    let language = known.iter().find(|(lang, _)| *lang == found.lang())?.1;
-    (language == prior || found.confidence() >= TRIGRAM_CONFIDENCE).then_some(language)
+    let (count, known) = (words.clone().count(), words.filter(is_known).count());
+    known as f32 / count.max(1) as f32
 }

@@ -263,17 +263,6 @@ impl<'a> LexiconReader<'a> {
 
     fn setting(&mut self, line: Line<'_>) {
         match line.text.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-            Some(("trigrams", value)) => match whatlang::Lang::from_code(value) {
-                Some(language) => self.lexicon.trigrams = Some(language),
-                None => self.wrong(
-                    line,
-                    format!(
-                        "expected the ISO 639-3 code of a language that the trigrams know, such \
-                         as `eng`, found `{}`; leave the line out if there is none",
-                        shortened(value)
-                    ),
-                ),
-            },
             Some(("umlauts", "digraphs")) => self.lexicon.digraphs = true,
             Some(("umlauts", value)) => {
                 self.wrong(line, format!("expected `umlauts = digraphs`, found `{}`", shortened(value)));
@@ -292,11 +281,11 @@ impl<'a> LexiconReader<'a> {
             Some((key, _)) => self.wrong(
                 line,
                 format!(
-                    "unknown setting `{}`; expected `trigrams`, `umlauts` or `compounds`",
+                    "unknown setting `{}`; expected `umlauts` or `compounds`",
                     shortened(key)
                 ),
             ),
-            None => self.unlike(line, "a setting such as `trigrams = deu`"),
+            None => self.unlike(line, "a setting such as `umlauts = digraphs`"),
         }
     }
 

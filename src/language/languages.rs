@@ -8,12 +8,13 @@ use smallvec::SmallVec;
 use super::analysed_text::AnalysedText;
 use super::automatic::Automatic;
 use super::file::LexiconReader;
+use super::language_model::LanguageModel;
 use super::lexicon::Lexicon;
 use super::reading;
 use super::thread::Threads;
 use super::{
     DetectedLanguage, GraveFinding, GravePieces, Language, LanguagePrior, Reading, detect, grave,
-    grave_model, html, valence,
+    grave_model, html, language_model, valence,
 };
 use crate::config::{Findings, Mistakes, limits};
 use crate::event::{cut, language_tag};
@@ -34,6 +35,9 @@ pub const AUTOMATIC: &str = "[automatic] ";
 /// The folder with the data that all languages share.
 const ANY: &str = "any";
 
+/// The file with the model that tells languages apart.
+const DETECTION: &str = "any/detection.txt";
+
 /// The loaded languages, each with its words, phrases and model.
 #[derive(Debug)]
 pub struct Languages {
@@ -42,6 +46,8 @@ pub struct Languages {
     threads: Threads,
     /// The phrases of automatic messages, in any language.
     automatic: Automatic,
+    /// What tells languages apart.
+    detection: LanguageModel,
 }
 
 impl Languages {
@@ -59,7 +65,7 @@ impl Languages {
         files: impl IntoIterator<Item = (N, C)>,
     ) -> Result<Languages, Mistakes> {
         let mut found = Findings::default();
-        let mut shared = BTreeMap::new();
+        let (mut shared, mut detection) = (BTreeMap::new(), LanguageModel::default());
         let mut own: BTreeMap<Language, BTreeMap<String, String>> = BTreeMap::new();
         for (name, content) in files {
             let (name, content) = (name.into(), content.into());
@@ -67,6 +73,10 @@ impl Languages {
                 Some((folder, file)) if file.ends_with(".txt") => folder,
                 _ => continue,
             };
+            if name == DETECTION {
+                detection = LanguageModel::read(&name, &content, &mut found);
+                continue;
+            }
             if folder == ANY {
                 shared.insert(name, content);
                 continue;
@@ -96,7 +106,7 @@ impl Languages {
             automatic.join(std::mem::take(&mut lexicon.automatic));
             all.push(lexicon);
         }
-        found.finish_by_line().map(|()| Languages { all, threads, automatic })
+        found.finish_by_line().map(|()| Languages { all, threads, automatic, detection })
     }
 
     /// The built-in languages, and those of `files`, which replace built-in ones of the same code.
@@ -122,20 +132,17 @@ impl Languages {
         self.all.iter().map(|lexicon| lexicon.language)
     }
 
-    /// Detects the language of a text: one of `allowed`, or of all loaded languages if that is empty.
-    /// Without evidence it is the prior one.
+    /// Detects the language of a text: one of `allowed`, or of all loaded languages if that is empty; none: it is
+    /// in none of them. Without evidence it is the prior one.
     pub fn detect(
         &self,
         text: &str,
         allowed: &[Language],
         prior: LanguagePrior,
     ) -> DetectedLanguage {
-        let lexicons: SmallVec<[&Lexicon; 8]> = self
-            .all
-            .iter()
-            .filter(|lexicon| allowed.is_empty() || allowed.contains(&lexicon.language))
-            .collect();
-        detect::detect(text, &lexicons, prior)
+        let loaded: SmallVec<[Language; 8]> = self.iter().collect();
+        let allowed = if allowed.is_empty() { &loaded[..] } else { allowed };
+        detect::detect(text, allowed, prior, &self.detection, &self.all)
     }
 
     /// The writer's own text in a mail, without the older thread around it and without the signature; for
@@ -182,6 +189,13 @@ impl Languages {
     pub fn grave_pieces(&self, text: &str, language: Language) -> Option<GravePieces> {
         let analysed = AnalysedText::new(text, self.lexicon(language)?);
         Some(grave_model::pieces(&analysed.tokens))
+    }
+
+    /// The pieces of a text for the training of a model that tells languages apart, as often as they occur.
+    pub fn detection_pieces(text: &str) -> Vec<String> {
+        let mut pieces = Vec::new();
+        language_model::each_piece(text, |piece| pieces.push(piece.to_owned()));
+        pieces
     }
 
     /// A training sample of a text for a linear model; `None` if the language is not loaded.

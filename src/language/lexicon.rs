@@ -58,8 +58,6 @@ pub(super) struct Lexicon {
     pub(super) automatic: Automatic,
     /// Sentences for people of the company, by their key.
     pub(super) sentences: HashMap<Box<str>, Box<str>>,
-    /// The language in the trigram detector, if it supports it.
-    pub(super) trigrams: Option<whatlang::Lang>,
     /// Whether `ae`, `oe` and `ue` are other spellings of `ä`, `ö` and `ü`.
     pub(super) digraphs: bool,
     /// The minimum letters of a word's end that is a known word and gives a compound its valence; none: words
@@ -86,7 +84,6 @@ impl Lexicon {
             threads: Threads::default(),
             automatic: Automatic::default(),
             sentences: HashMap::new(),
-            trigrams: None,
             digraphs: false,
             compounds: None,
         }

@@ -65,6 +65,9 @@ pub struct Counters {
     pub policy_errors: u64,
     /// The last of these: the place and the reason.
     pub last_policy_error: Option<String>,
+    /// Customers' messages in none of the policy's languages: they were not read.
+    #[serde(default)]
+    pub not_understood: u64,
     /// How often a time zone of a customer was invalid: when it was set, and when quiet hours needed it.
     #[serde(default)]
     pub unknown_zones: u64,
@@ -158,7 +161,7 @@ impl Counters {
         combine!(self, other,
             sum: events, forwarded, circles, duplicates, redelivered, timers_fired, timers_stale,
                 woken, visited, asks, actions, recalls, observations, escalations, erasures,
-                erased, late, policy_errors, unknown_zones, unknown_names, impossible_times,
+                erased, late, policy_errors, not_understood, unknown_zones, unknown_names, impossible_times,
                 shadow_same, activations, passivations, commits, resident_twins, resting_twins,
                 resident_bytes, in_flight, outbox, timers_near, tombstones;
             maximum: broadcasts, broadcasts_live, cursor;

@@ -215,6 +215,7 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
             Note::Circle => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
             Note::Limit(name) => writeln!(out, "{INDENT}{WARN}! limit {name} reached{WARN:#}")?,
             Note::Late(_) => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
+            Note::NotUnderstood => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
             Note::Exceeded(one) => writeln!(out, "{INDENT}{WARN}! {one}{WARN:#}")?,
         }
     }

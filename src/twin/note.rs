@@ -27,6 +27,8 @@ pub enum Note {
     Time(Box<str>, Time),
     /// An expression exceeded its step budget.
     Exceeded(Exceeded),
+    /// A customer's message is in none of the policy's languages, so it was not read.
+    NotUnderstood,
 }
 
 impl fmt::Display for Note {
@@ -48,6 +50,9 @@ impl fmt::Display for Note {
                 write!(out, "`{channel}` sent the impossible time {time}")
             }
             Note::Exceeded(exceeded) => write!(out, "{exceeded}"),
+            Note::NotUnderstood => {
+                out.write_str("the message is in none of the policy's languages: it was not read")
+            }
         }
     }
 }
@@ -91,6 +96,10 @@ impl Notes {
 
     pub(super) fn time(&mut self, channel: &Channel, time: Time) {
         self.push(Note::Time(channel.as_str().into(), time));
+    }
+
+    pub(super) fn not_understood(&mut self) {
+        self.push(Note::NotUnderstood);
     }
 
     /// Notes that a part of the event, such as `traits.plan`, is late: a later statement is known.

@@ -234,6 +234,7 @@ impl<H: Host> Machine<H> {
                     self.counters.last_impossible_time = Some(format!("{channel}: {time}"));
                 }
                 Note::Exceeded(exceeded) => self.count_exceeded(&exceeded),
+                Note::NotUnderstood => self.counters.not_understood += 1,
             }
         }
     }

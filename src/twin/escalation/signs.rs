@@ -146,7 +146,7 @@ fn fails(
     let is_denied = if is_last {
         content.topics().any(|topic| topic == DENIAL)
     } else {
-        denies(&now, content.language, context)
+        denies(&now, content.language.unwrap_or(Language::UNDETERMINED), context)
     };
     if is_denied {
         return true;

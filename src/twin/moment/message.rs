@@ -8,9 +8,9 @@ use crate::language::{GraveFinding, Language, Reading};
 /// The analysis of the current message, for rules.
 #[derive(Debug)]
 pub(in crate::twin) struct MessageContent {
-    /// The language in which it is analysed.
-    pub(in crate::twin) language: Language,
-    /// The valence and urgency; none if the language is not loaded.
+    /// The language in which it is analysed; none: it is in none that is understood.
+    pub(in crate::twin) language: Option<Language>,
+    /// The valence and urgency; none if the language is not understood.
     pub(in crate::twin) reading: Option<Reading>,
     /// The topics that it matches, as a list of names.
     pub(in crate::twin) topics: Value,

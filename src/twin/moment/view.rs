@@ -2,6 +2,7 @@
 
 use super::{MessageContent, ReactionContext, matching, resume};
 use crate::event::{self, Event, EventKind, Map, Time, Value, Zone};
+use crate::language::Language;
 use crate::policy::{ActivityMetric, Found, Path, Policy, Root, Scope, SourceLocation};
 use crate::twin::input::Cause;
 use crate::twin::state::{Interaction, Need, Twin, Window, place};
@@ -271,7 +272,7 @@ fn message<'a, 'b>(
         ("automatic", content) => {
             Found::Bool(data.automatic || content.is_some_and(|content| content.is_automatic))
         }
-        ("language", Some(content)) => Found::Text(content.language.as_str()),
+        ("language", Some(content)) => text(content.language.as_ref().map(Language::as_str)),
         ("language", None) => text(data.language.as_deref()),
         ("valence", Some(MessageContent { reading: Some(reading), .. })) => {
             Found::Float(reading.valence.into())

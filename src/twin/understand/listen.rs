@@ -9,10 +9,8 @@ use crate::language::{Cue, DetectedLanguage, Language, LanguagePrior, Reading};
 use crate::policy::Policy;
 use crate::twin::fold::timeline::is_automatic_message;
 use crate::twin::moment::{MessageContent, ReactionContext, language};
+use crate::twin::note::Notes;
 use crate::twin::state::{HeardMessage, Twin};
-
-/// The language of a shorter message cannot be detected: it is read in the one of earlier messages.
-const TELLING_BYTES: usize = 24;
 
 /// The reading from an external analyser's answer.
 fn analysed(analysis: &Analysis, language: Language) -> Reading {
@@ -34,6 +32,7 @@ impl Twin {
         message: &MessageData,
         channel: &Channel,
         context: &ReactionContext<'_>,
+        notes: &mut Notes,
     ) -> Option<MessageContent> {
         if message.from != Speaker::Customer {
             return None;
@@ -43,17 +42,22 @@ impl Twin {
         let own = language::language(self, context);
         let DetectedLanguage { language, is_sure } =
             self.spoken(message, &text, context.policy, own.as_deref())?;
+        let understood = language.unwrap_or(Language::UNDETERMINED);
         let is_automatic = is_automatic_message(message, &text, &speech.languages);
+        if language.is_none() && !is_automatic {
+            notes.not_understood();
+        }
         let reading = match &message.analysis {
             // The text is empty, or all of it is quoted.
             _ if is_automatic || text.is_empty() && !message.text.is_empty() => None,
-            Some(analysis) => Some(analysed(analysis, language)),
-            None => speech.languages.read(&text, language),
+            Some(analysis) => Some(analysed(analysis, understood)),
+            // No reading is better than a wrong one.
+            None => speech.languages.read(&text, understood),
         };
         let topics =
-            if is_automatic { SmallVec::new() } else { speech.topics.find(&text, language) };
+            if is_automatic { SmallVec::new() } else { speech.topics.find(&text, understood) };
         let grave =
-            if is_automatic { SmallVec::new() } else { speech.languages.grave(&text, language) };
+            if is_automatic { SmallVec::new() } else { speech.languages.grave(&text, understood) };
         let of_policy = topics.iter().map(|topic| (topic.name, &*topic.words));
         let names = |name: &str| topics.iter().any(|topic| topic.name == name);
         let certain = grave.iter().filter(|found| found.is_certain());
@@ -77,9 +81,8 @@ impl Twin {
         // The current input is the newest entry.
         let number = self.timeline.total().saturating_sub(1);
         let sentiment = self.sentiment.get_or_insert_default();
-        // Of short messages, the first with a detectable language is better than none.
-        if text.len() >= TELLING_BYTES || is_sure && sentiment.language.is_none() {
-            sentiment.language = Some(language);
+        if is_sure {
+            sentiment.language = language;
         }
         let at = context.input.at;
         sentiment.add_message(HeardMessage { at, channel: channel.clone(), number, reading });
@@ -98,8 +101,9 @@ impl Twin {
         let speech = &policy.speech;
         let analysed = message.analysis.as_ref().and_then(|analysis| analysis.language.as_deref());
         let named = analysed.or(message.language.as_deref());
-        if let Some(language) = named.and_then(|tag| language_tag(tag).parse().ok()) {
-            return Some(DetectedLanguage { language, is_sure: true });
+        let named = named.and_then(|tag| language_tag(tag).parse::<Language>().ok());
+        if let Some(language) = named {
+            return Some(DetectedLanguage { language: Some(language), is_sure: true });
         }
         let known = |tag: &str| tag.parse().ok().filter(|tag| speech.spoken.contains(tag));
         let before = self.sentiment.as_ref().and_then(|sentiment| sentiment.language);

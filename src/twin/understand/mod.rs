@@ -31,7 +31,7 @@ pub(super) fn understand(
     if let Cause::Event(event) = &context.input.cause
         && let EventKind::Message(message) = &event.kind
     {
-        context.message = twin.listen(message, &event.channel, context);
+        context.message = twin.listen(message, &event.channel, context, notes);
     }
     dissatisfaction::perceive(twin, context, notes);
     aggregate::count(twin, context, notes);

@@ -24,6 +24,14 @@ pub(crate) fn sigmoid<const N: usize>(odds: &mut [f32; N]) {
     odds.iter_mut().for_each(|odds| *odds = 1.0 / (1.0 + f32::exp(-*odds)));
 }
 
+/// The probabilities of answers of which one is right, in place of their log-odds.
+pub(crate) fn softmax<const N: usize>(odds: &mut [f32; N]) {
+    let most = odds.iter().copied().fold(f32::MIN, f32::max);
+    odds.iter_mut().for_each(|odds| *odds = f32::exp(*odds - most));
+    let sum: f32 = odds.iter().sum();
+    odds.iter_mut().for_each(|odds| *odds /= sum);
+}
+
 /// The weights of `count` features, and the log-odds of a text without any.
 ///
 /// The cross entropy with a ridge penalty of ½‖w‖², fitted with AdaGrad (J. Duchi et al., 2011) over all texts

@@ -1,21 +1,25 @@
 //! `twinsense`: measures text analysis, and trains the linear models of languages.
 
+mod detection;
 mod fit;
 mod grave;
 mod measure;
 mod set;
 mod topic;
 mod train;
+mod train_detection;
 mod train_grave;
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use jumeau::language::{Language, LanguagePrior};
 use jumeau::{policy_source, terminal};
 
 use crate::grave::GraveSet;
 use crate::set::Set;
+use crate::train_detection::LanguageSet;
 
 /// Measures how well messages are read, and trains the linear models of languages.
 #[derive(Debug, Parser)]
@@ -79,6 +83,28 @@ enum Command {
         #[arg(required = true)]
         sets: Vec<PathBuf>,
     },
+    /// Prints how often languages are told from texts: without a prior, with the right one, with a wrong one.
+    ///
+    /// A set is a file of lines `language TAB text`, or, with its language (`es:texts.tsv`), one of texts in one
+    /// language, each the last column of its line.
+    Detection {
+        /// Prints the texts, too, whose language is not told.
+        #[arg(long)]
+        misses: bool,
+        /// The sets.
+        #[arg(required = true)]
+        sets: Vec<String>,
+    },
+    /// Trains the model that tells languages apart on sets as `detection` reads them, and prints the file
+    /// `any/detection.txt`.
+    ///
+    /// Texts of `mul` are as good in one language as in another, such as names; those of `und` are in languages
+    /// that are not told apart.
+    TrainDetection {
+        /// The sets.
+        #[arg(required = true)]
+        sets: Vec<String>,
+    },
     /// Prints what is read from a text, as JSON.
     Read {
         /// The language; without it, the one that is told from the text.
@@ -116,12 +142,28 @@ fn main() -> anyhow::Result<()> {
             let sets = sets.collect::<anyhow::Result<Vec<_>>>()?;
             terminal::show(train_grave::train(&sets, &languages)?);
         }
+        Command::Detection { misses, sets } => {
+            for name in &sets {
+                let set = LanguageSet::read(name)?;
+                let table = detection::measure(&set, misses, &languages);
+                terminal::show(format!("{name}\n{table}"));
+            }
+        }
+        Command::TrainDetection { sets } => {
+            let sets = sets
+                .iter()
+                .map(|set| LanguageSet::read(set))
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            terminal::show(train_detection::train(&sets)?);
+        }
         Command::Read { language, text } => {
             let text = text.join(" ");
             anyhow::ensure!(!text.trim().is_empty(), "expected a text to read, found an empty one");
             let likely = LanguagePrior::Likely(Language::ENGLISH);
-            let language =
-                language.unwrap_or_else(|| languages.detect(&text, &[], likely).language);
+            let language = language.or_else(|| languages.detect(&text, &[], likely).language);
+            let language = language.context(
+                "expected a text in a language that is loaded; `--language` says which it is",
+            )?;
             let reading = serde_json::to_string_pretty(&languages.read(&text, language))?;
             terminal::say(format_args!("{reading}"));
         }

@@ -344,6 +344,11 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
             "parts of events ignored, because newer values were known".to_owned(),
         ),
         (
+            "messages not understood",
+            total.not_understood,
+            "in none of the policy's languages: they were not read".to_owned(),
+        ),
+        (
             "impossible times",
             total.impossible_times,
             format!(
