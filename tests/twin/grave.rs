@@ -1,7 +1,10 @@
 //! Grave topics: what must never be missed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use jumeau::language::Languages;
+use jumeau::policy::{Files, load_with};
 use jumeau::twin::{CandidateVerdict, Reaction};
 use serde_json::json;
 
@@ -158,6 +161,25 @@ fn the_time_begins_anew_with_each_message_about_it() {
     assert_eq!((life.twin.grave.len(), matter.at.since(matter.since).as_secs() / 86_400), (1, 60));
     life.wait(60 * 24 * 60);
     assert!(action(&life.did("Browse")).is_none());
+}
+
+#[test]
+fn a_topic_that_is_not_certain_keeps_sales_quiet_for_a_week_and_asks_nobody() {
+    let phrases = "[grave]\nbereavement 0.6: funeral\nbereavement 0.9: passed away\n";
+    let languages = Languages::with([("en/grave.txt".to_owned(), phrases.to_owned())]).unwrap();
+    let policy = load_with(&Files::new([("test.toml", POLICY)]), &Arc::new(languages)).unwrap();
+    let mut life = Life::of("ada", Arc::new(policy)).at_pace(Duration::from_secs(60));
+    let heard = life.say("customer", "I have a question about the funeral flowers");
+    assert!(escalations(&heard).is_empty());
+    assert_eq!(life.twin.facts.get("mourns"), None, "no rule is triggered");
+    assert!(matches!(verdict_of(&life.did("Browse"), "sell"), CandidateVerdict::Grave { .. }));
+    life.wait(6 * 24 * 60);
+    assert!(action(&life.did("Browse")).is_none());
+    life.wait(24 * 60);
+    assert!(action(&life.did("Browse")).is_some());
+    assert_eq!(escalations(&life.say("customer", "My father passed away on Monday")).len(), 1);
+    life.say("customer", "I have a question about the funeral flowers");
+    assert!(life.twin.grave[0].certain, "it was certain once");
 }
 
 #[test]
