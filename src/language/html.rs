@@ -55,6 +55,29 @@ pub(super) fn plain(text: &str) -> Option<String> {
     Some(page.out.trim().to_owned())
 }
 
+/// A text that is not HTML with letters in place of its entities, as some networks send it; none if it has none.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        let Some((letter, length)) = entity(&rest[before.len()..]) else {
+            // The letters since the last entity stay.
+            if !out.is_empty() {
+                out.extend([before, "&"]);
+            }
+            rest = after;
+            continue;
+        };
+        if out.is_empty() {
+            out.push_str(&text[..text.len() - rest.len()]);
+        }
+        out.push_str(before);
+        out.push(letter);
+        rest = &rest[before.len() + length..];
+    }
+    (!out.is_empty()).then(|| out + rest)
+}
+
 #[derive(Debug, Default)]
 struct HtmlText {
     out: String,
@@ -326,7 +349,6 @@ mod tests {
             "a < b and b > c",
             "<i am angry>",
             "use <enter> here",
-            "AT&amp;T &eacute;",
             "<smile> I want a <div>",
             "x </b> y",
             "<",

@@ -146,9 +146,10 @@ impl Languages {
     }
 
     /// The writer's own text in a mail, without the older thread around it and without the signature; for
-    /// HTML its text; unchanged if the text has none of these; empty if there is nothing else.
+    /// HTML its text, and letters in place of its entities (`&amp;`); unchanged if the text has none of
+    /// these; empty if there is nothing else.
     pub fn own_words<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match html::plain(text) {
+        match html::plain(text).or_else(|| html::decoded(text)) {
             Some(plain) => Cow::Owned(self.threads.own_words(&plain).into_owned()),
             None => self.threads.own_words(text),
         }

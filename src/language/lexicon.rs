@@ -27,6 +27,13 @@ const ELISION_BYTES: usize = 5;
 /// The minimum length of a word that another one is joined with: `jai`, but not `ya`.
 const RUN_ON_BYTES: usize = 2;
 
+/// The bytes of a word of a hashtag that is told by the words that are known, at least. With shorter ones, words
+/// that are not known would be taken apart: `#therapist`.
+const TAG_WORD_BYTES: usize = 4;
+
+/// Longer words are not looked for in a hashtag.
+const TAG_WORD_BYTES_MOST: usize = 16;
+
 /// The minimum letters before the last word of a compound: fewer are a prefix, which may change the meaning.
 pub(super) const COMPOUND_LETTERS: usize = 4;
 
@@ -170,6 +177,32 @@ impl Splits for Lexicon {
 
     fn is_contracted(&self, folded: u64) -> bool {
         self.knows(folded)
+    }
+
+    fn words_of(&self, letters: &str) -> SmallVec<[usize; 4]> {
+        let is_word = |word: &str| word.len() >= TAG_WORD_BYTES && self.knows(text::hash(word));
+        if is_word(letters) {
+            return SmallVec::new();
+        }
+        // For each length the fewest words that are so long, and where the last of them begins.
+        let mut best: SmallVec<[Option<(usize, usize)>; 64]> =
+            SmallVec::from_elem(None, letters.len() + 1);
+        best[0] = Some((0, 0));
+        for end in 1..=letters.len() {
+            best[end] = (end.saturating_sub(TAG_WORD_BYTES_MOST)..end)
+                .filter(|start| is_word(&letters[*start..end]))
+                .filter_map(|start| Some((best[start]?.0 + 1, start)))
+                .min();
+        }
+        let mut ends = SmallVec::new();
+        let mut end = letters.len();
+        while end > 0 {
+            let Some((_, start)) = best[end] else { return SmallVec::new() };
+            ends.push(end);
+            end = start;
+        }
+        ends.reverse();
+        ends
     }
 
     fn is_picture(&self, hash: u64) -> bool {

@@ -63,6 +63,9 @@ pub(super) trait Splits {
     fn runs_on(&self, normal: &str) -> Option<usize>;
     /// Whether this is a word with an apostrophe within.
     fn is_contracted(&self, folded: u64) -> bool;
+    /// The ends in bytes of the known words of which these lower-case ASCII letters are made, if they are
+    /// made of several: `neveragain`.
+    fn words_of(&self, letters: &str) -> SmallVec<[usize; 4]>;
     /// Whether these characters are an emoticon.
     fn is_picture(&self, hash: u64) -> bool;
     /// Whether `ae`, `oe` and `ue` are other spellings of `ä`, `ö` and `ü`.
@@ -163,7 +166,9 @@ impl<S: Splits> Splitter<'_, S> {
             at = if next == '\n' {
                 self.stop(at, at + 1, 0, 0);
                 at + 1
-            } else if next.is_whitespace() || next == '#' || is_invisible(next) {
+            } else if next == '#' {
+                self.tag(at + written.len_utf8())
+            } else if next.is_whitespace() || is_invisible(next) {
                 at + written.len_utf8()
             } else if next.is_alphanumeric() && !is_apostrophe(next) {
                 self.word(at)
@@ -277,6 +282,30 @@ impl<S: Splits> Splitter<'_, S> {
         let is_digit = |c: char| narrow(c).is_ascii_digit();
         self.text[..at].ends_with(is_digit)
             && self.text[at + mark.len_utf8()..].starts_with(is_digit)
+    }
+
+    /// The words of the hashtag that begins at `start`, after its `#`, and its end. They are told apart by their
+    /// capitals, else by the words that are known.
+    fn tag(&mut self, start: usize) -> usize {
+        let rest = &self.text[start..];
+        let goes_on = |letter: char| narrow(letter).is_alphanumeric() && !is_apostrophe(letter);
+        let length = rest.find(|letter| !goes_on(letter)).unwrap_or(rest.len());
+        let tag = &rest[..length];
+        let mut ends = if tag.len() > limits::NAME_BYTES {
+            SmallVec::new()
+        } else {
+            let ends = capitalised_words(tag);
+            let is_one = ends.len() < 2 && tag.bytes().all(|letter| letter.is_ascii_alphabetic());
+            if is_one { self.splits.words_of(&tag.to_ascii_lowercase()) } else { ends }
+        };
+        // The last word is read like any other, so that an apostrophe may follow in it.
+        ends.pop();
+        let mut at = start;
+        for end in ends {
+            self.word_until(at, start + end);
+            at = start + end;
+        }
+        if at < start + length { self.word(at) } else { at }
     }
 
     fn word(&mut self, start: usize) -> usize {
@@ -449,6 +478,25 @@ impl<S: Splits> Splitter<'_, S> {
         let form = form.0 as u32..form.1 as u32;
         self.tokens.list.push(Token { kind, place, form, exact, folded, squeezed, shouted });
     }
+}
+
+/// The ends in bytes of the words of `NeverAgain`, each with a capital; one end if there is one word.
+fn capitalised_words(tag: &str) -> SmallVec<[usize; 4]> {
+    let mut ends = SmallVec::new();
+    let mut letters = tag.char_indices().peekable();
+    let mut last = ' ';
+    while let Some((at, letter)) = letters.next() {
+        // The last of several capitals begins a word: `BBCNews`.
+        let begins = letter.is_uppercase()
+            && (last.is_lowercase()
+                || last.is_uppercase() && letters.peek().is_some_and(|next| next.1.is_lowercase()));
+        if at > 0 && (begins || letter.is_numeric() != last.is_numeric()) {
+            ends.push(at);
+        }
+        last = letter;
+    }
+    ends.push(tag.len());
+    ends
 }
 
 /// Each run of a letter as one.

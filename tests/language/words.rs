@@ -2,7 +2,7 @@
 
 use jumeau::language::Languages;
 
-use super::DE;
+use super::{DE, EN, FR, read};
 
 #[test]
 fn two_letters_may_be_an_umlaut() {
@@ -47,4 +47,42 @@ fn a_phrase_may_begin_with_the_beginning_of_a_word() {
     for nothing in ["ka", "kat", "Betrugsfall", "lie laden", "der laden", "é", "日本語"] {
         assert_eq!(valence(nothing), 0.0, "{nothing}");
     }
+}
+
+#[test]
+fn the_words_of_a_hashtag_are_read_one_by_one() {
+    let valence = |text: &str| read(EN, text).valence;
+    for (tag, words) in [
+        ("#NeverAgain", "never again"),
+        ("#TerribleService", "terrible service"),
+        ("#terribleservice", "terrible service"),
+        ("#TERRIBLESERVICE", "terrible service"),
+        ("#not_happy", "not happy"),
+        ("#NotHappy2026", "not happy 2026"),
+        ("#happy", "happy"),
+    ] {
+        assert_eq!(valence(tag), valence(words), "{tag}");
+    }
+    let cue = &read(EN, "Home at 3 #TerribleService").words[0].text;
+    assert_eq!(&**cue, "TerribleService", "words are quoted as they stand in the tag");
+    assert_eq!(valence("#therapist"), 0.0, "it is no word of three");
+    assert_eq!(valence("#"), 0.0);
+}
+
+#[test]
+fn entities_are_read_as_their_letters() {
+    let languages = Languages::embedded();
+    for (written, meant) in [
+        ("waiting &gt; 2 hours", "waiting > 2 hours"),
+        ("I&#39;m happy &amp; well", "I'm happy & well"),
+        ("love it &lt;3", "love it <3"),
+        ("R&D; B&B &c &nothing; &amp", "R&D; B&B &c &nothing; &amp"),
+        ("&quot;great&quot;", "\"great\""),
+        ("A&B &amp; C&D", "A&B & C&D"),
+    ] {
+        assert_eq!(languages.own_words(written), meant);
+    }
+    let own = languages.own_words("colis &gt; 3 jours, l&#x27;attente &eacute;tait nulle");
+    assert_eq!(own, "colis > 3 jours, l'attente était nulle");
+    assert!(read(FR, &own).valence < 0.0);
 }

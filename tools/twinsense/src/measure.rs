@@ -26,7 +26,7 @@ pub(crate) fn measure(set: &Set, languages: &Languages) -> anyhow::Result<String
     let mut answers = Vec::with_capacity(set.rows.len());
     for (label, text) in &set.rows {
         let reading = languages
-            .read(text, set.language)
+            .read(&languages.own_words(text), set.language)
             .ok_or_else(|| anyhow!("expected a known language, found `{}`", set.language))?;
         answers.push((*label, answer(&reading, set.has_neutral())));
     }
