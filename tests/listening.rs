@@ -263,10 +263,21 @@ fn a_message_in_a_language_that_nobody_reads_is_not_read_and_is_noted() {
     life.customer_says("Il pacco non è ancora arrivato, sono molto delusa");
     assert_eq!([life.fact("tone"), life.fact("language")], ["-", "-"]);
     assert_eq!(life.twin.sentiment, None, "it is unknown, which is not neutral");
-    insta::assert_snapshot!(life.notes.join("\n"), @"the message is in none of the policy's languages: it was not read");
+    insta::assert_snapshot!(life.notes.join("\n"), @"the message is in a language that is not loaded: it was not read");
     life.customer_says("My parcel has not arrived, I am very disappointed");
     assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "en"]);
     assert_eq!(life.notes, [""; 0]);
+}
+
+#[test]
+fn a_message_is_not_understood_if_nobody_has_read_it_whoever_told_its_language() {
+    let mut life = Life::new();
+    let italian = "Il pacco non è ancora arrivato, sono molto delusa";
+    life.says(Speaker::Customer, Some("it"), italian);
+    assert_eq!(life.notes.len(), 1, "the channel knows the language, but it is not loaded");
+    let analysis = Analysis::parse(br#"{"valence": -0.75}"#).unwrap();
+    life.is_told(Speaker::Customer, None, italian, Some(analysis));
+    assert_eq!((life.fact("tone"), life.notes.len()), ("negative".into(), 0), "it has been read");
 }
 
 #[test]

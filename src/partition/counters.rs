@@ -65,7 +65,7 @@ pub struct Counters {
     pub policy_errors: u64,
     /// The last of these: the place and the reason.
     pub last_policy_error: Option<String>,
-    /// Customers' messages in none of the policy's languages: they were not read.
+    /// Customers' messages in languages that are not loaded: they were not read.
     #[serde(default)]
     pub not_understood: u64,
     /// How often a time zone of a customer was invalid: when it was set, and when quiet hours needed it.

@@ -27,7 +27,7 @@ pub enum Note {
     Time(Box<str>, Time),
     /// An expression exceeded its step budget.
     Exceeded(Exceeded),
-    /// A customer's message is in none of the policy's languages, so it was not read.
+    /// A customer's message is in a language that is not loaded, so it was not read.
     NotUnderstood,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Note {
             }
             Note::Exceeded(exceeded) => write!(out, "{exceeded}"),
             Note::NotUnderstood => {
-                out.write_str("the message is in none of the policy's languages: it was not read")
+                out.write_str("the message is in a language that is not loaded: it was not read")
             }
         }
     }

@@ -44,9 +44,6 @@ impl Twin {
             self.spoken(message, &text, context.policy, own.as_deref())?;
         let understood = language.unwrap_or(Language::UNDETERMINED);
         let is_automatic = is_automatic_message(message, &text, &speech.languages);
-        if language.is_none() && !is_automatic {
-            notes.not_understood();
-        }
         let reading = match &message.analysis {
             // The text is empty, or all of it is quoted.
             _ if is_automatic || text.is_empty() && !message.text.is_empty() => None,
@@ -54,6 +51,9 @@ impl Twin {
             // No reading is better than a wrong one.
             None => speech.languages.read(&text, understood),
         };
+        if reading.is_none() && !is_automatic && !text.is_empty() {
+            notes.not_understood();
+        }
         let topics =
             if is_automatic { SmallVec::new() } else { speech.topics.find(&text, understood) };
         let grave =
