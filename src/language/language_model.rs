@@ -5,9 +5,9 @@
 //! occurs, and all of them are scaled by the square root of their number. `tools/twinsense` trains it.
 
 use smallvec::SmallVec;
-use twox_hash::XxHash3_64;
 
 use super::Language;
+use super::pieces::{MarkedWord, PieceHasher, is_whole_word, piece_hash};
 use super::text::shortened;
 use super::units::units_of;
 use super::word_table::WordTable;
@@ -116,11 +116,11 @@ impl LanguageModel {
     pub(super) fn judge(&self, text: &str) -> LanguageEvidence {
         let (mut count, mut known, mut knows_word) = (0, 0, false);
         let mut sums: SmallVec<[i32; 24]> = SmallVec::from_elem(0, self.languages.len());
-        each_piece(text, |piece| {
+        each_piece(text, |hash, letters| {
             count += 1;
-            let Some(row) = self.rows.get(&piece_hash(piece)) else { return };
+            let Some(row) = self.rows.get(&hash) else { return };
             known += 1;
-            knows_word |= piece.starts_with('^') && piece.ends_with('$');
+            knows_word |= is_whole_word(letters);
             let start = *row as usize * sums.len();
             let weights = &self.weights[start..start + sums.len()];
             sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += i32::from(*weight));
@@ -137,41 +137,38 @@ pub(super) fn scale(count: usize) -> f32 {
     1.0 / f32::sqrt(count.max(1) as f32)
 }
 
-fn piece_hash(piece: &str) -> u64 {
-    XxHash3_64::oneshot(piece.as_bytes())
-}
-
-/// Passes the pieces of a text, as often as they occur.
-pub(super) fn each_piece(text: &str, mut each: impl FnMut(&str)) {
-    let mut marked = String::new();
-    let mut places: SmallVec<[usize; 32]> = SmallVec::new();
-    for word in text.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty()) {
-        marked.clear();
-        places.clear();
-        let letters = word.chars().flat_map(char::to_lowercase).chain(['$']);
-        let (mut last, mut times) = ('^', 1);
-        marked.push('^');
-        for letter in letters {
-            times = if letter == last { times + 1 } else { 1 };
-            last = letter;
-            // `sooooo` is `soo`.
-            if times <= 2 {
-                places.push(marked.len());
-                marked.push(letter);
-            }
+/// Passes the pieces of a text with their hashes, as often as they occur.
+pub(super) fn each_piece(text: &str, mut each: impl FnMut(u64, &[char])) {
+    let mut word = MarkedWord::default();
+    for written in
+        text.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty())
+    {
+        word.set(plain(written));
+        let letters = word.marked();
+        if (RUN + 1..=WORD_LETTERS + 2).contains(&letters.len()) {
+            let mut hasher = PieceHasher::default();
+            hasher.extend(letters.iter().copied());
+            each(hasher.hash(), letters);
         }
-        places.insert(0, 0);
-        places.push(marked.len());
-        if (RUN + 1..=WORD_LETTERS + 2).contains(&(places.len() - 1)) {
-            each(&marked);
-        }
-        for length in 1..=RUN {
-            for run in places.windows(length + 1) {
-                let run = &marked[run[0]..run[length]];
-                if run != "^" && run != "$" {
-                    each(run);
+        for start in 0..letters.len() {
+            let mut hasher = PieceHasher::default();
+            for end in start..letters.len().min(start + RUN) {
+                hasher.push(letters[end]);
+                let is_mark = start == end && (start == 0 || end + 1 == letters.len());
+                if !is_mark {
+                    each(hasher.hash(), &letters[start..=end]);
                 }
             }
         }
     }
+}
+
+/// The letters of a word in lower case, each at most twice in a row: `sooooo` is `soo`.
+fn plain(word: &str) -> impl Iterator<Item = char> {
+    let (mut last, mut times) = ('\0', 1);
+    word.chars().flat_map(char::to_lowercase).filter(move |letter| {
+        times = if *letter == last { times + 1 } else { 1 };
+        last = *letter;
+        times <= 2
+    })
 }

@@ -10,11 +10,12 @@ use super::automatic::Automatic;
 use super::file::LexiconReader;
 use super::language_model::LanguageModel;
 use super::lexicon::Lexicon;
+use super::pieces::MessagePieces;
 use super::reading;
 use super::thread::Threads;
 use super::{
-    DetectedLanguage, GraveFinding, GravePieces, Language, LanguagePrior, Reading, detect, grave,
-    grave_model, html, language_model, valence,
+    DetectedLanguage, GraveFinding, Language, LanguagePrior, Reading, detect, grave,
+    html, language_model, valence,
 };
 use crate::config::{Findings, Mistakes, limits};
 use crate::event::{cut, language_tag};
@@ -185,17 +186,16 @@ impl Languages {
         self.lexicon(language).map_or_else(SmallVec::new, |lexicon| grave::find(text, lexicon))
     }
 
-    /// The pieces of a text for the training of a model of grave topics, each once; `None` if the language is
-    /// not loaded.
-    pub fn grave_pieces(&self, text: &str, language: Language) -> Option<GravePieces> {
+    /// The pieces of a text for the training of a model, each once; `None` if the language is not loaded.
+    pub fn message_pieces(&self, text: &str, language: Language) -> Option<MessagePieces> {
         let analysed = AnalysedText::new(text, self.lexicon(language)?);
-        Some(grave_model::pieces(&analysed.tokens))
+        Some(MessagePieces::new(&analysed.tokens))
     }
 
     /// The pieces of a text for the training of a model that tells languages apart, as often as they occur.
     pub fn detection_pieces(text: &str) -> Vec<String> {
         let mut pieces = Vec::new();
-        language_model::each_piece(text, |piece| pieces.push(piece.to_owned()));
+        language_model::each_piece(text, |_, piece| pieces.push(piece.iter().collect()));
         pieces
     }
 

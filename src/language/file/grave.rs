@@ -2,8 +2,9 @@
 
 use super::{LexiconReader, Line};
 use crate::language::grave_book::{CueModifier, GraveCue, GraveTopic, Reach};
-use crate::language::grave_model::{self, JUDGEMENTS, LogOdds};
+use crate::language::grave_model::{JUDGEMENTS, LogOdds};
 use crate::language::phrase_book::PhraseEntry;
+use crate::language::pieces::piece_hash;
 use crate::language::text::shortened;
 use crate::language::units::units_of;
 
@@ -67,7 +68,7 @@ impl LexiconReader<'_> {
             }
             Some(("bias", odds)) => biases(odds).map(|bias| model.bias = bias),
             Some((written, piece)) => weights(written).map(|weights| {
-                model.weights.insert(grave_model::piece_hash(piece), weights);
+                model.weights.insert(piece_hash(piece), weights);
             }),
             None => None,
         };

@@ -4,6 +4,7 @@ mod detection;
 mod fit;
 mod grave;
 mod measure;
+mod scaled_piece;
 mod set;
 mod topic;
 mod train;

@@ -1,18 +1,14 @@
 //! Trains the model of grave topics of a language.
 
-use std::collections::BTreeMap;
-
 use anyhow::{anyhow, ensure};
-use jumeau::language::{GravePieces, GraveTopic, JUDGEMENTS, Languages};
+use jumeau::language::{GraveTopic, JUDGEMENTS, Languages, MessagePieces};
 
 use crate::fit::{Sample, digest, fit, sigmoid, written};
 use crate::grave::GraveSet;
+use crate::scaled_piece::{ScaledPiece, features_of, index, scaled};
 
 /// The weight of one message beside the ridge penalty.
 const COST: f32 = 2.0;
-
-/// A piece that fewer messages have teaches nothing.
-const MESSAGES_MIN: usize = 2;
 
 /// A piece is kept if one of its weights has at least so many units: a third of the pieces, and the same
 /// precision and recall as with all.
@@ -49,12 +45,6 @@ fn heading(sets: &[GraveSet]) -> String {
     format!("# `twinsense train-grave` on {messages} messages with the digest {digest}.")
 }
 
-/// A piece and its factor.
-struct ScaledPiece {
-    text: String,
-    factor: f32,
-}
-
 /// The messages, and their pieces in alphabetical order.
 fn samples(
     sets: &[GraveSet],
@@ -62,42 +52,23 @@ fn samples(
 ) -> anyhow::Result<(Vec<Sample<JUDGEMENTS>>, Vec<ScaledPiece>)> {
     let rows = sets.iter().flat_map(|set| set.rows.iter().map(|row| (set.language, row)));
     let messages = rows.map(|(language, (topics, text))| {
-        let pieces = languages.grave_pieces(text, language);
+        let pieces = languages.message_pieces(text, language);
         let pieces =
             pieces.ok_or_else(|| anyhow!("expected a known language, found `{language}`"))?;
         Ok((&**topics, pieces))
     });
-    let messages: Vec<(&[GraveTopic], GravePieces)> = messages.collect::<anyhow::Result<_>>()?;
-    let pieces = scaled(&messages);
-    let index: BTreeMap<&str, u32> =
-        (0..).zip(&pieces).map(|(at, piece)| (&*piece.text, at)).collect();
+    let messages: Vec<(&[GraveTopic], MessagePieces)> = messages.collect::<anyhow::Result<_>>()?;
+    let pieces = scaled(messages.iter().map(|(_, pieces)| pieces));
+    let index = index(&pieces);
     let samples = messages.iter().map(|(topics, found)| {
         let mut wanted = [0.0; JUDGEMENTS];
         wanted[0] = f32::from(u8::from(!topics.is_empty()));
         topics.iter().for_each(|topic| wanted[1 + *topic as usize] = 1.0);
-        let mut features = Vec::new();
-        for group in [&found.words, &found.letters] {
-            let length = 1.0 / f32::sqrt(group.len().max(1) as f32);
-            let known = group.iter().filter_map(|piece| index.get(&**piece).copied());
-            features.extend(known.map(|at| (at, length * pieces[at as usize].factor)));
-        }
+        let features = features_of(found, &pieces, &index);
         Sample { wanted, weight: COST, features }
     });
     let samples = samples.collect();
     Ok((samples, pieces))
-}
-
-/// The pieces that enough messages have, each with its inverse document frequency as factor.
-fn scaled(messages: &[(&[GraveTopic], GravePieces)]) -> Vec<ScaledPiece> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for piece in messages.iter().flat_map(|(_, found)| found.words.iter().chain(&found.letters)) {
-        *counts.entry(piece).or_default() += 1;
-    }
-    counts.retain(|_, count| *count >= MESSAGES_MIN);
-    let factor = |count: usize| f32::ln(messages.len() as f32 / count as f32) / 4.0;
-    let all = counts.into_iter();
-    all.map(|(piece, count)| ScaledPiece { text: piece.to_owned(), factor: factor(count) })
-        .collect()
 }
 
 #[cfg(test)]
