@@ -94,7 +94,9 @@ fn place(mistake: &Mistake) -> Value {
 /// Runs the stories of a policy; returns whether all passed.
 pub(crate) fn test(arguments: &Test) -> anyhow::Result<bool> {
     let source = PolicySource::find(&arguments.policy)?;
-    let policy = source.policy(&policy_source::languages(arguments.languages.as_deref())?)?;
+    let languages =
+        policy_source::languages(arguments.languages.as_deref(), arguments.models.as_deref())?;
+    let policy = source.policy(&languages)?;
     let stories = source.stories(&policy)?;
     if stories.is_empty() {
         bail!("expected stories in {}, found none", source.scenarios().display());

@@ -157,6 +157,9 @@ struct Test {
     /// A folder with further languages besides the built-in ones
     #[arg(long, value_name = "FOLDER")]
     languages: Option<PathBuf>,
+    /// A folder with models of valence, one file per language
+    #[arg(long)]
+    models: Option<PathBuf>,
     /// List everything that no story covers
     #[arg(long)]
     verbose: bool,
@@ -360,5 +363,6 @@ impl Choices {
 
 /// The configured languages.
 fn languages(settings: &Settings) -> anyhow::Result<Arc<Languages>> {
-    policy_source::languages(settings.languages.folder.as_deref())
+    let settings = &settings.languages;
+    policy_source::languages(settings.folder.as_deref(), settings.models.as_deref())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jumeau::config::{Argument, Layers, Settings};
 use jumeau::event::{Analysis, Channel, Customer, Event, EventKind, MessageData, Speaker, Time};
-use jumeau::language::{Languages, Tone};
+use jumeau::language::{Language, Languages, Tone};
 use jumeau::policy::{self, Files, Policy};
 use jumeau::policy_source;
 use jumeau::twin::{Effect, Input, Journalled, Sentiment, Twin, World, react};
@@ -176,7 +176,7 @@ fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
     let (_folder, settings) = with_dutch(dutch);
     let told = "Dat vind ik echt slechte dienstverlening, mijn overeenkomst ga ik opzeggen.";
     let mut life =
-        Life::of(&policy_source::languages(settings.languages.folder.as_deref()).unwrap());
+        Life::of(&policy_source::languages(settings.languages.folder.as_deref(), None).unwrap());
     life.customer_says(told);
     assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "nl"]);
     assert_eq!(life.fact("leaving"), "1");
@@ -190,19 +190,53 @@ fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
 #[test]
 fn an_invalid_folder_of_languages_is_reported_with_the_place_of_the_mistake() {
     let (folder, settings) = with_dutch("[words]\n0.6 goed\nleuk 0.5\n");
-    let refusal = policy_source::languages(settings.languages.folder.as_deref()).unwrap_err();
+    let refusal = policy_source::languages(settings.languages.folder.as_deref(), None).unwrap_err();
     let said = format!("{refusal:#}").replace(&*folder.path().to_string_lossy(), "FOLDER");
     insta::assert_snapshot!(said, @"the languages in FOLDER have mistakes: nl/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `leuk`");
 
     let (folder, settings) = with_dutch("");
     fs::remove_file(folder.path().join("nl/words.txt")).unwrap();
-    let refusal = policy_source::languages(settings.languages.folder.as_deref()).unwrap_err();
+    let refusal = policy_source::languages(settings.languages.folder.as_deref(), None).unwrap_err();
     let said = refusal.to_string().replace(&*folder.path().to_string_lossy(), "FOLDER");
     insta::assert_snapshot!(said, @"expected files such as de/words.txt in FOLDER, found none; remove the setting `languages.folder` to use the built-in languages");
 
     let arguments = vec![Argument::set("languages.folder=/no/such/folder").unwrap()];
     let refusal = Layers { arguments, ..Layers::default() }.load().unwrap_err();
     insta::assert_snapshot!(refusal, @"--set languages.folder: expected a folder with one folder for each language, such as de/words.txt; found none at `/no/such/folder`");
+}
+
+#[test]
+fn a_model_in_the_folder_of_the_settings_is_added_to_its_language() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = || policy_source::languages(None, Some(folder.path()));
+    let refusal = |said: anyhow::Error| {
+        format!("{said:#}").replace(&folder.path().display().to_string(), "FOLDER")
+    };
+    insta::assert_snapshot!(refusal(load().unwrap_err()), @"expected models such as en.txt in FOLDER, found none; train one with `twinsense train`, or remove the setting `languages.models`");
+    let model =
+        "# Trained.\n[valencemodel]\nunit 0.2\nbias 0 0 0\nlexical sum -3 0 3\nZ.z gribble\n";
+    fs::write(folder.path().join("en.txt"), model).unwrap();
+    let languages = load().unwrap();
+    let valence =
+        |languages: &Languages, text| languages.read(text, Language::ENGLISH).unwrap().valence;
+    assert!(valence(&languages, "gribble") > 0.15);
+    assert!(valence(&languages, "terrible service") < -0.15, "the lexicon goes on to count");
+    assert_eq!(valence(&Languages::embedded(), "gribble"), 0.0);
+    let mut life = Life::of(&languages);
+    life.customer_says("My parcel is a gribble, as always");
+    assert_eq!(life.fact("tone"), "positive");
+
+    fs::write(folder.path().join("en.txt"), "[valencemodel]\nlexical mood 1 2 3\nABCD x\n")
+        .unwrap();
+    fs::write(folder.path().join("xx.txt"), model).unwrap();
+    insta::assert_snapshot!(refusal(load().unwrap_err()), @"
+    the languages in FOLDER have mistakes: en.txt:2: expected what `twinsense train` prints: `unit` and a number from 0 to 10, `bias` and three numbers, `lexical`, a name and three numbers, or three letters or points and a piece of a message, found `lexical mood 1 2 3`
+    en.txt:3: expected what `twinsense train` prints: `unit` and a number from 0 to 10, `bias` and three numbers, `lexical`, a name and three numbers, or three letters or points and a piece of a message, found `ABCD x`
+    xx.txt: expected a model named by one of the loaded languages (de, en, fr), such as `en.txt`
+    ");
+    let arguments = vec![Argument::set("languages.models=/no/such/folder").unwrap()];
+    let refusal = Layers { arguments, ..Layers::default() }.load().unwrap_err().to_string();
+    insta::assert_snapshot!(refusal, @"--set languages.models: expected a folder with one file for each language, such as en.txt; found none at `/no/such/folder`");
 }
 
 #[test]

@@ -141,12 +141,20 @@ fn check_store(store: &StoreSettings, report: ReportMistake<'_>) {
 }
 
 fn check_languages(languages: &LanguageSettings, report: ReportMistake<'_>) {
-    if let Some(folder) = &languages.folder
-        && !folder.is_dir()
-    {
-        let found = folder.display();
-        let expected = "expected a folder with one folder for each language, such as de/words.txt";
-        report("languages.folder", format!("{expected}; found none at `{found}`"));
+    for (key, folder, content) in [
+        (
+            "languages.folder",
+            &languages.folder,
+            "one folder for each language, such as de/words.txt",
+        ),
+        ("languages.models", &languages.models, "one file for each language, such as en.txt"),
+    ] {
+        if let Some(folder) = folder
+            && !folder.is_dir()
+        {
+            let found = folder.display();
+            report(key, format!("expected a folder with {content}; found none at `{found}`"));
+        }
     }
 }
 

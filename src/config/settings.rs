@@ -302,6 +302,9 @@ pub struct LanguageSettings {
     /// A folder with one folder per language, which add to the built-in languages or replace them;
     /// unset: built-in only. Read at startup.
     pub folder: Option<PathBuf>,
+    /// A folder with models of valence that `twinsense train` has made, one file per language
+    /// (`en.txt`); unset: none. Read at startup.
+    pub models: Option<PathBuf>,
 }
 
 /// The section `broadcast`: how broadcasts wake twins.

@@ -4,6 +4,7 @@
 //! applies to. `config/languages/README.md` explains each section.
 
 mod grave;
+mod valence_model;
 
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use hashbrown::HashMap;
 
 use super::Phrases;
 use super::grammar_draft::Draft;
-use super::lexicon::{Lexicon, pair};
+use super::lexicon::Lexicon;
 use super::meaning::{Contrast, Meaning, Negator};
 use super::phrase_book::{PhraseEntry, PhrasePart, STEM_INDEX_LETTERS};
 use super::text::{folded, hash, shortened, with_umlauts};
-use super::valence::{NEGATOR_REACH, stem_key};
+use super::valence::NEGATOR_REACH;
 use crate::config::{Findings, limits};
 
 /// The sections, as written in the files.
@@ -50,7 +51,7 @@ const SECTIONS: [&str; 31] = [
     "threads",
     "automatic",
     "sentences",
-    "model",
+    "valencemodel",
 ];
 
 /// A reader of several files into one lexicon.
@@ -101,6 +102,12 @@ impl<'a> LexiconReader<'a> {
                 self.elisions(text);
             }
         }
+    }
+
+    /// Reads a trained model, which takes the place of one that the language has.
+    pub(super) fn read_model(&mut self, name: &str, content: &str) {
+        self.lexicon.valence = None;
+        self.read(name, content);
     }
 
     /// Reads one file; its lines override those of earlier files.
@@ -245,7 +252,7 @@ impl<'a> LexiconReader<'a> {
                 Err(message) => self.wrong(line, message),
             },
             "sentences" => self.sentence(line),
-            "model" => self.gram(line),
+            "valencemodel" => self.valence_model(line),
             _ => {}
         }
     }
@@ -584,27 +591,6 @@ impl<'a> LexiconReader<'a> {
                 }
             }
         }
-    }
-
-    /// A weight of the linear model: `0.31 great service`.
-    fn gram(&mut self, line: Line<'_>) {
-        let Some((weight, rest)) = self.number(line, line.text, -2.0, 2.0) else { return };
-        let mut words = rest.split_whitespace();
-        let key = match (words.next(), words.next(), words.next()) {
-            (Some(word), None, None) => match word.strip_suffix('*') {
-                Some(stem) => stem_key(stem),
-                None => hash(word),
-            },
-            (Some(first), Some(second), None) => pair(hash(first), hash(second)),
-            _ => {
-                let found = shortened(rest);
-                let message =
-                    format!("expected one or two words after the weight, found `{found}`");
-                return self.wrong(line, message);
-            }
-        };
-        self.entries += 1;
-        self.lexicon.grams.insert(key, weight);
     }
 }
 

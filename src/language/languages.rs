@@ -9,13 +9,15 @@ use super::analysed_text::AnalysedText;
 use super::automatic::Automatic;
 use super::file::LexiconReader;
 use super::language_model::LanguageModel;
+use super::learned_valence::lexical_features;
 use super::lexicon::Lexicon;
 use super::pieces::MessagePieces;
 use super::reading;
 use super::thread::Threads;
+use super::valence_model::ValenceSample;
 use super::{
-    DetectedLanguage, GraveFinding, Language, LanguagePrior, Reading, detect, grave,
-    html, language_model, valence,
+    DetectedLanguage, GraveFinding, Language, LanguagePrior, Reading, detect, grave, html,
+    language_model, valence,
 };
 use crate::config::{Findings, Mistakes, limits};
 use crate::event::{cut, language_tag};
@@ -65,11 +67,19 @@ impl Languages {
     pub fn new<N: Into<String>, C: Into<String>>(
         files: impl IntoIterator<Item = (N, C)>,
     ) -> Result<Languages, Mistakes> {
+        let files = files.into_iter().map(|(name, content)| (name.into(), content.into()));
+        Languages::load(files, [])
+    }
+
+    /// The languages of some files, each with its model of `models`.
+    fn load(
+        files: impl IntoIterator<Item = (String, String)>,
+        models: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Languages, Mistakes> {
         let mut found = Findings::default();
         let (mut shared, mut detection) = (BTreeMap::new(), LanguageModel::default());
         let mut own: BTreeMap<Language, BTreeMap<String, String>> = BTreeMap::new();
         for (name, content) in files {
-            let (name, content) = (name.into(), content.into());
             let folder = match name.split_once('/') {
                 Some((folder, file)) if file.ends_with(".txt") => folder,
                 _ => continue,
@@ -93,6 +103,7 @@ impl Languages {
             let most = limits::LANGUAGES;
             found.in_line("", 0, format!("expected at most {most} languages, found {}", own.len()));
         }
+        let models = models_by_language(models, &own, &mut found);
         let (mut threads, mut automatic) = (Threads::default(), Automatic::default());
         let mut all = Vec::with_capacity(own.len());
         for (language, files) in own.iter().take(limits::LANGUAGES) {
@@ -101,6 +112,9 @@ impl Languages {
             files.values().for_each(|content| reader.read_elisions(content));
             for (name, content) in shared.iter().chain(files) {
                 reader.read(name, content);
+            }
+            if let Some((name, content)) = models.get(language) {
+                reader.read_model(name, content);
             }
             reader.finish();
             threads.join(std::mem::take(&mut lexicon.threads));
@@ -115,6 +129,18 @@ impl Languages {
     /// # Errors
     /// All mistakes in the files.
     pub fn with(files: impl IntoIterator<Item = (String, String)>) -> Result<Languages, Mistakes> {
+        Languages::with_models(files, [])
+    }
+
+    /// The same with `models` of valence, which are added to their languages, whether these are built in or not: a
+    /// file for each language, `fr.txt`.
+    ///
+    /// # Errors
+    /// All mistakes in the files.
+    pub fn with_models(
+        files: impl IntoIterator<Item = (String, String)>,
+        models: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Languages, Mistakes> {
         let files: Vec<(String, String)> = files.into_iter().collect();
         // `fra` replaces `fr`.
         let folder = |name: &str| {
@@ -123,9 +149,8 @@ impl Languages {
         };
         let replaced: Vec<String> = files.iter().map(|(name, _)| folder(name)).collect();
         let kept = embedded_files().filter(|(name, _)| !replaced.contains(&folder(name)));
-        Languages::new(
-            kept.map(|(name, content)| (name.to_owned(), content.to_owned())).chain(files),
-        )
+        let kept = kept.map(|(name, content)| (name.to_owned(), content.to_owned()));
+        Languages::load(kept.chain(files), models)
     }
 
     /// The loaded languages, sorted by code.
@@ -199,12 +224,15 @@ impl Languages {
         pieces
     }
 
-    /// A training sample of a text for a linear model; `None` if the language is not loaded.
-    pub fn sample(&self, text: &str, language: Language) -> Option<TrainingSample> {
+    /// What a model of valence is trained on of a text; `None` if the language is not loaded.
+    pub fn valence_sample(&self, text: &str, language: Language) -> Option<ValenceSample> {
         let lexicon = self.lexicon(language)?;
         let analysed = AnalysedText::new(text, lexicon);
-        let lexical = valence::lexical(&analysed, lexicon).iter().map(|part| part.weight).sum();
-        Some(TrainingSample { lexical, grams: valence::grams(&analysed) })
+        let parts = valence::parts(&analysed, lexicon);
+        Some(ValenceSample {
+            lexical: lexical_features(&analysed, &parts),
+            pieces: MessagePieces::new(&analysed.tokens),
+        })
     }
 
     /// The topics that languages provide, independent of a policy: name, language, and a phrase.
@@ -239,6 +267,32 @@ impl Languages {
     }
 }
 
+/// The models of loaded languages, each with the name of its file: `en.txt`.
+fn models_by_language(
+    models: impl IntoIterator<Item = (String, String)>,
+    loaded: &BTreeMap<Language, BTreeMap<String, String>>,
+    found: &mut Findings,
+) -> BTreeMap<Language, (String, String)> {
+    let mut known = BTreeMap::new();
+    for (name, content) in models {
+        let language = name.strip_suffix(".txt").and_then(|code| code.parse().ok());
+        match language.filter(|language| loaded.contains_key(language)) {
+            Some(language) => {
+                known.insert(language, (name, content));
+            }
+            None => {
+                let codes: Vec<&str> = loaded.keys().map(Language::as_str).collect();
+                let expected = format!(
+                    "expected a model named by one of the loaded languages ({}), such as `en.txt`",
+                    codes.join(", ")
+                );
+                found.in_line(&name, 0, expected);
+            }
+        }
+    }
+    known
+}
+
 /// A sentence with its placeholders filled. Inserted values are not scanned for placeholders.
 fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::with_capacity(sentence.len() + 64);
@@ -262,15 +316,6 @@ fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
     }
     text.push_str(rest);
     text
-}
-
-/// A text as a training sample for the linear model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainingSample {
-    /// The valence from the lexicon, before it is mapped into −1..1.
-    pub lexical: f32,
-    /// Its words and pairs of words, in the form of a `[model]` section.
-    pub grams: Vec<String>,
 }
 
 /// Names and contents of the built-in files.

@@ -11,15 +11,8 @@ use super::meaning::Meaning;
 use super::phrase_book::PhraseBook;
 use super::text::{self, Splits, Token, Tokens};
 use super::thread::Threads;
+use super::valence_model::ValenceModel;
 use super::word_table::WordTable;
-
-/// A sequence of one or two words and its weight in the linear model.
-pub(super) type Grams = WordTable<f32>;
-
-/// The key of two words in the linear model.
-pub(super) fn pair(first: u64, second: u64) -> u64 {
-    first.rotate_left(17) ^ second.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
 
 /// The maximum length of an elided word that is joined with the next one: `jusqu`.
 const ELISION_BYTES: usize = 5;
@@ -54,7 +47,8 @@ pub(super) struct Lexicon {
     pub(super) urgency: PhraseBook,
     /// The phrases that show grave topics, and those of their surroundings.
     pub(super) grave: GraveBook,
-    pub(super) grams: Grams,
+    /// What a company has trained on messages of its own.
+    pub(super) valence: Option<ValenceModel>,
     /// Topics that the language provides, independent of a policy, each with a phrase.
     pub(super) topics: Vec<(Box<str>, Box<str>)>,
     /// The patterns of wishes, and of what cancels them.
@@ -85,7 +79,7 @@ impl Lexicon {
             phrases: PhraseBook::default(),
             urgency: PhraseBook::default(),
             grave: GraveBook::default(),
-            grams: Grams::default(),
+            valence: None,
             topics: Vec::new(),
             grammar: Grammar::default(),
             threads: Threads::default(),

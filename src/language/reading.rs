@@ -3,7 +3,9 @@ use smallvec::SmallVec;
 
 use super::Language;
 use super::analysed_text::{AnalysedText, WeightedSpans};
+use super::learned_valence::{add_shares, lexical_features};
 use super::lexicon::Lexicon;
+use super::valence_model::CLASSES;
 use super::{urgency, valence};
 use crate::config::limits;
 use crate::event::cut;
@@ -83,16 +85,23 @@ fn rounded(number: f32) -> f32 {
     (number * 1000.0).round() / 1000.0 + 0.0
 }
 
-/// Analyses a text with the lexicon of one language.
+/// Analyses a text with the lexicon of one language, and the model that a company has trained on top of it.
 pub(super) fn read(text: &str, lexicon: &Lexicon) -> Reading {
     let analysed = AnalysedText::new(text, lexicon);
     let mut parts = valence::parts(&analysed, lexicon);
-    let raw = parts.iter().map(|part| part.weight).sum::<f32>();
+    let valence = match &lexicon.valence {
+        Some(model) => {
+            let judgement = model.judge(lexical_features(&analysed, &parts), &analysed.tokens);
+            add_shares(&mut parts, &judgement.shares);
+            likely_valence(judgement.odds)
+        }
+        None => valence::squash(parts.iter().map(|part| part.weight).sum()),
+    };
     let mass = parts.iter().map(|part| part.weight.abs()).sum::<f32>();
     let (pressure, mut pressing) = urgency::measure(&analysed, lexicon);
     Reading {
         language: lexicon.language,
-        valence: rounded(valence::squash(raw)),
+        valence: rounded(valence),
         confidence: rounded(mass / (mass + ENOUGH)),
         urgency: rounded(pressure),
         words: cues(&analysed, &mut parts),
@@ -114,4 +123,35 @@ fn cues(analysed: &AnalysedText<'_>, parts: &mut WeightedSpans) -> SmallVec<[Cue
             Some(Cue { text, weight: rounded(part.weight.clamp(-1.0, 1.0)) })
         })
         .collect()
+}
+
+/// The valence for the log-odds of the classes: within the neutral band if neutral is the most likely, else beyond
+/// it, by how much more likely the one side is than the next class.
+fn likely_valence(odds: [f32; CLASSES]) -> f32 {
+    let most = odds.into_iter().fold(f32::MIN, f32::max);
+    let likelihoods = odds.map(|odds| f32::exp(odds - most));
+    let sum: f32 = likelihoods.iter().sum();
+    let [negative, neutral, positive] = likelihoods.map(|likelihood| likelihood / sum);
+    let (side, other) = (positive.max(negative), positive.min(negative));
+    let size = if neutral >= side {
+        NEUTRAL_BAND * (side - other) / neutral
+    } else {
+        // One that is just as likely as the next class is just outside the band.
+        NEUTRAL_BAND + f32::EPSILON + (1.0 - NEUTRAL_BAND) * (side - other.max(neutral))
+    };
+    size.min(1.0).copysign(positive - negative)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_valence_is_that_of_the_most_likely_class() {
+        assert_eq!(likely_valence([0.0; CLASSES]), 0.0);
+        assert!(likely_valence([0.0, 1.0, 0.9]) < NEUTRAL_BAND);
+        assert!(likely_valence([0.0, 0.9, 1.0]) > NEUTRAL_BAND);
+        assert!(likely_valence([3.0, 0.0, 0.0]) < -NEUTRAL_BAND);
+        assert!(likely_valence([0.0, 0.0, 30.0]) > 0.999);
+    }
 }

@@ -2,16 +2,14 @@
 //!
 //! Words and phrases have weights, which their context modifies. The rules are those of VADER (C. J.
 //! Hutto, E. Gilbert: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text, ICWSM
-//! 2014), with a separate reach of negation for each word, so that `ne … pas` is one negation. If a
-//! company has trained a linear model over words and pairs of words on its own messages, that model adds
-//! what the lexicon does not contain.
+//! 2014), with a separate reach of negation for each word, so that `ne … pas` is one negation.
 
 use smallvec::SmallVec;
 
 use super::analysed_text::{AnalysedText, WeightedSpan, WeightedSpans};
-use super::lexicon::{Lexicon, pair};
+use super::lexicon::Lexicon;
 use super::meaning::{Meaning, Negator};
-use super::text::{Token, TokenKind, hash};
+use super::text::{Token, TokenKind};
 
 /// The factor of a negated good word: `not good` is bad, but less so than `bad`.
 const NEGATED_GOOD: f32 = -0.75;
@@ -77,13 +75,6 @@ pub(super) fn squash(raw: f32) -> f32 {
 
 /// The words that cause the valence, with their contributions.
 pub(super) fn parts(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
-    let mut parts = lexical(analysed, lexicon);
-    learned(analysed, lexicon, &mut parts);
-    parts
-}
-
-/// The contributions from the lexicon.
-pub(super) fn lexical(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
     let units = Units::new(analysed, lexicon);
     let mut parts: WeightedSpans =
         units.all.iter().map(|unit| weigh(unit, &units, analysed)).collect();
@@ -366,94 +357,4 @@ fn weaken_courtesies(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
             part.weight *= COURTESY;
         }
     }
-}
-
-/// Adds the linear model's weights of each word and of each pair of neighbours.
-fn learned(analysed: &AnalysedText<'_>, lexicon: &Lexicon, parts: &mut WeightedSpans) {
-    if lexicon.grams.is_empty() {
-        return;
-    }
-    // For each token the part that it belongs to.
-    let mut owners: SmallVec<[Option<usize>; 64]> =
-        SmallVec::from_elem(None, analysed.tokens.list.len());
-    for (index, part) in parts.iter().enumerate() {
-        owners[part.start..part.end].fill(Some(index));
-    }
-    each_gram(analysed, |at, hash| {
-        let Some(weight) = lexicon.grams.get(&hash) else { return };
-        match owners[at].and_then(|index| parts.get_mut(index)) {
-            Some(part) => part.weight += weight,
-            None => {
-                owners[at] = Some(parts.len());
-                parts.push(WeightedSpan { start: at, end: at + 1, weight: *weight });
-            }
-        }
-    });
-}
-
-/// Calls `see` with each word, the stem of each long word, and each pair of neighbours: the index of the
-/// last word, and the key.
-pub(super) fn each_gram(analysed: &AnalysedText<'_>, mut see: impl FnMut(usize, u64)) {
-    let mut last = None;
-    for (at, token) in analysed.tokens.list.iter().enumerate() {
-        if !token.is_word() {
-            if matches!(token.kind, TokenKind::Stop { .. }) {
-                last = None;
-            }
-            continue;
-        }
-        let word = token.squeezed.unwrap_or(token.folded);
-        see(at, word);
-        if let Some(stem) = stem(analysed.tokens.form(token)) {
-            see(at, stem_key(stem));
-        }
-        if let Some(last) = last {
-            see(at, pair(last, word));
-        }
-        last = Some(word);
-    }
-}
-
-/// The words, stems and pairs of a text, in the form of a `[model]` section. Words that are frequent in
-/// the language are not used alone: their weights would be noise.
-pub(super) fn grams(analysed: &AnalysedText<'_>) -> Vec<String> {
-    let mut grams = Vec::new();
-    let mut last: Option<(String, bool)> = None;
-    for (token, meaning) in analysed.tokens.list.iter().zip(&analysed.meanings) {
-        if !token.is_word() {
-            if matches!(token.kind, TokenKind::Stop { .. }) {
-                last = None;
-            }
-            continue;
-        }
-        let word = analysed.tokens.learned_form(token).into_owned();
-        let plain = meaning.is_some_and(|word| word.common || word.number || word.request);
-        if let Some((last, last_plain)) = &last
-            && !(plain && *last_plain)
-        {
-            grams.push(format!("{last} {word}"));
-        }
-        if !plain {
-            if let Some(stem) = stem(analysed.tokens.form(token)) {
-                grams.push(format!("{stem}*"));
-            }
-            grams.push(word.clone());
-        }
-        last = Some((word, plain));
-    }
-    grams
-}
-
-/// The letters of a stem.
-const STEM_LETTERS: usize = 5;
-
-/// The stem of a word that is long enough to have an ending.
-fn stem(form: &str) -> Option<&str> {
-    let (end, _) = form.char_indices().nth(STEM_LETTERS)?;
-    (form.len() > end + 1).then(|| &form[..end])
-}
-
-/// The key of a stem in the linear model.
-pub(super) fn stem_key(stem: &str) -> u64 {
-    !hash(stem)
 }

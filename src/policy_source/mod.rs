@@ -1,6 +1,7 @@
 //! Loads policies and stories from a folder or from the built-in examples.
 
 mod folder;
+mod language_files;
 mod reload;
 
 use std::path::{Path, PathBuf};
@@ -9,12 +10,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use include_dir::{Dir, include_dir};
 
-use crate::config::{limits, not_utf8};
+use crate::config::not_utf8;
 use crate::language::Languages;
 use crate::policy::{self, Files, Policy};
 use crate::story::{self, Story};
 
 pub use folder::read_files;
+pub use language_files::languages;
 pub use reload::{PolicyReloader, watch};
 
 static EXAMPLES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/policies");
@@ -107,50 +109,6 @@ impl PolicySource {
             .map(|(name, content)| Ok((story::parse(&name, &content, policy)?, content)))
             .collect()
     }
-}
-
-/// The built-in languages and, if given, those of a folder with one folder per language, which replace
-/// built-in ones of the same code.
-///
-/// # Errors
-/// If the folder cannot be read; every mistake in it.
-pub fn languages(folder: Option<&Path>) -> anyhow::Result<Arc<Languages>> {
-    let Some(folder) = folder else { return Ok(Languages::embedded()) };
-    let unreadable = |path: &Path| format!("cannot read the languages in {}", path.display());
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| unreadable(folder))? {
-        let own = entry?.path();
-        if !own.is_dir() {
-            continue;
-        }
-        for entry in std::fs::read_dir(&own).with_context(|| unreadable(&own))? {
-            let path = entry?.path();
-            let about = std::fs::metadata(&path).with_context(|| unreadable(&path))?;
-            if !about.is_file() || path.extension().is_none_or(|ending| ending != "txt") {
-                continue;
-            }
-            if about.len() > limits::LANGUAGE_FILE_BYTES as u64 {
-                return Err(anyhow!(
-                    "expected {} to have at most {} bytes, found {}; split it",
-                    path.display(),
-                    limits::LANGUAGE_FILE_BYTES,
-                    about.len()
-                ));
-            }
-            let content = text(&path, || unreadable(&path))?;
-            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
-            files.push((name.replace('\\', "/"), content));
-        }
-    }
-    if files.is_empty() {
-        return Err(anyhow!(
-            "expected files such as de/words.txt in {}, found none; remove the setting \
-             `languages.folder` to use the built-in languages",
-            folder.display()
-        ));
-    }
-    let in_folder = || format!("the languages in {} have mistakes", folder.display());
-    Ok(Arc::new(Languages::with(files).with_context(in_folder)?))
 }
 
 impl std::fmt::Display for PolicySource {

@@ -571,8 +571,8 @@ plus 2 2 ne
 0.5 ab* c
 [endings]
 e
-[model]
-0.1 a b c
+[valencemodel]
+ABCD never
 [language]
 color = blue
 umlauts = yes
@@ -580,7 +580,7 @@ compounds = 2
 ";
     let mistakes = Languages::new([("de/words.txt", &file[8..])]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"
-    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, wholes, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, alternatives, grave, gravemodel, surroundings, pictures, topics, spellings, classes, wishes, unless, threads, automatic, sentences, model
+    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, wholes, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, alternatives, grave, gravemodel, surroundings, pictures, topics, spellings, classes, wishes, unless, threads, automatic, sentences, valencemodel
     de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `gut`
     de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
     de/words.txt:5: expected words after the number, found nothing
@@ -593,7 +593,7 @@ compounds = 2
     de/words.txt:14: expected a phrase of at most 8 words, found `a b c d e f g h i`
     de/words.txt:15: expected a phrase that begins with a word, `#`, or at least 3 letters and `*`, and does not end with `...`, found `ab* c`
     de/words.txt:17: expected a class and its endings, such as `er: e es ons ez ent`, found `e`
-    de/words.txt:19: expected one or two words after the weight, found `a b c`
+    de/words.txt:19: expected what `twinsense train` prints: `unit` and a number from 0 to 10, `bias` and three numbers, `lexical`, a name and three numbers, or three letters or points and a piece of a message, found `ABCD never`
     de/words.txt:21: unknown setting `color`; expected `umlauts` or `compounds`
     de/words.txt:22: expected `umlauts = digraphs`, found `yes`
     de/words.txt:23: expected how many letters at least the last word of a compound has, from 3 to 20, found `2`

@@ -29,6 +29,9 @@ struct Arguments {
     /// A folder of languages to use beside those that come along.
     #[arg(long, global = true)]
     languages: Option<PathBuf>,
+    /// A folder of models of valence to use, one file per language.
+    #[arg(long, global = true)]
+    models: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -70,9 +73,11 @@ enum Command {
         #[arg(required = true)]
         sets: Vec<String>,
     },
-    /// Trains a linear model on a set, and prints the `[model]` section of the language.
+    /// Trains a model of valence on a set, and prints it: a file `en.txt` for a folder of models.
+    ///
+    /// It is refused if it reads messages that were held out no better than the lexicon.
     Train {
-        /// The set, with its language: `en:sentences.tsv`.
+        /// The set, with its language: `en:messages.tsv`.
         set: String,
     },
     /// Trains the model of grave topics of a language on sets as `grave` reads them, and prints its
@@ -119,7 +124,10 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let languages = policy_source::languages(arguments.languages.as_deref())?;
+    let languages = {
+        let (folder, models) = (arguments.languages.as_deref(), arguments.models.as_deref());
+        policy_source::languages(folder, models)?
+    };
     match arguments.command {
         Command::Measure { sets } => {
             for set in &sets {

@@ -5,8 +5,11 @@ use jumeau::language::{Languages, Reading, Tone};
 
 use crate::set::Set;
 
-/// The result of one class of a set.
-struct Class {
+/// The label of a text, and what was answered.
+pub(crate) type Answer = (i8, i8);
+
+/// A class of a set.
+pub(crate) struct Class {
     name: &'static str,
     label: i8,
 }
@@ -20,38 +23,68 @@ const THREE: [Class; 3] = [
 const TWO: [Class; 2] =
     [Class { name: "negative", label: 0 }, Class { name: "positive", label: 1 }];
 
+/// The classes of a set.
+pub(crate) fn classes(has_neutral: bool) -> &'static [Class] {
+    if has_neutral { &THREE } else { &TWO }
+}
+
+/// How well a class is told.
+struct Score {
+    precision: f64,
+    recall: f64,
+    f1: f64,
+    texts: usize,
+}
+
+impl Class {
+    fn score(&self, answers: &[Answer]) -> Score {
+        let count = |which: &dyn Fn(&Answer) -> bool| answers.iter().filter(|a| which(a)).count();
+        let texts = count(&|(label, _)| *label == self.label);
+        let answered = count(&|(_, answer)| *answer == self.label);
+        let right = count(&|(label, answer)| label == answer && *label == self.label);
+        let share = |of: usize| if of > 0 { right as f64 / of as f64 } else { 0.0 };
+        let (precision, recall) = (share(answered), share(texts));
+        let f1 = if right > 0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 };
+        Score { precision, recall, f1, texts }
+    }
+}
+
+/// The mean of the classes' F1.
+pub(crate) fn macro_f1(answers: &[Answer], classes: &[Class]) -> f64 {
+    let all = classes.iter().map(|class| class.score(answers).f1);
+    all.sum::<f64>() / classes.len() as f64
+}
+
 /// A table of the set: each class, and macro-F1.
 pub(crate) fn measure(set: &Set, languages: &Languages) -> anyhow::Result<String> {
-    let classes = if set.has_neutral() { &THREE[..] } else { &TWO[..] };
-    let mut answers = Vec::with_capacity(set.rows.len());
-    for (label, text) in &set.rows {
-        let reading = languages
-            .read(&languages.own_words(text), set.language)
-            .ok_or_else(|| anyhow!("expected a known language, found `{}`", set.language))?;
-        answers.push((*label, answer(&reading, set.has_neutral())));
-    }
+    let answers = answers(&set.rows, set, languages)?;
     let mut table = format!("{} ({}, {} texts)\n", set.path.display(), set.language, answers.len());
-    let mut sum = 0.0;
+    let classes = classes(set.has_neutral());
     for class in classes {
-        let of = |which: fn(&(i8, i8)) -> i8| {
-            answers.iter().filter(|answer| which(answer) == class.label).count() as f64
-        };
-        let right =
-            answers.iter().filter(|(is, predicted)| is == predicted && *is == class.label).count()
-                as f64;
-        let (is, predicted) = (of(|(is, _)| *is), of(|(_, predicted)| *predicted));
-        let precision = if predicted > 0.0 { right / predicted } else { 0.0 };
-        let recall = if is > 0.0 { right / is } else { 0.0 };
-        let f1 = if right > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 };
-        sum += f1;
+        let Score { precision, recall, f1, texts } = class.score(&answers);
         writeln!(
             table,
-            "  {:<9} precision {precision:.3}  recall {recall:.3}  F1 {f1:.3}  {is:>6} texts",
+            "  {:<9} precision {precision:.3}  recall {recall:.3}  F1 {f1:.3}  {texts:>6} texts",
             class.name
         )?;
     }
-    writeln!(table, "  macro-F1  {:.3}", sum / classes.len() as f64)?;
+    writeln!(table, "  macro-F1  {:.3}", macro_f1(&answers, classes))?;
     Ok(table)
+}
+
+/// What is read from some texts of a set.
+pub(crate) fn answers<'a>(
+    rows: impl IntoIterator<Item = &'a (i8, String)>,
+    set: &Set,
+    languages: &Languages,
+) -> anyhow::Result<Vec<Answer>> {
+    let answers = rows.into_iter().map(|(label, text)| {
+        let reading = languages
+            .read(&languages.own_words(text), set.language)
+            .ok_or_else(|| anyhow!("expected a known language, found `{}`", set.language))?;
+        Ok((*label, answer(&reading, set.has_neutral())))
+    });
+    answers.collect()
 }
 
 /// The label of a reading.

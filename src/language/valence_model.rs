@@ -1,0 +1,78 @@
+//! A model of valence that a company has trained on labelled messages of its own, on top of the lexicon.
+//!
+//! A softmax regression of three classes: negative, neutral, positive. Its features are what the lexicon says
+//! ([`LEXICAL_FEATURES`]) and the [pieces](super::pieces) of the message; a piece counts once, scaled by the
+//! square root of the number of pieces of its kind. `twinsense train` trains it.
+
+use super::pieces::{MessagePieces, each_message_piece};
+use super::text::Tokens;
+use super::word_table::WordTable;
+
+/// The classes of valence: negative, neutral, positive.
+pub const CLASSES: usize = 3;
+
+/// The names of what a lexicon says of a message, as they stand in the file of a model.
+pub const LEXICAL_FEATURES: [&str; 10] =
+    ["sum", "good", "bad", "best", "worst", "ending", "asks", "exclaims", "requests", "length"];
+
+/// A number for each of [`LEXICAL_FEATURES`], of about the size of one.
+pub(super) type LexicalFeatures = [f32; LEXICAL_FEATURES.len()];
+
+/// What a model is trained on of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValenceSample {
+    /// What the lexicon says, in the order of [`LEXICAL_FEATURES`].
+    pub lexical: [f32; LEXICAL_FEATURES.len()],
+    /// Its pieces.
+    pub pieces: MessagePieces,
+}
+
+/// A trained model. Each weight has a number for each class.
+#[derive(Debug, Default)]
+pub(super) struct ValenceModel {
+    /// The log-odds of a message without any known piece.
+    pub(super) bias: [f32; CLASSES],
+    /// The weights of what the lexicon says.
+    pub(super) lexical: [[f32; CLASSES]; LEXICAL_FEATURES.len()],
+    /// The log-odds of one unit of weight.
+    pub(super) unit: f32,
+    /// The weights of pieces in units, by their hashes.
+    pub(super) weights: WordTable<[i8; CLASSES]>,
+}
+
+/// What a model says of a message.
+pub(super) struct ValenceJudgement {
+    /// The log-odds of the classes.
+    pub(super) odds: [f32; CLASSES],
+    /// For each token the log-odds of positive rather than negative that it adds.
+    pub(super) shares: Vec<f32>,
+}
+
+impl ValenceModel {
+    /// Judges a message of which the lexicon says this.
+    pub(super) fn judge(&self, lexical: LexicalFeatures, tokens: &Tokens) -> ValenceJudgement {
+        let mut odds = self.bias;
+        let mut add = |factor: f32, weights: [f32; CLASSES]| {
+            odds.iter_mut().zip(weights).for_each(|(odds, weight)| *odds += factor * weight);
+        };
+        for (value, weights) in lexical.into_iter().zip(self.lexical) {
+            add(value, weights);
+        }
+        let (mut known, mut counts) = (Vec::new(), [0_u32; 2]);
+        each_message_piece(tokens, |piece, _| {
+            counts[usize::from(piece.is_letters)] += 1;
+            if let Some(weights) = self.weights.get(&piece.hash) {
+                known.push((piece, weights.map(f32::from)));
+            }
+        });
+        let factors = counts.map(|count| self.unit / f32::sqrt(count.max(1) as f32));
+        let mut shares = vec![0.0; tokens.list.len()];
+        for (piece, weights) in known {
+            let factor = factors[usize::from(piece.is_letters)];
+            add(factor, weights);
+            let share = factor * (weights[2] - weights[0]) / (piece.end - piece.start) as f32;
+            shares[piece.start..piece.end].iter_mut().for_each(|known| *known += share);
+        }
+        ValenceJudgement { odds, shares }
+    }
+}
