@@ -16,6 +16,7 @@ pub(super) struct WeightedSpan {
 pub(super) type WeightedSpans = SmallVec<[WeightedSpan; 32]>;
 
 /// A text, split into tokens that are looked up.
+#[derive(Debug, Clone)]
 pub(super) struct AnalysedText<'a> {
     pub(super) text: &'a str,
     pub(super) tokens: Tokens,

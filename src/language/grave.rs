@@ -11,6 +11,8 @@
 //!
 //! [`GraveModel`]: super::grave_model::GraveModel
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::analysed_text::AnalysedText;
@@ -18,6 +20,7 @@ use super::grave_book::{CueModifier, GraveCue, GraveTopic, MISSPELT_LETTERS, Rea
 use super::grave_model::Judgement;
 use super::lexicon::Lexicon;
 use super::misspelt::{differ_by_one, each_misspelling};
+use super::parsed_message::ParsedMessage;
 use super::text::{TokenKind, hash};
 use super::valence::negated;
 use crate::config::limits;
@@ -103,12 +106,12 @@ impl Evidence {
     }
 }
 
-/// The grave topics of a text, the strongest first.
-pub(super) fn find(text: &str, lexicon: &Lexicon) -> SmallVec<[GraveFinding; 2]> {
-    let mut analysed = AnalysedText::new(text, lexicon);
+/// The grave topics of a message, the strongest first.
+pub(super) fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
+    let ParsedMessage { lexicon, analysed, pieces } = message;
     let model = &lexicon.grave.model;
-    let judgement = (!model.is_empty()).then(|| model.judge(&analysed.tokens));
-    correct(&mut analysed, lexicon);
+    let judgement = (!model.is_empty()).then(|| model.judge(pieces));
+    let analysed = corrected(analysed, lexicon);
     let evidence = evidence(&analysed, lexicon);
     let strengths = evidence.map(|known| known.strength());
     let strengths = match &judgement {
@@ -202,11 +205,14 @@ fn finding(
     Some(GraveFinding { topic, strength, words, at: first })
 }
 
-/// Replaces misspelt words by the words of cues that they stand for.
-fn correct(analysed: &mut AnalysedText<'_>, lexicon: &Lexicon) {
+/// The text with the words of cues in place of misspelt ones that stand for them.
+fn corrected<'a, 'b>(
+    analysed: &'a AnalysedText<'b>,
+    lexicon: &Lexicon,
+) -> Cow<'a, AnalysedText<'b>> {
     let grave = &lexicon.grave;
-    for at in 0..analysed.tokens.list.len() {
-        let token = &analysed.tokens.list[at];
+    let mut all = Cow::Borrowed(analysed);
+    for (at, token) in analysed.tokens.list.iter().enumerate() {
         if token.kind != TokenKind::Word
             || analysed.meanings[at].is_some()
             || grave.words.contains_key(&token.folded)
@@ -221,9 +227,10 @@ fn correct(analysed: &mut AnalysedText<'_>, lexicon: &Lexicon) {
             meant = meant.or_else(|| word.filter(|word| differ_by_one(word, form)));
         });
         if let Some(word) = meant {
-            analysed.tokens.list[at].folded = hash(word);
+            all.to_mut().tokens.list[at].folded = hash(word);
         }
     }
+    all
 }
 
 /// The cues in the order of the text, each with its tokens; where several begin, the longest.

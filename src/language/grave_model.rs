@@ -5,7 +5,7 @@
 //! a long one weighs no more than a short one. `tools/twinsense` trains it.
 
 use super::grave_book::GraveTopic;
-use super::pieces::{Piece, each_message_piece};
+use super::pieces::HashedPieces;
 use super::text::Tokens;
 use super::word_table::WordTable;
 
@@ -27,11 +27,10 @@ pub(super) struct GraveModel {
 }
 
 /// What a model says of a message.
-pub(super) struct Judgement {
+pub(super) struct Judgement<'a> {
     pub(super) odds: LogOdds,
-    /// The known pieces with their factors.
-    known: Vec<(Piece, f32, [i8; JUDGEMENTS])>,
-    unit: f32,
+    model: &'a GraveModel,
+    pieces: &'a HashedPieces,
 }
 
 impl GraveModel {
@@ -41,29 +40,19 @@ impl GraveModel {
     }
 
     /// Judges a message.
-    pub(super) fn judge(&self, tokens: &Tokens) -> Judgement {
-        let (mut found, mut counts) = (Vec::new(), [0_u32; 2]);
-        each_message_piece(tokens, |piece, _| {
-            counts[usize::from(piece.is_letters)] += 1;
-            if let Some(weights) = self.weights.get(&piece.hash) {
-                found.push((piece, *weights));
-            }
-        });
-        let factors = counts.map(|count| 1.0 / f32::sqrt(count.max(1) as f32));
+    pub(super) fn judge<'a>(&'a self, pieces: &'a HashedPieces) -> Judgement<'a> {
         let mut odds = self.bias;
-        let mut known = Vec::with_capacity(found.len());
-        for (piece, weights) in found {
-            let factor = factors[usize::from(piece.is_letters)];
-            for (odds, weight) in odds.iter_mut().zip(weights) {
-                *odds += factor * self.unit * f32::from(weight);
-            }
-            known.push((piece, factor, weights));
+        for (_, factor, weights) in pieces.known(&self.weights) {
+            let factor = factor * self.unit;
+            odds.iter_mut()
+                .zip(weights)
+                .for_each(|(odds, weight)| *odds += factor * f32::from(*weight));
         }
-        Judgement { odds, known, unit: self.unit }
+        Judgement { odds, model: self, pieces }
     }
 }
 
-impl Judgement {
+impl Judgement<'_> {
     /// The tokens that speak most for a topic, at most `most` in a row.
     pub(super) fn evidence(
         &self,
@@ -72,10 +61,9 @@ impl Judgement {
         most: usize,
     ) -> (usize, usize) {
         let mut shares = vec![0.0; tokens.list.len()];
-        for (piece, factor, weights) in &self.known {
+        for (piece, factor, weights) in self.pieces.known(&self.model.weights) {
             let weight = f32::from(weights[1 + topic as usize]) + f32::from(weights[0]);
-            let share = factor * self.unit * weight / (piece.end - piece.start) as f32;
-            shares[piece.start..piece.end].iter_mut().for_each(|known| *known += share);
+            piece.add_to(&mut shares, factor * self.model.unit * weight);
         }
         let mut best = (0, shares.len().min(1), f32::MIN);
         // Words that say nothing neither begin nor end the evidence.

@@ -5,19 +5,14 @@ use std::sync::{Arc, LazyLock};
 use include_dir::{Dir, include_dir};
 use smallvec::SmallVec;
 
-use super::analysed_text::AnalysedText;
 use super::automatic::Automatic;
 use super::file::LexiconReader;
 use super::language_model::LanguageModel;
-use super::learned_valence::lexical_features;
 use super::lexicon::Lexicon;
-use super::pieces::MessagePieces;
-use super::reading;
+use super::parsed_message::ParsedMessage;
 use super::thread::Threads;
-use super::valence_model::ValenceSample;
 use super::{
-    DetectedLanguage, GraveFinding, Language, LanguagePrior, Reading, detect, grave, html,
-    language_model, valence,
+    DetectedLanguage, GraveFinding, Language, LanguagePrior, Reading, detect, html, language_model,
 };
 use crate::config::{Findings, Mistakes, limits};
 use crate::event::{cut, language_tag};
@@ -201,20 +196,19 @@ impl Languages {
         Cow::Owned(format!("{own}{LEFT_OUT}"))
     }
 
-    /// Analyses a text in a language; `None` if the language is not loaded.
+    /// Splits a message, so that it can be read in a language; `None` if the language is not loaded.
+    pub fn parse<'a>(&'a self, text: &'a str, language: Language) -> Option<ParsedMessage<'a>> {
+        Some(ParsedMessage::new(text, self.lexicon(language)?))
+    }
+
+    /// Reads a text in a language; `None` if the language is not loaded.
     pub fn read(&self, text: &str, language: Language) -> Option<Reading> {
-        Some(reading::read(text, self.lexicon(language)?))
+        Some(self.parse(text, language)?.reading())
     }
 
     /// The grave topics of a text, the one with the most evidence first; none if the language is not loaded.
     pub fn grave(&self, text: &str, language: Language) -> SmallVec<[GraveFinding; 2]> {
-        self.lexicon(language).map_or_else(SmallVec::new, |lexicon| grave::find(text, lexicon))
-    }
-
-    /// The pieces of a text for the training of a model, each once; `None` if the language is not loaded.
-    pub fn message_pieces(&self, text: &str, language: Language) -> Option<MessagePieces> {
-        let analysed = AnalysedText::new(text, self.lexicon(language)?);
-        Some(MessagePieces::new(&analysed.tokens))
+        self.parse(text, language).map_or_else(SmallVec::new, |message| message.grave())
     }
 
     /// The pieces of a text for the training of a model that tells languages apart, as often as they occur.
@@ -222,17 +216,6 @@ impl Languages {
         let mut pieces = Vec::new();
         language_model::each_piece(text, |_, piece| pieces.push(piece.iter().collect()));
         pieces
-    }
-
-    /// What a model of valence is trained on of a text; `None` if the language is not loaded.
-    pub fn valence_sample(&self, text: &str, language: Language) -> Option<ValenceSample> {
-        let lexicon = self.lexicon(language)?;
-        let analysed = AnalysedText::new(text, lexicon);
-        let parts = valence::parts(&analysed, lexicon);
-        Some(ValenceSample {
-            lexical: lexical_features(&analysed, &parts),
-            pieces: MessagePieces::new(&analysed.tokens),
-        })
     }
 
     /// The topics that languages provide, independent of a policy: name, language, and a phrase.

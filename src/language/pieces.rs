@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::hash::Hasher as _;
+use std::ops::Range;
 
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
@@ -84,10 +85,54 @@ const PIECES_USUAL: usize = 512;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
     pub(super) hash: u64,
-    /// The words that it covers, by their numbers.
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) is_letters: bool,
+    /// The tokens that it covers.
+    start: u32,
+    end: u32,
+    is_letters: bool,
+}
+
+impl Piece {
+    /// The tokens that it covers.
+    pub(super) fn tokens(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// Adds a number to those of its tokens, to each the same share.
+    pub(super) fn add_to(&self, tokens: &mut [f32], number: f32) {
+        let share = number / (self.end - self.start) as f32;
+        tokens[self.tokens()].iter_mut().for_each(|known| *known += share);
+    }
+}
+
+/// The pieces of a message, each once, as models find them.
+#[derive(Debug)]
+pub(super) struct HashedPieces {
+    list: Vec<Piece>,
+    /// The factors of words and of letters: those of each kind have unit length together, so that a long message
+    /// weighs no more than a short one.
+    factors: [f32; 2],
+}
+
+impl HashedPieces {
+    pub(super) fn new(tokens: &Tokens) -> HashedPieces {
+        let (mut list, mut counts) = (Vec::with_capacity(PIECES_USUAL), [0_u32; 2]);
+        each_message_piece(tokens, |piece, _| {
+            counts[usize::from(piece.is_letters)] += 1;
+            list.push(piece);
+        });
+        HashedPieces { list, factors: counts.map(|count| 1.0 / f32::sqrt(count.max(1) as f32)) }
+    }
+
+    /// The pieces to which a model gives weights, each with its factor.
+    pub(super) fn known<'a, W>(
+        &'a self,
+        weights: &'a WordTable<W>,
+    ) -> impl Iterator<Item = (&'a Piece, f32, &'a W)> {
+        self.list.iter().filter_map(|piece| {
+            let factor = self.factors[usize::from(piece.is_letters)];
+            weights.get(&piece.hash).map(|weights| (piece, factor, weights))
+        })
+    }
 }
 
 /// The pieces of a message, each once, as they stand in the files of models.
@@ -143,10 +188,11 @@ pub(super) fn each_message_piece(tokens: &Tokens, mut each: impl FnMut(Piece, Pi
     let mut last: Option<(Cow<'_, str>, usize, PieceHasher)> = None;
     for (at, token) in tokens.list.iter().enumerate() {
         let Some(word) = word(token, tokens) else { continue };
-        let piece = |hasher: &PieceHasher, start, is_letters| Piece {
+        // A message has far fewer tokens than 2³².
+        let piece = |hasher: &PieceHasher, start: usize, is_letters| Piece {
             hash: hasher.hash(),
-            start,
-            end: at + 1,
+            start: start as u32,
+            end: at as u32 + 1,
             is_letters,
         };
         let mut hasher = PieceHasher::default();

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use super::Language;
 use super::analysed_text::{AnalysedText, WeightedSpans};
 use super::learned_valence::{add_shares, lexical_features};
-use super::lexicon::Lexicon;
+use super::parsed_message::ParsedMessage;
 use super::valence_model::CLASSES;
 use super::{urgency, valence};
 use crate::config::limits;
@@ -85,27 +85,27 @@ fn rounded(number: f32) -> f32 {
     (number * 1000.0).round() / 1000.0 + 0.0
 }
 
-/// Analyses a text with the lexicon of one language, and the model that a company has trained on top of it.
-pub(super) fn read(text: &str, lexicon: &Lexicon) -> Reading {
-    let analysed = AnalysedText::new(text, lexicon);
-    let mut parts = valence::parts(&analysed, lexicon);
-    let valence = match &lexicon.valence {
-        Some(model) => {
-            let judgement = model.judge(lexical_features(&analysed, &parts), &analysed.tokens);
-            add_shares(&mut parts, &judgement.shares);
-            likely_valence(judgement.odds)
-        }
-        None => valence::squash(parts.iter().map(|part| part.weight).sum()),
+/// Reads a message with the lexicon of its language, and the model that a company has trained on top of it.
+pub(super) fn read(message: &ParsedMessage<'_>) -> Reading {
+    let ParsedMessage { lexicon, analysed, pieces } = message;
+    let mut parts = valence::parts(analysed, lexicon);
+    let valence = if let Some(model) = &lexicon.valence {
+        let lexical = lexical_features(analysed, &parts);
+        let judgement = model.judge(lexical, pieces, analysed.tokens.list.len());
+        add_shares(&mut parts, &judgement.shares);
+        likely_valence(judgement.odds)
+    } else {
+        valence::squash(parts.iter().map(|part| part.weight).sum())
     };
     let mass = parts.iter().map(|part| part.weight.abs()).sum::<f32>();
-    let (pressure, mut pressing) = urgency::measure(&analysed, lexicon);
+    let (pressure, mut pressing) = urgency::measure(analysed, lexicon);
     Reading {
         language: lexicon.language,
         valence: rounded(valence),
         confidence: rounded(mass / (mass + ENOUGH)),
         urgency: rounded(pressure),
-        words: cues(&analysed, &mut parts),
-        pressing: cues(&analysed, &mut pressing),
+        words: cues(analysed, &mut parts),
+        pressing: cues(analysed, &mut pressing),
     }
 }
 

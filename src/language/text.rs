@@ -73,7 +73,7 @@ pub(super) trait Splits {
 }
 
 /// A text that has been split.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
     pub(super) list: SmallVec<[Token; 64]>,
     /// The words in lower case and without accents, separated by blanks.

@@ -4,8 +4,7 @@
 //! ([`LEXICAL_FEATURES`]) and the [pieces](super::pieces) of the message; a piece counts once, scaled by the
 //! square root of the number of pieces of its kind. `twinsense train` trains it.
 
-use super::pieces::{MessagePieces, each_message_piece};
-use super::text::Tokens;
+use super::pieces::{HashedPieces, MessagePieces};
 use super::word_table::WordTable;
 
 /// The classes of valence: negative, neutral, positive.
@@ -49,8 +48,13 @@ pub(super) struct ValenceJudgement {
 }
 
 impl ValenceModel {
-    /// Judges a message of which the lexicon says this.
-    pub(super) fn judge(&self, lexical: LexicalFeatures, tokens: &Tokens) -> ValenceJudgement {
+    /// Judges a message with so many tokens, of which the lexicon says this.
+    pub(super) fn judge(
+        &self,
+        lexical: LexicalFeatures,
+        pieces: &HashedPieces,
+        tokens: usize,
+    ) -> ValenceJudgement {
         let mut odds = self.bias;
         let mut add = |factor: f32, weights: [f32; CLASSES]| {
             odds.iter_mut().zip(weights).for_each(|(odds, weight)| *odds += factor * weight);
@@ -58,20 +62,11 @@ impl ValenceModel {
         for (value, weights) in lexical.into_iter().zip(self.lexical) {
             add(value, weights);
         }
-        let (mut known, mut counts) = (Vec::new(), [0_u32; 2]);
-        each_message_piece(tokens, |piece, _| {
-            counts[usize::from(piece.is_letters)] += 1;
-            if let Some(weights) = self.weights.get(&piece.hash) {
-                known.push((piece, weights.map(f32::from)));
-            }
-        });
-        let factors = counts.map(|count| self.unit / f32::sqrt(count.max(1) as f32));
-        let mut shares = vec![0.0; tokens.list.len()];
-        for (piece, weights) in known {
-            let factor = factors[usize::from(piece.is_letters)];
+        let mut shares = vec![0.0; tokens];
+        for (piece, factor, weights) in pieces.known(&self.weights) {
+            let weights = weights.map(|units| self.unit * f32::from(units));
             add(factor, weights);
-            let share = factor * (weights[2] - weights[0]) / (piece.end - piece.start) as f32;
-            shares[piece.start..piece.end].iter_mut().for_each(|known| *known += share);
+            piece.add_to(&mut shares, factor * (weights[2] - weights[0]));
         }
         ValenceJudgement { odds, shares }
     }

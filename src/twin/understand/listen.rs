@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use crate::event::{AnalysedWords, Analysis, Channel, MessageData, Speaker, Value, language_tag};
-use crate::language::{Cue, DetectedLanguage, Language, LanguagePrior, Reading};
+use crate::language::{Cue, DetectedLanguage, Language, LanguagePrior, ParsedMessage, Reading};
 use crate::policy::Policy;
 use crate::twin::fold::timeline::is_automatic_message;
 use crate::twin::moment::{MessageContent, ReactionContext, language};
@@ -44,20 +44,20 @@ impl Twin {
             self.spoken(message, &text, context.policy, own.as_deref())?;
         let understood = language.unwrap_or(Language::UNDETERMINED);
         let is_automatic = is_automatic_message(message, &text, &speech.languages);
+        let parsed = if is_automatic { None } else { speech.languages.parse(&text, understood) };
         let reading = match &message.analysis {
             // The text is empty, or all of it is quoted.
             _ if is_automatic || text.is_empty() && !message.text.is_empty() => None,
             Some(analysis) => Some(analysed(analysis, understood)),
             // No reading is better than a wrong one.
-            None => speech.languages.read(&text, understood),
+            None => parsed.as_ref().map(ParsedMessage::reading),
         };
         if reading.is_none() && !is_automatic && !text.is_empty() {
             notes.not_understood();
         }
         let topics =
             if is_automatic { SmallVec::new() } else { speech.topics.find(&text, understood) };
-        let grave =
-            if is_automatic { SmallVec::new() } else { speech.languages.grave(&text, understood) };
+        let grave = parsed.as_ref().map(ParsedMessage::grave).unwrap_or_default();
         let of_policy = topics.iter().map(|topic| (topic.name, &*topic.words));
         let names = |name: &str| topics.iter().any(|topic| topic.name == name);
         let certain = grave.iter().filter(|found| found.is_certain());

@@ -101,9 +101,11 @@ pub(crate) fn train(set: &Set, languages: &Languages) -> anyhow::Result<String> 
 fn messages(set: &Set, languages: &Languages) -> anyhow::Result<Vec<Message>> {
     let least = if set.has_neutral() { -1 } else { 0 };
     let messages = set.rows.iter().map(|(label, text)| {
-        let sample = languages.valence_sample(&languages.own_words(text), set.language);
-        let sample =
-            sample.ok_or_else(|| anyhow!("expected a known language, found `{}`", set.language))?;
+        let own = languages.own_words(text);
+        let parsed = languages.parse(&own, set.language);
+        let parsed =
+            parsed.ok_or_else(|| anyhow!("expected a known language, found `{}`", set.language))?;
+        let sample = parsed.valence_sample();
         // A set of two classes has no neutral one.
         let class = if least == 0 && *label == 1 { 2 } else { usize::from(label.abs_diff(least)) };
         let hash = XxHash3_64::oneshot(text.as_bytes());

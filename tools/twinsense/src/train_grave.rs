@@ -52,10 +52,10 @@ fn samples(
 ) -> anyhow::Result<(Vec<Sample<JUDGEMENTS>>, Vec<ScaledPiece>)> {
     let rows = sets.iter().flat_map(|set| set.rows.iter().map(|row| (set.language, row)));
     let messages = rows.map(|(language, (topics, text))| {
-        let pieces = languages.message_pieces(text, language);
-        let pieces =
-            pieces.ok_or_else(|| anyhow!("expected a known language, found `{language}`"))?;
-        Ok((&**topics, pieces))
+        let parsed = languages.parse(text, language);
+        let parsed =
+            parsed.ok_or_else(|| anyhow!("expected a known language, found `{language}`"))?;
+        Ok((&**topics, parsed.pieces()))
     });
     let messages: Vec<(&[GraveTopic], MessagePieces)> = messages.collect::<anyhow::Result<_>>()?;
     let pieces = scaled(messages.iter().map(|(_, pieces)| pieces));
