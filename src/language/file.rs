@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use super::Phrases;
 use super::grammar_draft::Draft;
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, Picture};
 use super::meaning::{Contrast, Meaning, Negator};
 use super::phrase_book::{PhraseEntry, PhrasePart, STEM_INDEX_LETTERS};
 use super::text::{folded, hash, shortened, with_umlauts};
@@ -20,7 +20,7 @@ use super::valence::NEGATOR_REACH;
 use crate::config::{Findings, limits};
 
 /// The sections, as written in the files.
-const SECTIONS: [&str; 31] = [
+const SECTIONS: [&str; 32] = [
     "language",
     "common",
     "numbers",
@@ -37,6 +37,7 @@ const SECTIONS: [&str; 31] = [
     "contrasts",
     "words",
     "phrases",
+    "ironies",
     "urgency",
     "alternatives",
     "grave",
@@ -168,6 +169,7 @@ impl<'a> LexiconReader<'a> {
             }
         }
         self.lexicon.phrases.finish();
+        self.lexicon.ironies.finish();
         self.lexicon.urgency.finish();
         let words = &self.lexicon.words;
         let negates = |word| words.get(&word).is_some_and(|known| known.negator.is_some());
@@ -228,7 +230,7 @@ impl<'a> LexiconReader<'a> {
                     self.each_word(line, rest, |word| word.weight = Some(weight));
                 }
             }
-            "phrases" | "urgency" => self.phrases(section, line),
+            "phrases" | "ironies" | "urgency" => self.phrases(section, line),
             "alternatives" => self.alternatives(line),
             "grave" => self.grave(line),
             "gravemodel" => self.grave_model(line),
@@ -237,7 +239,12 @@ impl<'a> LexiconReader<'a> {
                 if let Some((weight, rest)) = self.number(line, line.text, -1.0, 1.0) {
                     for picture in rest.split_whitespace() {
                         self.entries += 1;
-                        self.lexicon.pictures.insert(hash(picture), weight);
+                        let (picture, emphasises) = match picture.strip_prefix('~') {
+                            Some(picture) if !picture.is_empty() => (picture, true),
+                            _ => (picture, false),
+                        };
+                        let meaning = Picture { weight, emphasises };
+                        self.lexicon.pictures.insert(hash(picture), meaning);
                     }
                 }
             }
@@ -421,6 +428,7 @@ impl<'a> LexiconReader<'a> {
                     let phrase = PhraseEntry { parts: parts.into(), value: weight };
                     match section {
                         "urgency" => self.lexicon.urgency.put(phrase),
+                        "ironies" => self.lexicon.ironies.put(phrase),
                         _ => self.lexicon.phrases.put(phrase),
                     }
                 }

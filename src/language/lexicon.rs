@@ -30,6 +30,15 @@ const TAG_WORD_BYTES_MOST: usize = 16;
 /// The minimum letters before the last word of a compound: fewer are a prefix, which may change the meaning.
 pub(super) const COMPOUND_LETTERS: usize = 4;
 
+/// The meaning of an emoji or emoticon.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Picture {
+    /// Its valence, −1..1.
+    pub(super) weight: f32,
+    /// Whether it emphasises what the words beside it say, be that good or bad.
+    pub(super) emphasises: bool,
+}
+
 /// The lexicon of one language.
 #[derive(Debug)]
 pub(super) struct Lexicon {
@@ -37,13 +46,15 @@ pub(super) struct Lexicon {
     pub(super) words: WordTable<Meaning>,
     /// Words whose accents may be missing, by the form without accents.
     pub(super) unaccented: WordTable<Meaning>,
-    pub(super) pictures: WordTable<f32>,
+    pub(super) pictures: WordTable<Picture>,
     /// The words that can precede an apostrophe, and whether people who leave it out join them with any
     /// word.
     pub(super) elisions: WordTable<bool>,
     /// Words that begin like an elision and another word, but are one: `test` is not `t'est`.
     pub(super) wholes: WordTable<()>,
     pub(super) phrases: PhraseBook,
+    /// The phrases beside which praise is irony, with the factor by which it is turned.
+    pub(super) ironies: PhraseBook,
     pub(super) urgency: PhraseBook,
     /// The phrases that show grave topics, and those of their surroundings.
     pub(super) grave: GraveBook,
@@ -77,6 +88,7 @@ impl Lexicon {
             elisions: WordTable::default(),
             wholes: WordTable::default(),
             phrases: PhraseBook::default(),
+            ironies: PhraseBook::default(),
             urgency: PhraseBook::default(),
             grave: GraveBook::default(),
             valence: None,
@@ -93,8 +105,9 @@ impl Lexicon {
     /// The meaning of a token, in its spelling, else without accents or stretching.
     pub(super) fn meaning(&self, token: &Token) -> Option<Meaning> {
         if token.kind == text::TokenKind::Picture {
-            let weight = self.pictures.get(&token.exact).copied();
-            return weight.map(|weight| Meaning { weight: Some(weight), ..Meaning::default() });
+            let picture = self.pictures.get(&token.exact)?;
+            let (weight, emphasises) = (Some(picture.weight), picture.emphasises);
+            return Some(Meaning { weight, emphasises, ..Meaning::default() });
         }
         if !token.is_word() {
             return None;

@@ -46,6 +46,8 @@ pub(super) struct Meaning {
     pub(super) courtesy: bool,
     /// Whether it expresses a request.
     pub(super) request: bool,
+    /// Whether it takes the side of the words beside it, as some emoji do.
+    pub(super) emphasises: bool,
     /// Whether it is frequent enough to identify the language.
     pub(super) common: bool,
 }

@@ -16,6 +16,7 @@ mod grave;
 mod grave_book;
 mod grave_model;
 mod html;
+mod irony;
 mod language_model;
 mod languages;
 mod learned_valence;

@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 use super::analysed_text::{AnalysedText, WeightedSpan, WeightedSpans};
+use super::irony;
 use super::lexicon::Lexicon;
 use super::meaning::{Meaning, Negator};
 use super::text::{Token, TokenKind};
@@ -56,6 +57,12 @@ const ASKED: f32 = 0.4;
 /// The factor of thanks in a message with a request.
 const COURTESY: f32 = 0.35;
 
+/// The weight of the words of a message from which on a picture that emphasises takes their side.
+const SIDE_MIN: f32 = 0.1;
+
+/// The factor of a picture that takes the side of the words.
+const EMPHASISED: f32 = 0.5;
+
 /// The weight of a negator that negates no word.
 const IDLE_NEGATOR: f32 = -0.18;
 
@@ -82,6 +89,8 @@ pub(super) fn parts(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedS
     reweigh_at_contrasts(&mut parts, &units, analysed);
     emphasize(&mut parts, analysed);
     weaken_courtesies(&mut parts, analysed);
+    irony::turn_praise(&mut parts, analysed, lexicon);
+    take_sides(&mut parts, analysed);
     for part in parts.iter_mut().filter(|part| part.weight < 0.0) {
         part.weight *= BAD;
     }
@@ -338,6 +347,20 @@ fn emphasize(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
                 part.weight *= ASKED;
             }
         }
+    }
+}
+
+/// Gives pictures that only emphasise the sign of the words, if these say enough: `I love it 😭`.
+fn take_sides(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
+    let emphasises =
+        |part: &WeightedSpan| analysed.meanings[part.start].is_some_and(|word| word.emphasises);
+    let words = parts.iter().filter(|part| !emphasises(part));
+    let said: f32 = words.map(|part| part.weight).sum();
+    if said.abs() < SIDE_MIN {
+        return;
+    }
+    for part in parts.iter_mut().filter(|part| emphasises(part)) {
+        part.weight = EMPHASISED * part.weight.abs().copysign(said);
     }
 }
 

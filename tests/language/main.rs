@@ -6,6 +6,7 @@
 mod clauses;
 mod german;
 mod grave;
+mod irony;
 mod wishes;
 mod words;
 

@@ -1,0 +1,74 @@
+//! What is said beside trouble, and beside an emoji that only emphasises.
+
+use jumeau::language::{Languages, Tone};
+
+use super::{DE, EN, FR, all_are, read};
+
+#[test]
+fn praise_at_the_beginning_of_a_sentence_of_trouble_is_irony() {
+    let language = "[words]\n0.6 great love lovely\n[contrasts]\n0.5 1.3 but\n\
+        [ironies]\n0.5 another delay | # hours late\n";
+    let small = Languages::new([("en/words.txt", language)]).unwrap();
+    let valence = |text: &str| small.read(text, EN).unwrap().valence;
+    for ironic in [
+        "Great, another delay",
+        "oh great another delay",
+        "Great. Another delay",
+        "We sat there. Great! Three of us, another delay",
+        "love it when you are 3 hours late",
+    ] {
+        assert!(valence(ironic) < 0.0, "{ironic}");
+    }
+    assert!(valence("Great, another delay").abs() < valence("great").abs(), "by its factor");
+    for sincere in [
+        "great seats",
+        "great crew but another delay",
+        "another delay with a great crew",
+        "great food and a lovely crew, another delay",
+        "They were great last time. It was a nice flight. Another delay",
+    ] {
+        assert!(valence(sincere) > 0.0, "{sincere}");
+    }
+}
+
+#[test]
+fn irony_is_heard_in_each_language() {
+    all_are(
+        Tone::Negative,
+        EN,
+        &["Great, another outage", "Love spending 3 hours on hold", "Wonderful, still no reply"],
+    );
+    all_are(
+        Tone::Negative,
+        FR,
+        &["Génial, encore une panne", "Bravo, 3 heures d'attente", "Super, toujours rien"],
+    );
+    all_are(
+        Tone::Negative,
+        DE,
+        &[
+            "Toll, schon wieder eine Störung",
+            "Super, 2 Stunden Verspätung",
+            "Klasse, immer noch nichts",
+        ],
+    );
+    all_are(Tone::Positive, EN, &["Great, it works again", "Thank you for another great year"]);
+}
+
+#[test]
+fn an_emoji_that_emphasises_takes_the_side_of_the_words() {
+    let language = "[words]\n0.5 love\n-0.5 broken\n[pictures]\n-0.7 ~😭 💔\n0.4 ~😂\n";
+    let small = Languages::new([("en/words.txt", language)]).unwrap();
+    let valence = |text: &str| small.read(text, EN).unwrap().valence;
+    assert!(valence("love it 😭") > valence("love it"));
+    assert!(valence("broken 😂") < valence("broken"));
+    assert!(valence("😭") < 0.0 && valence("😂") > 0.0, "alone it has a side of its own");
+    assert!(valence("love it 💔") < valence("love it 😭"), "others keep theirs");
+}
+
+#[test]
+fn an_emoji_that_emphasises_is_named_by_itself() {
+    let words = read(EN, "this is so cute, I love it 😭").words;
+    let picture = words.iter().find(|cue| &*cue.text == "😭");
+    assert!(picture.is_none_or(|cue| cue.weight > 0.0), "{words:?}");
+}
