@@ -78,6 +78,9 @@ fn summary(settings: &Settings, source: &PolicySource, policy: &Policy, stories:
         "version": policy.version,
         "source": source.to_string(),
         "languages": policy.languages,
+        "models": policy.speech.languages.models().map(|(language, about)| {
+            json!({ "language": language, "about": about })
+        }).collect::<Vec<_>>(),
         "rules": policy.rules.len(),
         "needs": policy.needs.len(),
         "actions": policy.actions.len(),

@@ -189,6 +189,9 @@ pub(crate) fn checked(settings: &Settings, source: &PolicySource, policy: &Polic
     let languages: Vec<String> =
         policy.speech.languages.iter().map(|language| language.to_string()).collect();
     println!("  messages are read in {}", languages.join(", "));
+    for (language, about) in policy.speech.languages.models() {
+        println!("  in {language} with a model of yours: {about}");
+    }
     mark(true, format!("policy {} ({}, {source})", policy.name, policy.version));
     println!(
         "  {}, {}, {}, {}",

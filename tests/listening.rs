@@ -221,7 +221,8 @@ fn a_model_in_the_folder_of_the_settings_is_added_to_its_language() {
         |languages: &Languages, text| languages.read(text, Language::ENGLISH).unwrap().valence;
     assert!(valence(&languages, "gribble") > 0.15);
     assert!(valence(&languages, "terrible service") < -0.15, "the lexicon goes on to count");
-    assert_eq!(valence(&Languages::embedded(), "gribble"), 0.0);
+    assert_eq!(languages.models().collect::<Vec<_>>(), [(Language::ENGLISH, "Trained.")]);
+    assert_eq!(Languages::embedded().models().count(), 0);
     let mut life = Life::of(&languages);
     life.customer_says("My parcel is a gribble, as always");
     assert_eq!(life.fact("tone"), "positive");
@@ -234,6 +235,10 @@ fn a_model_in_the_folder_of_the_settings_is_added_to_its_language() {
     en.txt:3: expected what `twinsense train` prints: `unit` and a number from 0 to 10, `bias` and three numbers, `lexical`, a name and three numbers, or three letters or points and a piece of a message, found `ABCD x`
     xx.txt: expected a model named by one of the loaded languages (de, en, fr), such as `en.txt`
     ");
+    fs::remove_file(folder.path().join("xx.txt")).unwrap();
+    fs::write(folder.path().join("en.txt"), "[valencemodel]\nunit 0.2\n[words]\n0.5 gribble\n")
+        .unwrap();
+    insta::assert_snapshot!(refusal(load().unwrap_err()), @"the languages in FOLDER have mistakes: en.txt:3: expected the section `[valencemodel]` alone in a model, found `[words]`; other sections belong in the folder `languages.folder`");
     let arguments = vec![Argument::set("languages.models=/no/such/folder").unwrap()];
     let refusal = Layers { arguments, ..Layers::default() }.load().unwrap_err().to_string();
     insta::assert_snapshot!(refusal, @"--set languages.models: expected a folder with one file for each language, such as en.txt; found none at `/no/such/folder`");

@@ -83,6 +83,66 @@ fn a_folder_without_stories_is_named_as_a_path() {
 }
 
 #[test]
+fn a_model_of_ones_own_is_named_by_check_and_read_by_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = folder.path().join("models");
+    std::fs::create_dir_all(folder.path().join("shop/scenarios")).unwrap();
+    std::fs::create_dir(&models).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "shop/shop.toml",
+        r#"
+            [policy]
+            name = "shop"
+            languages = ["en"]
+
+            [[rules]]
+            name = "unhappy"
+            on = "message:customer"
+            when = 'event.tone == "negative"'
+            then = [{ escalate = "help", topic = "mood", priority = 3, because = "is unhappy" }]
+        "#,
+    );
+    write(
+        "shop/scenarios/unhappy.toml",
+        r#"
+            story = "a customer who is unhappy is heard"
+            start = "2026-03-02T09:00:00Z"
+
+            [[steps]]
+            at = "0s"
+            customer = "ann"
+            channel = "chat"
+            event.type = "message"
+            event.data = { text = "it is a gribble", from = "customer" }
+
+            [[expect]]
+            customer = "ann"
+            escalation = "help"
+        "#,
+    );
+    write(
+        "models/en.txt",
+        "# Trained on 7 messages.\n[valencemodel]\nunit 0.2\nZ.Z the\nz.Z gribble\n",
+    );
+    let jumeau = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr)
+    };
+    let told = jumeau(&["check", "--policy", "shop", "--set", "languages.models=models"]);
+    assert!(told.contains("in en with a model of yours: Trained on 7 messages."), "{told}");
+    let told = jumeau(&["test", "shop"]);
+    assert!(told.contains("0 of 1 story"), "what ships does not know the word: {told}");
+    let told = jumeau(&["test", "shop", "--models", "models"]);
+    assert!(told.contains("1 of 1 story"), "{told}");
+}
+
+#[test]
 fn help_is_text_even_if_json_was_asked_for() {
     let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
         .args(["check", "--json", "--help"])

@@ -105,10 +105,27 @@ impl<'a> LexiconReader<'a> {
         }
     }
 
-    /// Reads a trained model, which takes the place of one that the language has.
+    /// Reads a model that a company has trained, which takes the place of one that the language has.
     pub(super) fn read_model(&mut self, name: &str, content: &str) {
         self.lexicon.valence = None;
-        self.read(name, content);
+        let mut lines = content.lines().map(str::trim);
+        let about = lines.find_map(|line| line.strip_prefix("# ")).unwrap_or("without a heading");
+        self.lexicon.own_model = Some(shortened(about).into());
+        let others = (1..).zip(content.lines().map(str::trim));
+        let other = others.into_iter().find(|(_, line)| {
+            line.starts_with('[') && line.ends_with(']') && *line != "[valencemodel]"
+        });
+        match other {
+            Some((number, section)) => {
+                let section = shortened(section);
+                let message = format!(
+                    "expected the section `[valencemodel]` alone in a model, found `{section}`; other sections \
+                     belong in the folder `languages.folder`"
+                );
+                self.found.in_line(name, number, message);
+            }
+            None => self.read(name, content),
+        }
     }
 
     /// Reads one file; its lines override those of earlier files.

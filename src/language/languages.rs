@@ -153,6 +153,13 @@ impl Languages {
         self.all.iter().map(|lexicon| lexicon.language)
     }
 
+    /// The languages that are read with a model of a company's own, and what its file says of it.
+    pub fn models(&self) -> impl Iterator<Item = (Language, &str)> {
+        self.all
+            .iter()
+            .filter_map(|lexicon| Some((lexicon.language, &**lexicon.own_model.as_ref()?)))
+    }
+
     /// Detects the language of a text: one of `allowed`, or of all loaded languages if that is empty; none: it is
     /// in none of them. Without evidence it is the prior one.
     pub fn detect(

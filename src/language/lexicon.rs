@@ -60,6 +60,8 @@ pub(super) struct Lexicon {
     pub(super) grave: GraveBook,
     /// What a company has trained on messages of its own.
     pub(super) valence: Option<ValenceModel>,
+    /// What the file of a company's own model says of it; none: it has none.
+    pub(super) own_model: Option<Box<str>>,
     /// Topics that the language provides, independent of a policy, each with a phrase.
     pub(super) topics: Vec<(Box<str>, Box<str>)>,
     /// The patterns of wishes, and of what cancels them.
@@ -92,6 +94,7 @@ impl Lexicon {
             urgency: PhraseBook::default(),
             grave: GraveBook::default(),
             valence: None,
+            own_model: None,
             topics: Vec::new(),
             grammar: Grammar::default(),
             threads: Threads::default(),
