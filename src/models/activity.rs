@@ -40,6 +40,10 @@ pub struct Rhythm {
 /// days for a customer who has been known for hours.
 const TERMS_MAX: u32 = 20_000;
 
+/// How far the logarithms of a population's parameters lie from the usual, before any customer is known:
+/// a factor of three either way is nothing special.
+const DOUBT_OF_LOGARITHMS: f64 = 1.0;
+
 impl Population {
     /// The population if only the usual gap is known, in days: the rate as uncertain as one gap leaves it
     /// (`r` = 1), and one in five leaving after an activity, though that differs much.
@@ -139,8 +143,12 @@ impl Population {
             + gone_or_not
     }
 
-    /// The population in which these customers have the greatest likelihood; none if there are no
-    /// customers. The sample must be unselected, including those who were active only once.
+    /// The population that these customers make most probable; none if there are no customers. The sample
+    /// must be unselected, including those who were active only once.
+    ///
+    /// Before the data, the logarithm of each parameter is normally distributed around that of
+    /// [`Population::usual`], with the standard deviation 1. Without it, the likelihood of a few hundred
+    /// customers may be greatest at infinity: where all have the same rate, or nobody ever leaves.
     pub fn fit(people: &[Rhythm]) -> Option<Population> {
         let first = people.first()?;
         // In a large sample, many are alike.
@@ -154,15 +162,22 @@ impl Population {
             .chunk_by(|one, other| one == other)
             .filter_map(|all| Some((**all.first()?, all.len() as f64)))
             .collect();
-        let unlikely = |at: &[f64; 4]| {
-            let here = Population::at(at);
-            -alike.iter().map(|(known, many)| many * here.log_likelihood_of(known)).sum::<f64>()
-        };
         let repeats: f64 = people.iter().map(|known| f64::from(known.repeats)).sum();
         let days: f64 = people.iter().map(|known| known.age).sum();
         let gap = if repeats > 0.0 { days / repeats } else { first.age.max(1.0) };
         let Population { r, alpha, a, b } = Population::usual(gap);
-        Some(Population::at(&least([r, alpha, a, b].map(libm::log), unlikely)))
+        let usual = [r, alpha, a, b].map(libm::log);
+        let unlikely = |at: &[f64; 4]| {
+            let here = Population::at(at);
+            let far = at.iter().zip(usual).map(|(at, usual)| (at - usual) / DOUBT_OF_LOGARITHMS);
+            let penalty = far.map(|far| far * far / 2.0).sum::<f64>();
+            penalty
+                - alike
+                    .iter()
+                    .map(|(known, many)| many * here.log_likelihood_of(known))
+                    .sum::<f64>()
+        };
+        Some(Population::at(&least(usual, unlikely)))
     }
 
     /// From the logarithms of the parameters, clamped to a computable range.
@@ -393,6 +408,48 @@ mod tests {
         }
         assert!(fitted.log_likelihood(&known) >= MADE.log_likelihood(&known));
         assert_eq!(Population::fit(&[]), None);
+    }
+
+    #[test]
+    fn a_fit_to_few_customers_does_not_run_away() {
+        for sample in 0..8u64 {
+            let known: Vec<(Rhythm, u32)> = people(8 * 600)
+                .into_iter()
+                .skip(600 * sample as usize)
+                .take(600)
+                .map(|it| (it.0, it.2))
+                .collect();
+            let rhythms: Vec<Rhythm> = known.iter().map(|it| it.0).collect();
+            let fitted = Population::fit(&rhythms).unwrap();
+            for (found, made) in [
+                (fitted.r, MADE.r),
+                (fitted.alpha, MADE.alpha),
+                (fitted.a, MADE.a),
+                (fitted.b, MADE.b),
+            ] {
+                assert!((0.3..3.0).contains(&(found / made)), "{sample}: {fitted:?}");
+            }
+            let expected: f64 = rhythms.iter().map(|one| fitted.expected(one, 60.0)).sum();
+            let often: f64 = known.iter().map(|it| f64::from(it.1)).sum();
+            assert!((expected / often - 1.0).abs() < 0.25, "{sample}: {expected}, not {often}");
+        }
+        // The likelihood of customers who all came back equally often knows no end.
+        let alike: Vec<Rhythm> = (0..600).map(|_| rhythm(3, 90.0, 120.0)).collect();
+        let Population { r, alpha, a, b } = Population::fit(&alike).unwrap();
+        assert!([r, alpha, a, b].iter().all(|it| (1e-3..1e4).contains(it)), "{r} {alpha} {a} {b}");
+    }
+
+    #[test]
+    fn those_expected_most_often_come_most_often() {
+        let people = people(600);
+        let rhythms: Vec<Rhythm> = people.iter().map(|it| it.0).collect();
+        let fitted = Population::fit(&rhythms).unwrap();
+        let mut ranked: Vec<(f64, u32)> =
+            people.iter().map(|it| (fitted.expected(&it.0, 60.0), it.2)).collect();
+        ranked.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let often = |part: &[(f64, u32)]| part.iter().map(|it| it.1).sum::<u32>();
+        let (first, last) = ranked.split_at(200);
+        assert!(often(first) > 2 * often(last), "{} {}", often(first), often(last));
     }
 
     #[test]
