@@ -155,13 +155,45 @@ fn an_observation_of_format_1_can_be_read() {
 }
 
 #[test]
-fn weights_of_format_1_can_be_read() {
-    let fixture = fixture!("weights-v1");
+fn weights_of_format_1_continue_at_every_scale() {
+    let weights: LevelWeights = open(RecordKind::Weights, fixture!("weights-v1"));
+    let arm = exposure().arm;
+    let model = Snapshot::restore(1, [(arm.action(), weights)]);
+    assert_eq!(model.observations_of_action(&arm), 1.0);
+    let belief =
+        |model: &Snapshot| model.belief(&exposure().features, &arm, exposure().prior).propensity();
+    assert!(belief(&model) > belief(&Snapshot::nothing()), "it was a response");
+}
+
+#[test]
+fn weights_of_format_2_can_be_read() {
+    let fixture = fixture!("weights-v2");
     let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
     exposure().teach(&mut learner, true);
     let (_, weights) = learner.changed().remove(0);
     assert_written_as(RecordKind::Weights, &*weights, fixture);
     assert_eq!(open::<LevelWeights>(RecordKind::Weights, fixture), *weights);
+}
+
+#[test]
+fn a_lesson_with_weights_of_one_scale_teaches_what_the_weights_themselves_do() {
+    let fixture = fixture!("lesson-of-a-level-v1");
+    let lesson: Lesson = open(RecordKind::Lesson, fixture);
+    assert_written_as(RecordKind::Lesson, &lesson, fixture);
+    let Lesson::LevelOfOneScale { weights, .. } = lesson else { panic!("{lesson:?}") };
+    assert_eq!(
+        LevelWeights::from(weights),
+        open::<LevelWeights>(RecordKind::Weights, fixture!("weights-v1"))
+    );
+}
+
+#[test]
+fn a_lesson_with_weights_can_be_read() {
+    let fixture = fixture!("lesson-of-scales-v1");
+    let lesson: Lesson = open(RecordKind::Lesson, fixture);
+    assert_written_as(RecordKind::Lesson, &lesson, fixture);
+    let Lesson::Level { weights, .. } = lesson else { panic!("{lesson:?}") };
+    assert_eq!(weights, open::<LevelWeights>(RecordKind::Weights, fixture!("weights-v2")));
 }
 
 #[test]

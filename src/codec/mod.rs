@@ -103,13 +103,12 @@ impl RecordKind {
             | RecordKind::Index
             | RecordKind::Decision
             | RecordKind::Observation
-            | RecordKind::Weights
             | RecordKind::Result
             | RecordKind::Lesson
             | RecordKind::Mark
             | RecordKind::Erasure
             | RecordKind::Waiting => 1,
-            RecordKind::Twin => 2,
+            RecordKind::Twin | RecordKind::Weights => 2,
             RecordKind::Tombstone => 3,
         }
     }

@@ -73,6 +73,11 @@ impl Arm {
         self.action
     }
 
+    /// The level that it shares with most other actions: with all of a policy, if there are any.
+    pub(super) fn widest(&self) -> Option<u64> {
+        self.shared.first().copied()
+    }
+
     /// The hash that distinguishes the treatment.
     pub fn treatment(&self) -> u64 {
         self.treatment.unwrap_or(self.action)

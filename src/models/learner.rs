@@ -2,11 +2,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::arm::Arm;
-use super::belief::Prior;
+use super::belief::{Belief, Prior};
 use super::features::{Features, INTERCEPT};
-use super::normal::truncated;
-use super::snapshot::{Gaussian, Snapshot, expected, posterior};
-use super::weights::{LevelWeights, WeightMessage};
+use super::normal::{below, truncated};
+use super::snapshot::{Gaussian, Snapshot, levels, posterior};
+use super::weights::{LevelWeights, SCALE_COUNT, WeightMessage};
 
 /// The approximate number of the last observations of a weight that count: enough to detect a propensity
 /// of 1 in 1,000, and few enough to follow a season.
@@ -79,42 +79,66 @@ impl Learner {
 
     /// Learns from one outcome: whether there was a response to an arm in a situation.
     pub fn learn(&mut self, features: &Features, arm: &Arm, prior: Prior, response: bool) {
-        let belief = self.model.belief(features, arm, prior);
-        let deviation = (1.0 + belief.variance).sqrt();
-        let towards = if response { 1.0 } else { -1.0 };
-        let (v, w) = truncated(towards * belief.mean / deviation);
-        let step = WeightUpdate {
-            mean: towards * v / deviation,
-            variance: w / (deviation * deviation),
-            keep: (1.0 - self.forgetting) as f32,
-        };
+        let prediction = self.model.scorer(features).predict(arm, prior);
+        let keep = 1.0 - self.forgetting;
+        let steps = prediction.beliefs.map(|belief| WeightUpdate::of(&belief, response, keep));
         let scale = features.scale();
         let known = self.model.levels_mut();
-        for level in expected(arm, prior, features.length()) {
+        for level in levels(arm, prior) {
             self.changed.insert(level.key);
             let weights = Arc::make_mut(known.entry(level.key).or_default());
-            weights.observations = weights.observations * (1.0 - self.forgetting) + 1.0;
-            let mut learn = |key, prior, x| {
-                let (message, has_left) = weights.entry(key);
-                step.take(message, prior, x);
+            weights.assume(level.weights);
+            weights.observations = weights.observations * keep + 1.0;
+            if level.key == arm.action || Some(level.key) == arm.widest() {
+                for (evidence, step) in weights.evidence.iter_mut().zip(&steps) {
+                    *evidence = *evidence * keep + step.evidence;
+                }
+            }
+            let intercepts = prediction.priors.map(|mean| level.intercept(arm, mean));
+            let features_of = level.weights.map(|variance| Gaussian { mean: 0.0, variance });
+            let mut learn = |key, priors: [Gaussian; SCALE_COUNT], x: f64| {
+                let has_left = weights.change(key, |weight| {
+                    weight.mass += x as f32;
+                    let messages = weight.messages.iter_mut().zip(priors);
+                    for ((message, prior), step) in messages.zip(&steps) {
+                        step.take(message, prior, x);
+                    }
+                });
                 self.forgotten += u64::from(has_left);
             };
-            learn(INTERCEPT, level.intercept, 1.0);
+            learn(INTERCEPT, intercepts, 1.0);
             for active in &features.active {
-                learn(active.key, level.weight, f64::from(active.share) * scale);
+                learn(active.key, features_of, f64::from(active.share) * scale);
             }
         }
     }
 }
 
-/// The update of the weights that led to the expectation.
+/// The update of the weights that led to the expectation, at one scale of the priors.
 struct WeightUpdate {
     mean: f64,
     variance: f64,
     keep: f32,
+    /// The logarithm of the probability that was given to the outcome.
+    evidence: f64,
 }
 
 impl WeightUpdate {
+    fn of(belief: &Belief, response: bool, keep: f64) -> WeightUpdate {
+        // An outcome that was held to be impossible counts as a surprise of this size.
+        const LEAST: f64 = 1e-12;
+        let deviation = (1.0 + belief.variance).sqrt();
+        let towards = if response { 1.0 } else { -1.0 };
+        let t = towards * belief.mean / deviation;
+        let (v, w) = truncated(t);
+        WeightUpdate {
+            mean: towards * v / deviation,
+            variance: w / (deviation * deviation),
+            keep: keep as f32,
+            evidence: libm::log(below(t).max(LEAST)),
+        }
+    }
+
     fn take(&self, message: &mut WeightMessage, prior: Gaussian, x: f64) {
         message.precision *= self.keep;
         message.pull *= self.keep;
@@ -131,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::models::{ArmParts, normal};
+    use crate::models::{ArmParts, normal, seed, uniform};
 
     fn arm(action: &str) -> Arm {
         Arm::new(ArmParts { action, treatment: "", issue: "sales", channel: "app", tone: "gentle" })
@@ -207,19 +231,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_observation_reduces_the_variance(
-            answers in prop::collection::vec((any::<bool>(), any::<bool>()), 1..60),
-            propensity in 0.001..0.999,
+        fn outcomes_that_repeat_move_the_propensity_towards_them(
+            answers in prop::collection::vec((any::<bool>(), any::<bool>()), 0..60),
+            propensity in 0.01..0.99,
+            response: bool,
         ) {
             let mut learner = learner();
             let prior = Prior::new(propensity, 5.0);
             for (is_young, response) in answers {
-                let features = young(is_young);
-                let before = learner.model().belief(&features, &arm("loan"), prior);
-                learner.learn(&features, &arm("loan"), prior, response);
-                let after = learner.model().belief(&features, &arm("loan"), prior);
-                prop_assert!(after.variance < before.variance + 1e-6);
-                prop_assert!((after.mean > before.mean) == response);
+                learner.learn(&young(is_young), &arm("loan"), prior, response);
+            }
+            let predict =
+                |learner: &Learner| learner.model().scorer(&young(true)).predict(&arm("loan"), prior);
+            let before = predict(&learner);
+            for _ in 0..100 {
+                learner.learn(&young(true), &arm("loan"), prior, response);
+            }
+            let after = predict(&learner);
+            prop_assert!((after.mixed().propensity() > before.mixed().propensity()) == response);
+            for (before, after) in before.beliefs.iter().zip(&after.beliefs) {
+                prop_assert!(after.doubt < before.doubt, "{before:?} {after:?}");
             }
         }
 
@@ -256,6 +287,65 @@ mod tests {
         }
     }
 
+    /// A customer of a campaign with three arms: features that say nothing about the best arm, and what
+    /// each arm would come to.
+    fn customer(number: u64) -> (Features, [bool; 3]) {
+        let chance = |part| uniform(seed(&[number, part]));
+        let mut features = Features::new();
+        features.number("recency", (chance(1) * 12.0).ceil());
+        features.number("spent", (chance(2) * 7.0).exp());
+        features.text("area", ["town", "suburb", "country"][(chance(3) * 3.0) as usize]);
+        features.text("channel", ["web", "phone", "shop"][(chance(4) * 3.0) as usize]);
+        features.flag("new", chance(5) < 0.5);
+        features.flag("women", chance(6) < 0.5);
+        (features, [0.1, 0.15, 0.25].map(|rate| chance(7) < rate))
+    }
+
+    #[test]
+    fn no_run_ends_with_the_wrong_arm() {
+        let part = |action| ArmParts { action, treatment: "", issue: "", channel: "", tone: "" };
+        let arms = Arm::all(&["none", "second", "best"].map(part));
+        for run in 0..12 {
+            let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
+            let mut best = 0;
+            for turn in 0..2_500 {
+                let (features, outcomes) = customer(seed(&[run, turn]));
+                let mut scorer = learner.model().scorer(&features);
+                let draws: Vec<f64> = (0..3)
+                    .map(|arm| {
+                        let draw = normal(seed(&[run, turn, arm]));
+                        scorer.belief(&arms[arm as usize], Prior::default()).drawn(draw)
+                    })
+                    .collect();
+                let chosen = (0..3).max_by(|a, b| draws[*a].total_cmp(&draws[*b])).unwrap();
+                learner.learn(&features, &arms[chosen], Prior::default(), outcomes[chosen]);
+                best += u32::from(turn >= 1_500 && chosen == 2);
+            }
+            assert!(best > 800, "run {run}: the best arm {best} times of the last 1,000");
+        }
+    }
+
+    #[test]
+    fn features_that_say_nothing_leave_a_narrow_scale_and_telling_ones_a_wide_one() {
+        let widest = |telling: bool| {
+            let mut learner = learner();
+            for number in 0..600 {
+                let mut features = Features::new();
+                for value in 0..6 {
+                    let text = uniform(seed(&[number, value])) < 0.5;
+                    features.text(&format!("value {value}"), if text { "a" } else { "b" });
+                }
+                let said = uniform(seed(&[number, 0])) < 0.5;
+                let response = if telling { said } else { uniform(seed(&[number, 99])) < 0.5 };
+                learner.learn(&features, &arm("loan"), Prior::default(), response);
+            }
+            let evidence = learner.model().weights(arm("loan").action()).unwrap().evidence;
+            evidence[0] - evidence[SCALE_COUNT - 1]
+        };
+        assert!(widest(true) > 3.0, "{}", widest(true));
+        assert!(widest(false) < -3.0, "{}", widest(false));
+    }
+
     #[test]
     fn predictions_match_frequencies() {
         let mut learner = learner();
@@ -263,7 +353,7 @@ mod tests {
         for number in 0..4_000 {
             let is_young = normal(number) > 0.0;
             let truth = if is_young { 0.3 } else { 0.1 };
-            let response = crate::models::uniform(number + 1_000_000) < truth;
+            let response = uniform(number + 1_000_000) < truth;
             let prior = Prior::new(0.5, 1.0);
             if number > 500 {
                 let belief = learner.model().belief(&young(is_young), &arm("loan"), prior);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::exposure::Exposure;
 use super::learner::{HORIZON, Learner};
 use super::snapshot::Snapshot;
-use super::weights::LevelWeights;
+use super::weights::{LevelWeights, WeightsOfOneScale};
 
 /// Training history, stored so that any model version can be rebuilt. Stored: append new kinds at the
 /// end.
@@ -13,6 +13,13 @@ use super::weights::LevelWeights;
 pub enum Lesson {
     /// The outcomes from which a version was learned, in order, each with whether it was a response.
     Answers(Vec<(Exposure, bool)>),
+    /// The weights of one level of arms, as they were stored before there were scales; no longer written.
+    LevelOfOneScale {
+        /// The level.
+        level: u64,
+        /// Its weights.
+        weights: WeightsOfOneScale,
+    },
     /// The weights of one level of arms.
     Level {
         /// The level.
@@ -53,14 +60,17 @@ impl LessonReplayer {
                     exposure.teach(&mut self.0, *response);
                 });
             }
-            Lesson::Level { level, weights } => {
-                if self.version() != version {
-                    *self = LessonReplayer::default();
-                }
-                self.0.put(level, Arc::new(weights));
-            }
+            Lesson::LevelOfOneScale { level, weights } => self.put(version, level, weights.into()),
+            Lesson::Level { level, weights } => self.put(version, level, weights),
         }
         self.0.set_version(version);
+    }
+
+    fn put(&mut self, version: u64, level: u64, weights: LevelWeights) {
+        if self.version() != version {
+            *self = LessonReplayer::default();
+        }
+        self.0.put(level, Arc::new(weights));
     }
 
     /// The snapshot published with the version that was processed last.

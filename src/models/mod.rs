@@ -33,4 +33,4 @@ pub use learner::{HORIZON, Learner};
 pub use lesson::{Lesson, LessonReplayer};
 pub use normal::{below, density, hashed, normal, quantile, seed, uniform};
 pub use snapshot::{ArmScorer, Snapshot};
-pub use weights::LevelWeights;
+pub use weights::{LevelWeights, WeightsOfOneScale};

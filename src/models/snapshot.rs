@@ -3,27 +3,44 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::arm::Arm;
 use super::belief::{Belief, Prior};
-use super::features::{Features, INTERCEPT};
-use super::weights::{LevelWeights, WeightMessage};
+use super::features::Features;
+use super::normal::quantile;
+use super::weights::{LevelWeights, SCALE_COUNT, Weight, WeightMessage};
 
-/// The total prior variance of an action's feature weights, in units of the noise, before it is divided
-/// among the features.
-const ACTION_FEATURES: f64 = 16.0;
-/// The same for a treatment: treatments of one action differ less than actions do.
-const TREATMENT_FEATURES: f64 = 4.0;
+/// The scales at which the weights of features are learned side by side: the total prior variance of an
+/// action's feature weights, in units of the noise, before it is divided among the features. Wide priors
+/// suit situations that tell responses apart, narrow ones situations that tell little. Each action learns
+/// from its outcomes, and from those of the others, which of them suits it: [`Prediction::mixed`]. At the
+/// last one features tell next to nothing.
+const VARIANCES: [f64; SCALE_COUNT] = [8.0, 0.5, 0.01];
+/// The rate at which outcomes count as evidence for a scale. What an action learns from are the customers
+/// for whom it was chosen, and of those each scale expects much the same; counted in full, a few dozen of
+/// them would settle what is believed of all others. Grünwald and van Ommen, Inconsistency of Bayesian
+/// Inference for Misspecified Linear Models, and a Proposal for Repairing It, Bayesian Analysis 12 (2017).
+const EVIDENCE_RATE: f64 = 0.5;
+/// How much less probable than the best one a scale is at most held to be because of the outcomes of other
+/// actions, as a natural logarithm. So a new action begins with the scale that suits the others, and some
+/// dozens of outcomes of its own still decide otherwise.
+const EVIDENCE_OF_OTHERS: f64 = 6.0;
+/// A scale that is less probable than the best one by more than this, as a natural logarithm, does not take
+/// part in a decision: one in two hundred.
+const EVIDENCE_THAT_COUNTS: f64 = 5.3;
+/// The part of it that a treatment has: treatments of one action differ less than actions do.
+const TREATMENT_SHARE: f64 = 0.25;
 /// The same for a level that several actions share: their common part is the smallest.
-const SHARED_FEATURES: f64 = 2.0;
+const SHARED_SHARE: f64 = 0.125;
 /// The prior variance of a shared level's intercept: how all its arms do beyond the policy's expectation.
 const SHARED_INTERCEPT: f64 = 0.5;
 
-/// The share of the intercepts' standard deviation that draws use. Half of it explores enough where
-/// responses are rare, and wastes less where they are not: Chapelle and Li, An Empirical Evaluation of
-/// Thompson Sampling, NIPS 2011, section 4, likewise draw from a narrowed posterior.
-const INTERCEPTS_STRAY: f64 = 0.5;
-/// The same for the features. Many of them are correlated, which separate beliefs ignore, so that their
-/// variances add up to more than there is.
+/// The share of the standard deviation of the features' part that draws use; the intercepts are drawn
+/// whole. Each decision draws anew, and what is uncertain about one customer is averaged out over all of
+/// them: an arm that is as good as another is tried often enough by its intercept. Chapelle and Li, An
+/// Empirical Evaluation of Thompson Sampling, NIPS 2011, section 4, likewise draw from a narrowed
+/// posterior.
 const FEATURES_STRAY: f64 = 0.15;
 
 /// A value for each of some levels of arms.
@@ -161,82 +178,194 @@ pub struct ArmScorer<'a> {
 /// The sums of one level of arms in one situation.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    features: Gaussian,
-    intercept: WeightMessage,
+    /// The prior variance of the features' part at each scale, for priors of variance 1: the squares of
+    /// the features, less what all situations have in common.
+    length: f64,
+    features: [Gaussian; SCALE_COUNT],
+    intercept: Weight,
+}
+
+/// What is expected of an arm in a situation, at each scale of the priors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prediction {
+    pub(super) beliefs: [Belief; SCALE_COUNT],
+    /// The mean of the prior of the action's intercept.
+    pub(super) priors: [f64; SCALE_COUNT],
+    /// For each scale the logarithm of how probable the outcomes make it, but for a common constant.
+    evidence: [f64; SCALE_COUNT],
+}
+
+impl Prediction {
+    /// The belief, with each scale as probable as the outcomes so far make it: Bayesian model averaging
+    /// over the scale of the priors, by the probabilities that each gave to the outcomes before it knew
+    /// them (Dawid, Statistical Theory: The Prequential Approach, Journal of the Royal Statistical
+    /// Society A 147, 1984).
+    pub(super) fn mixed(&self) -> Belief {
+        let mut counted = (0..SCALE_COUNT).filter(|scale| self.evidence[*scale].is_finite());
+        if let (Some(only), None) = (counted.next(), counted.next()) {
+            return self.beliefs[only];
+        }
+        let most = self.evidence.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let chances = self.evidence.map(|evidence| libm::exp(evidence - most));
+        let all: f64 = chances.iter().sum();
+        // Probabilities are averaged, not scores: one scale that goes far astray would drag the mean of the
+        // scores along, and an arm would never be tried again.
+        let mut propensity = 0.0;
+        let mut mixed = Belief { mean: 0.0, variance: 0.0, doubt: 0.0 };
+        for (belief, chance) in self.beliefs.iter().zip(chances) {
+            let share = chance / all;
+            propensity += share * belief.propensity();
+            mixed.variance += share * belief.variance;
+            mixed.doubt += share * belief.doubt;
+        }
+        mixed.mean = quantile(propensity) * (1.0 + mixed.variance).sqrt();
+        mixed
+    }
 }
 
 impl ArmScorer<'_> {
     /// The belief about a response to an arm.
     pub fn belief(&mut self, arm: &Arm, prior: Prior) -> Belief {
-        let mut sum = Belief { mean: 0.0, variance: 0.0, doubt: 0.0 };
-        for level in expected(arm, prior, self.length) {
-            // A treatment's own level is computed only once anyway.
-            let is_own = arm.treatment == Some(level.key);
-            let known = if is_own { self.know(&level) } else { self.shared(&level) };
-            let intercept = posterior(known.intercept, level.intercept);
-            sum.mean += known.features.mean + intercept.mean;
-            sum.variance += known.features.variance + intercept.variance;
-            sum.doubt += known.features.variance * FEATURES_STRAY * FEATURES_STRAY
-                + intercept.variance * INTERCEPTS_STRAY * INTERCEPTS_STRAY;
+        let mut evidence = self.evidence(arm);
+        let most = evidence.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for evidence in evidence.iter_mut().filter(|it| **it < most - EVIDENCE_THAT_COUNTS) {
+            *evidence = f64::NEG_INFINITY;
         }
-        sum
+        self.predict_by(arm, prior, evidence).mixed()
     }
 
-    fn shared(&mut self, level: &LevelPrior) -> Known {
+    /// What each scale of the priors expects.
+    pub(super) fn predict(&mut self, arm: &Arm, prior: Prior) -> Prediction {
+        self.predict_by(arm, prior, self.evidence(arm))
+    }
+
+    /// For each scale the logarithm of how probable the outcomes make it, but for a common constant: those
+    /// of an action, with those of all actions as a prior. Without it an action with few outcomes, which say
+    /// little about the scale, goes on believing what it made of noise.
+    fn evidence(&self, arm: &Arm) -> [f64; SCALE_COUNT] {
+        let of = |level| self.snapshot.level(level).map_or([0.0; SCALE_COUNT], |it| it.evidence);
+        let (mut own, all) = (of(arm.action), arm.widest().map_or([0.0; SCALE_COUNT], of));
+        let most = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for (own, all) in own.iter_mut().zip(all) {
+            let of_others = (EVIDENCE_RATE * (all - most)).max(-EVIDENCE_OF_OTHERS);
+            *own = EVIDENCE_RATE * *own + of_others;
+        }
+        own
+    }
+
+    /// What each scale expects; of those without a finite evidence nothing is computed.
+    fn predict_by(&mut self, arm: &Arm, prior: Prior, evidence: [f64; SCALE_COUNT]) -> Prediction {
+        let counted = evidence.map(f64::is_finite);
+        let known: SmallVec<[(LevelPrior, Known); 6]> = levels(arm, prior)
+            .map(|level| {
+                let known = if arm.treatment == Some(level.key) {
+                    // It is computed only once anyway.
+                    self.know(&level, counted)
+                } else if level.key == arm.action {
+                    // All treatments of an action count the same scales.
+                    self.shared(&level, counted)
+                } else {
+                    self.shared(&level, [true; SCALE_COUNT])
+                };
+                (level, known)
+            })
+            .collect();
+        let mut beliefs = [Belief { mean: 0.0, variance: 0.0, doubt: 0.0 }; SCALE_COUNT];
+        let mut priors = [0.0; SCALE_COUNT];
+        for scale in (0..SCALE_COUNT).filter(|scale| counted[*scale]) {
+            let (belief, mean) = (&mut beliefs[scale], &mut priors[scale]);
+            let variance = |(level, known): &(LevelPrior, Known)| {
+                level.intercept + level.weights[scale] * known.length
+            };
+            // The policy's prior is that of the action: the deviation of related actions from their own
+            // priors is added to it.
+            *mean = prior.mean(known.iter().map(variance).sum());
+            for (level, known) in &known {
+                let features = known.features[scale];
+                let intercept =
+                    posterior(known.intercept.messages[scale], level.intercept(arm, *mean));
+                belief.mean += features.mean + intercept.mean;
+                belief.variance += features.variance + intercept.variance;
+                belief.doubt +=
+                    features.variance * FEATURES_STRAY * FEATURES_STRAY + intercept.variance;
+            }
+        }
+        Prediction { beliefs, priors, evidence }
+    }
+
+    fn shared(&mut self, level: &LevelPrior, counted: [bool; SCALE_COUNT]) -> Known {
         if let Some(known) = self.shared.get(&level.key) {
             return *known;
         }
-        let known = self.know(level);
+        let known = self.know(level, counted);
         self.shared.insert(level.key, known);
         known
     }
 
-    fn know(&self, level: &LevelPrior) -> Known {
+    /// The features' part is centred: less its mean over all observations of the level. Bins of one value
+    /// add up to the same in every situation, and would repeat the intercept: with each outcome, separate
+    /// beliefs would move the level of the arm by as many steps as there are values, and follow the
+    /// latest outcomes.
+    fn know(&self, level: &LevelPrior, counted: [bool; SCALE_COUNT]) -> Known {
         let Some(weights) = self.snapshot.level(level.key) else {
-            let features = Gaussian { mean: 0.0, variance: level.weight.variance * self.length };
-            return Known { features, intercept: WeightMessage::default() };
+            let length = self.length;
+            let features = level.weights.map(|it| Gaussian { mean: 0.0, variance: it * length });
+            return Known { length, features, intercept: Weight::default() };
         };
-        let scale = self.features.scale();
-        let prior = 1.0 / level.weight.variance;
-        let mut features = Gaussian { mean: 0.0, variance: 0.0 };
+        let factor = self.features.scale();
+        let priors = level.weights.map(|variance| 1.0 / variance);
+        let averaging = weights.averaging();
+        let mut length = 0.0;
+        let mut features = [Gaussian { mean: 0.0, variance: 0.0 }; SCALE_COUNT];
         for active in &self.features.active {
-            let x = f64::from(active.share) * scale;
-            // As in `posterior` for a prior mean of 0, with one division.
-            let message = weights.get(active.key);
-            let variance = 1.0 / (prior + f64::from(message.precision).max(0.0));
-            features.mean += x * variance * f64::from(message.pull);
-            features.variance += x * x * variance;
+            let x = f64::from(active.share) * factor;
+            let weight = weights.get(active.key);
+            let square = x * (x - f64::from(weight.mass) * averaging).max(0.0);
+            length += square;
+            for scale in (0..SCALE_COUNT).filter(|scale| counted[*scale]) {
+                let (sum, message) = (&mut features[scale], weight.messages[scale]);
+                // As in `posterior` for a prior mean of 0, with one division.
+                let variance = 1.0 / (priors[scale] + message.precision());
+                sum.mean += x * variance * f64::from(message.pull);
+                sum.variance += square * variance;
+            }
         }
-        Known { features, intercept: weights.get(INTERCEPT) }
+        for (number, sum) in features.iter_mut().enumerate() {
+            sum.mean -= weights.offset(number, averaging);
+        }
+        Known { length, features, intercept: weights.intercept() }
     }
 }
 
 /// The prior of one level of an arm.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct LevelPrior {
     pub(super) key: u64,
-    pub(super) intercept: Gaussian,
-    /// The prior of each feature's weight.
-    pub(super) weight: Gaussian,
+    /// The variance of the intercept.
+    intercept: f64,
+    /// At each scale the variance of the weight of a feature; its mean is 0.
+    pub(super) weights: [f64; SCALE_COUNT],
 }
 
-/// The levels of an arm, for features of this length. The policy's prior is that of the action: the
-/// deviation of related actions from their own priors is added to it.
-pub(super) fn expected(arm: &Arm, prior: Prior, length: f64) -> impl Iterator<Item = LevelPrior> {
-    let level = |key, mean, intercept, features| LevelPrior {
+impl LevelPrior {
+    /// The prior of the intercept, if that of the action has this mean.
+    pub(super) fn intercept(&self, arm: &Arm, mean: f64) -> Gaussian {
+        let mean = if self.key == arm.action { mean } else { 0.0 };
+        Gaussian { mean, variance: self.intercept }
+    }
+}
+
+/// The levels of an arm.
+pub(super) fn levels(arm: &Arm, prior: Prior) -> impl Iterator<Item = LevelPrior> {
+    let level = |key, intercept, share| LevelPrior {
         key,
-        intercept: Gaussian { mean, variance: intercept },
-        weight: Gaussian { mean: 0.0, variance: features },
+        intercept,
+        weights: VARIANCES.map(|variance| variance * share),
     };
     let own = prior.variance / if arm.treatment.is_some() { 2.0 } else { 1.0 };
-    let shared = arm.shared.len() as f64;
-    let treatment = if arm.treatment.is_some() { TREATMENT_FEATURES } else { 0.0 };
-    let features = ACTION_FEATURES + treatment + shared * SHARED_FEATURES;
-    let variance = prior.variance + shared * SHARED_INTERCEPT + features * length;
-    let action = level(arm.action, prior.mean(variance), own, ACTION_FEATURES);
-    let treatment = arm.treatment.map(|key| level(key, 0.0, own, TREATMENT_FEATURES));
-    let shared =
-        arm.shared.iter().map(move |key| level(*key, 0.0, SHARED_INTERCEPT, SHARED_FEATURES));
-    shared.chain([action]).chain(treatment)
+    let shared = arm.shared.iter().map(move |key| level(*key, SHARED_INTERCEPT, SHARED_SHARE));
+    let treatment = arm.treatment.map(|key| level(key, own, TREATMENT_SHARE));
+    shared.chain([level(arm.action, own, 1.0)]).chain(treatment)
 }
 
 /// The belief about one weight, or about a sum of weights.
@@ -248,8 +377,7 @@ pub(super) struct Gaussian {
 
 /// The belief about a weight after learning.
 pub(super) fn posterior(message: WeightMessage, prior: Gaussian) -> Gaussian {
-    // What two nodes forgot separately may leave slightly less than zero.
-    let precision = 1.0 / prior.variance + f64::from(message.precision).max(0.0);
+    let precision = 1.0 / prior.variance + message.precision();
     let mean = (prior.mean / prior.variance + f64::from(message.pull)) / precision;
     Gaussian { mean, variance: 1.0 / precision }
 }

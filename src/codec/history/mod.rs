@@ -1,6 +1,7 @@
 //! Every format that was ever stored and is no longer written, with its conversion to the next one.
 
 mod twin;
+mod weights;
 
 use std::borrow::Cow;
 
@@ -27,6 +28,7 @@ pub(super) fn upgrade(
         (RecordKind::Tombstone, 2) => {
             return Ok(Cow::Owned([payload, TOMBSTONE_2_TO_3.as_slice()].concat()));
         }
+        (RecordKind::Weights, 1) => return Ok(Cow::Owned(weights::to_2(payload)?)),
         (RecordKind::Twin, 1) => return Ok(Cow::Owned(twin::to_2(payload)?)),
         _ => {}
     }
