@@ -66,6 +66,7 @@ pub(crate) fn buyers(
     let ever = u16::MAX - CUT;
     let by_learning = cases(&|at, _| expected[at], ever);
     let by_formula = cases(&|_, rhythm| orders.population.chance(rhythm, f64::from(CUT)), ever);
+    let by_count = cases(&|_, rhythm| orders.population.expected(rhythm, f64::from(CUT)), ever);
     let month = cases(&|at, _| expected[at], AHEAD);
     let month_by_formula =
         cases(&|_, rhythm| orders.population.chance(rhythm, f64::from(AHEAD)), AHEAD);
@@ -76,11 +77,13 @@ pub(crate) fn buyers(
         "{} customers, each with a twin of the policy {} that has seen them until 1997-10-01\n\n\
          who buys in the nine months after it: area under the ROC curve\n  \
          {:.4}  what the twin knows, weighed as was learned from all twins until then\n  \
-         {:.4}  activities.{ORDERS}.chance_{CUT}d alone\n",
+         {:.4}  activities.{ORDERS}.chance_{CUT}d alone\n  \
+         {:.4}  the number of purchases that is expected of them\n",
         known.len(),
         policy.name,
         calibration::area_under_curve(&by_learning),
         calibration::area_under_curve(&by_formula),
+        calibration::area_under_curve(&by_count),
     )?;
     writeln!(report, "who buys within {AHEAD} days of it, as was learned")?;
     report += &calibration::table(&month);

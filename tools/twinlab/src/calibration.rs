@@ -62,6 +62,23 @@ pub(crate) fn groups(cases: &[Case]) -> (Vec<Group>, Group) {
     ((0..GROUPS).map(group).collect(), Group::of(&sorted))
 }
 
+/// The expected calibration error: how far the mean prediction of each of the ten groups is from the
+/// share that happened, weighed by their cases (Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated
+/// Probabilities Using Bayesian Binning, AAAI 2015, with groups of equally many cases).
+pub(crate) fn expected_error(cases: &[Case]) -> f64 {
+    let (groups, all) = groups(cases);
+    let error = |it: &Group| (it.expected - it.happened).abs() * it.cases as f64;
+    groups.iter().map(error).sum::<f64>() / all.cases.max(1) as f64
+}
+
+/// The mean negative logarithm of the probability that was given to what happened.
+pub(crate) fn log_loss(cases: &[Case]) -> f64 {
+    const LEAST: f64 = 1e-12;
+    let given = |(expected, happens): &Case| if *happens { *expected } else { 1.0 - expected };
+    let sum: f64 = cases.iter().map(|case| -given(case).max(LEAST).ln()).sum();
+    sum / cases.len().max(1) as f64
+}
+
 /// A table of ten groups: the mean prediction, the observed share, and both as a plot.
 pub(crate) fn table(cases: &[Case]) -> String {
     const WIDTH: f64 = 50.0;
@@ -91,6 +108,14 @@ mod tests {
         assert_eq!(area_under_curve(&[(0.5, false), (0.5, true)]), 0.5);
         let cases = [(0.1, false), (0.2, true), (0.3, false), (0.4, true)];
         assert_eq!(area_under_curve(&cases), 0.75);
+    }
+
+    #[test]
+    fn the_calibration_error_is_how_far_predictions_are_from_what_happens() {
+        let cases = |expected| (0..100).map(|case| (expected, case % 4 == 0)).collect::<Vec<_>>();
+        assert!((expected_error(&cases(0.45)) - 0.2).abs() < 1e-12);
+        assert!(log_loss(&cases(0.25)) < log_loss(&cases(0.45)));
+        assert!((log_loss(&[(0.5, true), (0.5, false)]) - 2f64.ln()).abs() < 1e-12);
     }
 
     #[test]

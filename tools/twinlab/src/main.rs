@@ -3,6 +3,7 @@
 mod bandit;
 mod buyers;
 mod calibration;
+mod campaign;
 mod evaluate;
 mod page;
 mod table;
@@ -45,6 +46,12 @@ enum Command {
         #[arg(required = true)]
         logs: Vec<PathBuf>,
     },
+    /// Tries learning on a company's own past: a log of choices made at random, and their outcomes.
+    ///
+    /// Prints what choosing by the learner would have come to, by replays of the log in many orders and
+    /// by off-policy estimates; how well its predictions match what happened; and, with a control
+    /// action, whether it tells for whom an action makes a difference.
+    Campaign(campaign::CampaignArguments),
     /// Predicts who buys: gives a twin the first nine months of each CDNOW customer, learns from all of
     /// them, and asks each twin about the next nine months. Prints tables of predictions and purchases.
     Buyers {
@@ -79,6 +86,7 @@ fn main() -> anyhow::Result<()> {
                 terminal::show(format_args!("{}\n{}", log.display(), evaluate::evaluate(log)?));
             }
         }
+        Command::Campaign(arguments) => terminal::show(campaign::campaign(&arguments)?),
         Command::Buyers { purchases, policy, page } => {
             terminal::show(buyers::buyers(&purchases, &policy, page.as_deref())?);
         }

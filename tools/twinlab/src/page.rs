@@ -10,7 +10,9 @@ width:100%;font-variant-numeric:tabular-nums}td,th{text-align:right;padding:.2re
 border-bottom:1px solid #e4e7eb}svg{width:100%;height:auto}\
 text{font:13px system-ui,sans-serif;fill:currentColor}.grid{stroke:#e4e7eb}\
 .even{stroke:#8a94a3;stroke-dasharray:5 5}.a{fill:#2563eb;stroke:#2563eb}\
-.b{fill:#e08a1e;stroke:#e08a1e}.reach{stroke-width:2;opacity:.45}.faint{color:#667}\
+.b{fill:#e08a1e;stroke:#e08a1e}h2{font-size:1.15rem;margin-top:2.5rem}\
+h2::first-letter{text-transform:uppercase}.warning{border-left:4px solid #e08a1e;padding-left:.8rem}\
+.curve{fill:none;stroke:#2563eb;stroke-width:2}.reach{stroke-width:2;opacity:.45}.faint{color:#667}\
 @media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14171c}\
 td,th{border-color:#2b313a}.grid{stroke:#2b313a}.faint{color:#99a}}";
 
@@ -22,6 +24,26 @@ const COLOURS: [&str; 2] = ["a", "b"];
 
 /// A page about predictions of one kind of case, by up to two methods, each with its name.
 pub(crate) fn calibration(title: &str, methods: &[(&str, Vec<Case>)]) -> String {
+    document(title, &chart(title, methods))
+}
+
+/// A page that needs no other file; the body is HTML.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n\
+         {body}</body></html>\n"
+    )
+}
+
+/// A text as HTML shows it.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The predictions of up to two methods beside what happened, and their tables.
+pub(crate) fn chart(title: &str, methods: &[(&str, Vec<Case>)]) -> String {
     let methods: Vec<Method<'_>> =
         methods.iter().map(|(name, cases)| (*name, calibration::groups(cases).0)).collect();
     let all = || methods.iter().flat_map(|(_, groups)| groups);
@@ -32,10 +54,7 @@ pub(crate) fn calibration(title: &str, methods: &[(&str, Vec<Case>)]) -> String 
     // Writing to a string cannot fail.
     let _ = write!(
         page,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>{title}</title><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n\
-         <p class=\"faint\">Ten groups of as many customers each, by how likely it was held to be. On the \
+        "<p class=\"faint\">Ten groups of as many customers each, by how likely it was held to be. On the \
          dashed line, what happened is what was expected; the bars hold the truth in 95 of 100 cases. \
          Both axes are logarithmic.</p>\n\
          <svg viewBox=\"0 0 640 640\" role=\"img\" aria-label=\"{title}\">\n"
@@ -49,8 +68,33 @@ pub(crate) fn calibration(title: &str, methods: &[(&str, Vec<Case>)]) -> String 
     for method in &methods {
         table(&mut page, method);
     }
-    page.push_str("</body></html>\n");
     page
+}
+
+/// A Qini curve, and the line of a random order. The name is HTML.
+pub(crate) fn qini(name: &str, curve: &[(f64, f64)]) -> String {
+    let most = curve.iter().map(|point| point.1).fold(1e-9, f64::max);
+    let least = curve.iter().map(|point| point.1).fold(0.0, f64::min);
+    let place = |(share, gain): (f64, f64)| {
+        let up = (gain - least) / (most - least);
+        format!("{:.1},{:.1}", LEFT + SIDE * share, TOP + SIDE * (1.0 - up))
+    };
+    let line: Vec<String> = curve.iter().copied().map(place).collect();
+    let (start, end) = (place((0.0, 0.0)), place(curve.last().copied().unwrap_or_default()));
+    let bottom = TOP + SIDE + 20.0;
+    format!(
+        "<p class=\"faint\">The Qini curve: further responses for each customer who got it, if it goes \
+         first to those with the greatest expected uplift, to more of them from left to right. The dashed \
+         line is a random order.</p>\n\
+         <svg viewBox=\"0 0 640 640\" role=\"img\" aria-label=\"Qini curve: {name}\">\
+         <polyline class=\"even\" fill=\"none\" points=\"{start} {end}\"/>\
+         <polyline class=\"curve\" points=\"{}\"/>\
+         <text x=\"{LEFT}\" y=\"{TOP}\" dx=\"8\" dy=\"16\">at most {most:.4}</text>\
+         <text x=\"{LEFT}\" y=\"{bottom}\">no customer</text>\
+         <text x=\"{}\" y=\"{bottom}\" text-anchor=\"end\">all customers</text></svg>\n",
+        line.join(" "),
+        LEFT + SIDE,
+    )
 }
 
 /// A method, and the groups of its predictions.
