@@ -20,7 +20,7 @@ use super::valence::NEGATOR_REACH;
 use crate::config::{Findings, limits};
 
 /// The sections, as written in the files.
-const SECTIONS: [&str; 32] = [
+const SECTIONS: [&str; 33] = [
     "language",
     "common",
     "numbers",
@@ -38,6 +38,7 @@ const SECTIONS: [&str; 32] = [
     "words",
     "phrases",
     "ironies",
+    "questions",
     "urgency",
     "alternatives",
     "grave",
@@ -187,6 +188,7 @@ impl<'a> LexiconReader<'a> {
         }
         self.lexicon.phrases.finish();
         self.lexicon.ironies.finish();
+        self.lexicon.questions.finish();
         self.lexicon.urgency.finish();
         let words = &self.lexicon.words;
         let negates = |word| words.get(&word).is_some_and(|known| known.negator.is_some());
@@ -248,23 +250,12 @@ impl<'a> LexiconReader<'a> {
                 }
             }
             "phrases" | "ironies" | "urgency" => self.phrases(section, line),
+            "questions" => self.questions(line),
             "alternatives" => self.alternatives(line),
             "grave" => self.grave(line),
             "gravemodel" => self.grave_model(line),
             "surroundings" => self.surroundings(line),
-            "pictures" => {
-                if let Some((weight, rest)) = self.number(line, line.text, -1.0, 1.0) {
-                    for picture in rest.split_whitespace() {
-                        self.entries += 1;
-                        let (picture, emphasises) = match picture.strip_prefix('~') {
-                            Some(picture) if !picture.is_empty() => (picture, true),
-                            _ => (picture, false),
-                        };
-                        let meaning = Picture { weight, emphasises };
-                        self.lexicon.pictures.insert(hash(picture), meaning);
-                    }
-                }
-            }
+            "pictures" => self.pictures(line),
             "topics" => self.topic(line),
             "spellings" | "classes" | "wishes" | "unless" => self.patterns(section, line),
             "threads" => match self.lexicon.threads.add(line.text) {
@@ -448,6 +439,31 @@ impl<'a> LexiconReader<'a> {
                         "ironies" => self.lexicon.ironies.put(phrase),
                         _ => self.lexicon.phrases.put(phrase),
                     }
+                }
+                Err(message) => self.wrong(line, message),
+            }
+        }
+    }
+
+    /// Emoji and emoticons; those behind `~` emphasise.
+    fn pictures(&mut self, line: Line<'_>) {
+        let Some((weight, rest)) = self.number(line, line.text, -1.0, 1.0) else { return };
+        for picture in rest.split_whitespace() {
+            self.entries += 1;
+            let (picture, emphasises) = match picture.strip_prefix('~') {
+                Some(picture) if !picture.is_empty() => (picture, true),
+                _ => (picture, false),
+            };
+            self.lexicon.pictures.insert(hash(picture), Picture { weight, emphasises });
+        }
+    }
+
+    fn questions(&mut self, line: Line<'_>) {
+        for phrase in line.text.split('|') {
+            match self.parts(phrase) {
+                Ok(parts) => {
+                    self.entries += 1;
+                    self.lexicon.questions.put(PhraseEntry { parts: parts.into(), value: () });
                 }
                 Err(message) => self.wrong(line, message),
             }

@@ -106,8 +106,14 @@ impl Evidence {
     }
 }
 
-/// The grave topics of a message, the strongest first.
-pub(super) fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
+impl ParsedMessage<'_> {
+    /// Its grave topics, the one with the most evidence first.
+    pub fn grave(&self) -> SmallVec<[GraveFinding; 2]> {
+        find(self)
+    }
+}
+
+fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
     let ParsedMessage { lexicon, analysed, pieces } = message;
     let model = &lexicon.grave.model;
     let judgement = (!model.is_empty()).then(|| model.judge(pieces));

@@ -55,6 +55,8 @@ pub(super) struct Lexicon {
     pub(super) phrases: PhraseBook,
     /// The phrases beside which praise is irony, with the factor by which it is turned.
     pub(super) ironies: PhraseBook,
+    /// The beginnings of questions by which somebody asks, and does not complain.
+    pub(super) questions: PhraseBook<()>,
     pub(super) urgency: PhraseBook,
     /// The phrases that show grave topics, and those of their surroundings.
     pub(super) grave: GraveBook,
@@ -91,6 +93,7 @@ impl Lexicon {
             wholes: WordTable::default(),
             phrases: PhraseBook::default(),
             ironies: PhraseBook::default(),
+            questions: PhraseBook::default(),
             urgency: PhraseBook::default(),
             grave: GraveBook::default(),
             valence: None,

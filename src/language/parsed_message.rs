@@ -1,15 +1,8 @@
 //! A message that is split once, and then read in several ways.
 
-use smallvec::SmallVec;
-
 use super::analysed_text::AnalysedText;
-use super::grave::{self, GraveFinding};
-use super::learned_valence::lexical_features;
 use super::lexicon::Lexicon;
 use super::pieces::{HashedPieces, MessagePieces};
-use super::reading::{self, Reading};
-use super::valence;
-use super::valence_model::ValenceSample;
 
 /// A message in one language, split into words and pieces.
 #[derive(Debug)]
@@ -26,24 +19,8 @@ impl<'a> ParsedMessage<'a> {
         ParsedMessage { lexicon, analysed, pieces }
     }
 
-    /// Its valence and urgency.
-    pub fn reading(&self) -> Reading {
-        reading::read(self)
-    }
-
-    /// Its grave topics, the one with the most evidence first.
-    pub fn grave(&self) -> SmallVec<[GraveFinding; 2]> {
-        grave::find(self)
-    }
-
     /// Its pieces for the training of a model, each once.
     pub fn pieces(&self) -> MessagePieces {
         MessagePieces::new(&self.analysed.tokens)
-    }
-
-    /// What a model of valence is trained on.
-    pub fn valence_sample(&self) -> ValenceSample {
-        let parts = valence::parts(&self.analysed, self.lexicon);
-        ValenceSample { lexical: lexical_features(&self.analysed, &parts), pieces: self.pieces() }
     }
 }

@@ -5,7 +5,7 @@ use super::Language;
 use super::analysed_text::{AnalysedText, WeightedSpans};
 use super::learned_valence::{add_shares, lexical_features};
 use super::parsed_message::ParsedMessage;
-use super::valence_model::CLASSES;
+use super::valence_model::{CLASSES, ValenceSample};
 use super::{urgency, valence};
 use crate::config::limits;
 use crate::event::cut;
@@ -85,8 +85,21 @@ fn rounded(number: f32) -> f32 {
     (number * 1000.0).round() / 1000.0 + 0.0
 }
 
-/// Reads a message with the lexicon of its language, and the model that a company has trained on top of it.
-pub(super) fn read(message: &ParsedMessage<'_>) -> Reading {
+impl ParsedMessage<'_> {
+    /// Its valence and urgency, by the lexicon of its language and the model that a company has trained on top of
+    /// it.
+    pub fn reading(&self) -> Reading {
+        read(self)
+    }
+
+    /// What a model of valence is trained on.
+    pub fn valence_sample(&self) -> ValenceSample {
+        let parts = valence::parts(&self.analysed, self.lexicon);
+        ValenceSample { lexical: lexical_features(&self.analysed, &parts), pieces: self.pieces() }
+    }
+}
+
+fn read(message: &ParsedMessage<'_>) -> Reading {
     let ParsedMessage { lexicon, analysed, pieces } = message;
     let mut parts = valence::parts(analysed, lexicon);
     let valence = if let Some(model) = &lexicon.valence {

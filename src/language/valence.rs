@@ -54,6 +54,12 @@ const EXCLAIMED: f32 = 0.1;
 /// The factor of a good word in a question: `is there a good offer?`.
 const ASKED: f32 = 0.4;
 
+/// The factor of a problem that a question only names: `what do I do if my card is declined?`.
+const NAMED: f32 = 0.3;
+
+/// The weight down to which a bad word names a problem; what is worse judges.
+const NAMED_MIN: f32 = -0.55;
+
 /// The factor of thanks in a message with a request.
 const COURTESY: f32 = 0.35;
 
@@ -88,6 +94,7 @@ pub(super) fn parts(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedS
     idle_negators(&mut parts, &units, analysed);
     reweigh_at_contrasts(&mut parts, &units, analysed);
     emphasize(&mut parts, analysed);
+    weaken_named_problems(&mut parts, analysed, lexicon);
     weaken_courtesies(&mut parts, analysed);
     irony::turn_praise(&mut parts, analysed, lexicon);
     take_sides(&mut parts, analysed);
@@ -346,6 +353,27 @@ fn emphasize(parts: &mut WeightedSpans, analysed: &AnalysedText<'_>) {
             if questions > 0 && exclamations == 0 && part.weight > 0.0 {
                 part.weight *= ASKED;
             }
+        }
+    }
+}
+
+/// Weakens the problems that a sentence names which begins, or of which a clause begins, as a question does by which
+/// somebody asks.
+fn weaken_named_problems(
+    parts: &mut WeightedSpans,
+    analysed: &AnalysedText<'_>,
+    lexicon: &Lexicon,
+) {
+    let tokens = &analysed.tokens.list;
+    for part in parts.iter_mut().filter(|part| (NAMED_MIN..0.0).contains(&part.weight)) {
+        let start = analysed.sentence_start(part.start);
+        let stop = tokens.get(analysed.sentence_end(part.start)).map(|token| token.kind);
+        let is_exclaimed = matches!(stop, Some(TokenKind::Stop { exclamations: 1.., .. }));
+        let begins = |at: &usize| *at == start || tokens[at - 1].kind == TokenKind::Pause;
+        let asks =
+            |at: usize| lexicon.questions.at(at, &analysed.tokens, &analysed.meanings).is_some();
+        if !is_exclaimed && (start..=part.start).filter(begins).any(asks) {
+            part.weight *= NAMED;
         }
     }
 }

@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod beside;
 mod clauses;
 mod german;
 mod grave;
-mod irony;
 mod wishes;
 mod words;
 
@@ -581,7 +581,7 @@ compounds = 2
 ";
     let mistakes = Languages::new([("de/words.txt", &file[8..])]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"
-    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, wholes, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, alternatives, grave, gravemodel, surroundings, pictures, topics, spellings, classes, wishes, unless, threads, automatic, sentences, valencemodel
+    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, wholes, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, ironies, questions, urgency, alternatives, grave, gravemodel, surroundings, pictures, topics, spellings, classes, wishes, unless, threads, automatic, sentences, valencemodel
     de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `gut`
     de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
     de/words.txt:5: expected words after the number, found nothing

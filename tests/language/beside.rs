@@ -1,4 +1,4 @@
-//! What is said beside trouble, and beside an emoji that only emphasises.
+//! What words say beside others: praise beside trouble, problems in questions, emoji that only emphasise.
 
 use jumeau::language::{Languages, Tone};
 
@@ -71,4 +71,40 @@ fn an_emoji_that_emphasises_is_named_by_itself() {
     let words = read(EN, "this is so cute, I love it 😭").words;
     let picture = words.iter().find(|cue| &*cue.text == "😭");
     assert!(picture.is_none_or(|cue| cue.weight > 0.0), "{words:?}");
+}
+
+#[test]
+fn a_question_that_names_a_problem_is_neutral() {
+    all_are(
+        Tone::Neutral,
+        EN,
+        &[
+            "What should I do if my card is declined?",
+            "How do I report a lost parcel",
+            "Hi, is there a problem with your website today?",
+            "How long does a refund for a cancelled flight take?",
+            "Do you charge a fee for late payments?",
+        ],
+    );
+    all_are(
+        Tone::Neutral,
+        FR,
+        &[
+            "Que faire si ma carte est refusée ?",
+            "Bonjour, comment signaler un colis perdu ?",
+            "Y a-t-il une panne dans le 13e ?",
+            "Faut-il payer des frais en cas de retard ?",
+        ],
+    );
+    all_are(Tone::Neutral, DE, &["Gibt es heute eine Störung?", "Was mache ich bei Verspätung?"]);
+    all_are(
+        Tone::Negative,
+        EN,
+        &[
+            "Why is my card declined again?",
+            "How do I report a lost parcel? Your service is terrible",
+            "How do I get my money back from these thieves?",
+            "My card is declined",
+        ],
+    );
 }
