@@ -93,22 +93,22 @@ fn a_log_says_what_learning_is_worth_and_what_each_figure_means() {
 
         figure          95% interval
         0.0150                        expected calibration error
-       0.28937                        log-loss of the learner
+       0.28936                        log-loss of the learner
        0.52268                        log-loss of the constant rate
-      -0.23331  -0.25934 to -0.20729  the learner less the constant rate
+      -0.23332  -0.25934 to -0.20729  the learner less the constant rate
 
     expected  happened  o what happened, | what was expected
-      0.0007    0.0000  o
+      0.0006    0.0000  o
       0.0013    0.0000  o
       0.0023    0.0000  o
       0.0037    0.0000  o
       0.0053    0.0000  o
-      0.1512    0.2167             |    o
+      0.1513    0.2167             |    o
       0.1997    0.2000                 o
       0.4157    0.4167                                 o
       0.6149    0.6667                                                |   o
       0.6487    0.6667                                                   |o
-      0.2044    0.2167  in all
+      0.2043    0.2167  in all
 
     DOES THE ACTION MAKE THE DIFFERENCE?
     Uplift is the responses with an action, less those with `control`: who responds anyway is no success
@@ -126,7 +126,7 @@ fn a_log_says_what_learning_is_worth_and_what_each_figure_means() {
       expected  happened      95% interval  customers
        +0.4490   +0.4288  0.3155 to 0.5421  greatest expected uplift
        +0.4294   +0.4953  0.3872 to 0.6034  second fifth
-       +0.2024   +0.2317  0.1318 to 0.3315  third
+       +0.2023   +0.2317  0.1318 to 0.3315  third
        -0.0027   +0.0000  0.0000 to 0.0000  fourth
        -0.0035   +0.0000  0.0000 to 0.0000  least
     ");
