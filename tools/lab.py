@@ -260,36 +260,64 @@ def bandit(wanted):
           f"as the best of the four on {best}")
 
 
-def made_campaign(path, seed=20080320):
-    """A campaign like that of the MineThatData challenge: 64,000 customers, three arms drawn by lot, the
-    same columns and the same shares of visits (.183, .151, .106), and small differences in whom each
-    e-mail suits. The challenge's own log is not ours to ship; with its columns renamed it can be given."""
+# Made campaigns: for each shape the rates of the arms and, if they are not even, their shares.
+SHAPES = {
+    # Like the MineThatData challenge, whose own log is not ours to ship: small differences in whom each
+    # e-mail suits. With its columns renamed, the real one can be given.
+    "mail": ({"mens": 0.1828, "womens": 0.1514, "control": 0.1062}, None),
+    "uneven": ({"mens": 0.1828, "womens": 0.1514, "control": 0.1062}, [0.2, 0.3, 0.5]),
+    # Six arms that are nearly alike.
+    "close": ({f"arm{number}": rate for number, rate in enumerate([0.10, 0.11, 0.12, 0.13, 0.14, 0.155])}, None),
+    # Two arms that are equally good, each for other customers.
+    "cross": ({"a": 0.15, "b": 0.15, "control": 0.12}, None),
+    "rare": ({"a": 0.012, "b": 0.009, "control": 0.006}, None),
+    # What is known of the customers tells nothing.
+    "flat": ({"a": 0.18, "b": 0.15, "control": 0.11}, None),
+}
+
+
+def made_campaign(path, shape, seed):
+    """A campaign of a shape: 64,000 customers, of each of whom eight values are known; arms drawn by lot."""
     chance, count = np.random.default_rng(seed), 64_000
     recency = chance.integers(1, 13, count)
     history = np.exp(chance.normal(5, 1, count)).clip(29.99, 3_345).round(2)
     edges = [100, 200, 350, 500, 750, 1_000]
-    kind = chance.choice(3, count, p=[0.450, 0.449, 0.101])
+    kind = chance.choice(3, count, p=[0.45, 0.449, 0.101])
     mens, womens = (kind != 1).astype(int), (kind != 0).astype(int)
     area = chance.choice(["Suburban", "Urban", "Rural"], count, p=[0.449, 0.402, 0.149])
     newbie = chance.binomial(1, 0.502, count)
     channel = chance.choice(["Web", "Phone", "Multichannel"], count, p=[0.441, 0.438, 0.121])
-    rates = {"mens": 0.1828, "womens": 0.1514, "control": 0.1062}
-    arm = chance.choice(list(rates), count)
     common = (-0.05 * recency + 0.18 * np.log(history) - 0.45 * newbie + 0.25 * (area == "Rural")
               - 0.1 * (area == "Urban") - 0.12 * (channel == "Phone") + 0.15 * mens + 0.2 * womens)
-    own = {"mens": 0.1 * mens + 0.01 * recency, "womens": 0.35 * womens - 0.15 * mens, "control": 0}
+    values = [(recency - 6.5) / 3.5, np.log(history) - 5, mens - 0.55, womens - 0.55,
+              (newbie - 0.5) * 2, (area == "Urban") - 0.4, (channel == "Web") - 0.44]
+    rates, shares = SHAPES[shape]
+    if shape in ("mail", "uneven"):
+        own = {"mens": 0.1 * mens + 0.01 * recency, "womens": 0.35 * womens - 0.15 * mens}
+    elif shape == "close":
+        own = {name: sum(0.08 * chance.normal() * value for value in values) for name in rates}
+    elif shape == "cross":
+        own = {"a": 0.9 * values[3] + 0.5 * values[0], "b": -0.9 * values[3] - 0.5 * values[0]}
+    elif shape == "rare":
+        own = {"a": 0.2 * (mens - 0.5), "b": 0.3 * (womens - 0.5)}
+    else:
+        own, common = {}, 0 * common
+    names = list(rates)
+    shares = np.array(shares or [1 / len(names)] * len(names))
+    arm = chance.choice(names, count, p=shares)
     chances = np.zeros(count)
     for name, rate in rates.items():
-        low, high = -9.0, 9.0
+        # The level at which the arm has its rate.
+        low, high = -12.0, 12.0
         for _ in range(60):
             level = (low + high) / 2
-            of_arm = 1 / (1 + np.exp(-(level + common + own[name])))
+            of_arm = 1 / (1 + np.exp(-(level + common + own.get(name, 0))))
             low, high = (level, high) if of_arm.mean() < rate else (low, level)
         chances = np.where(arm == name, of_arm, chances)
     frame = pd.DataFrame({
-        "recency": recency, "history_segment": np.searchsorted(edges, history, side="right") + 1,
+        "recency": recency, "history_segment": np.searchsorted(edges, history, side="right"),
         "history": history, "mens": mens, "womens": womens, "zip_code": area, "newbie": newbie,
-        "channel": channel, "action": arm, "propensity": 1 / 3,
+        "channel": channel, "action": arm, "propensity": shares[[names.index(one) for one in arm]],
         "reward": chance.binomial(1, chances),
     })
     frame["history_segment"] = "segment " + frame["history_segment"].astype(str)
@@ -333,17 +361,23 @@ def two_models(frame, control="control"):
 
 
 def campaign(paths):
-    """What twinlab says about a log, beside two logistic regressions."""
-    if not paths:
-        DATA.mkdir(parents=True, exist_ok=True)
-        path = DATA / "campaign.csv"
-        if not path.exists():
-            made_campaign(path)
-        paths = [path]
-    for path in paths:
+    """What twinlab says about a log, beside two logistic regressions; `mail:301` is a made one."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    logs = []
+    for path in paths or ["mail:301"]:
+        shape, _, seed = str(path).partition(":")
+        if shape in SHAPES and seed.isdigit():
+            path = DATA / f"campaign-{shape}-{seed}.csv"
+            if not path.exists():
+                made_campaign(path, shape, int(seed))
+        logs.append(path)
+    for path in logs:
         subprocess.run([os.environ["TWINLAB"], "campaign", path], check=True)
+        frame = pd.read_csv(path)
+        if "control" not in set(frame["action"]):
+            continue
         print("\nQini coefficients of two logistic regressions: mean, least and greatest of five halvings")
-        for action, found in two_models(pd.read_csv(path)).items():
+        for action, found in two_models(frame).items():
             print(f"  {np.mean(found):.5f}  {min(found):.5f}  {max(found):.5f}  {action}")
 
 
