@@ -239,7 +239,7 @@ impl Report<'_> {
             vec![
                 format!("{:+.4}", fifth.expected),
                 format!("{:+.4}", fifth.happened),
-                interval(fifth.interval()),
+                interval(fifth.interval),
                 place.to_owned(),
             ]
         };

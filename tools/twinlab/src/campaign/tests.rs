@@ -123,12 +123,12 @@ fn a_log_says_what_learning_is_worth_and_what_each_figure_means() {
     Fifths of the customers by expected uplift. Where what happened is not above 0, the action is not
     worth its contact.
 
-      expected  happened      95% interval  customers
-       +0.4490   +0.4288  0.3155 to 0.5421  greatest expected uplift
-       +0.4294   +0.4953  0.3872 to 0.6034  second fifth
-       +0.2023   +0.2317  0.1318 to 0.3315  third
-       -0.0027   +0.0000  0.0000 to 0.0000  fourth
-       -0.0035   +0.0000  0.0000 to 0.0000  least
+      expected  happened       95% interval  customers
+       +0.4490   +0.4288   0.3077 to 0.5318  greatest expected uplift
+       +0.4294   +0.4953   0.3776 to 0.5918  second fifth
+       +0.2023   +0.2317   0.1282 to 0.3286  third
+       -0.0027   +0.0000  -0.0310 to 0.0310  fourth
+       -0.0035   +0.0000  -0.0300 to 0.0321  least
     ");
 }
 

@@ -2,6 +2,7 @@ use jumeau::models::{quantile, seed, uniform};
 
 use super::estimates::Crossed;
 use super::log::CampaignLog;
+use crate::calibration::Group;
 
 /// How well the uplift of one action over the control is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +26,8 @@ pub(crate) struct Fifth {
     pub(crate) expected: f64,
     /// The share of responses with the action, less that without.
     pub(crate) happened: f64,
-    /// The standard error of what happened.
-    pub(crate) error: f64,
+    /// The interval of what happened, which holds the truth in 95 of 100 cases.
+    pub(crate) interval: (f64, f64),
 }
 
 /// One customer: the expected uplift, whether the action was taken, whether there was a response, and what
@@ -120,29 +121,35 @@ impl Fifth {
             squares[arm] += case.weight.powi(2);
             responses[arm] += case.weight * f64::from(u8::from(case.response));
         }
-        let rate = [0, 1].map(|arm| if all[arm] > 0.0 { responses[arm] / all[arm] } else { 0.0 });
-        let variance = |arm: usize| {
-            // The effective number of customers is (Σw)²/Σw².
-            rate[arm] * (1.0 - rate[arm]) * squares[arm] / all[arm].powi(2)
-        };
         let count = cases.len().max(1) as f64;
-        let error = if all[0] > 0.0 && all[1] > 0.0 {
-            (variance(0) + variance(1)).sqrt()
-        } else {
-            f64::INFINITY
-        };
+        let groups = [0, 1].map(|arm| Group {
+            // The effective number of customers is (Σw)²/Σw².
+            cases: (all[arm].powi(2) / squares[arm].max(f64::MIN_POSITIVE)).round() as usize,
+            expected: 0.0,
+            happened: if all[arm] > 0.0 { responses[arm] / all[arm] } else { 0.0 },
+        });
+        let happened = groups[1].happened - groups[0].happened;
         Fifth {
             expected: cases.iter().map(|case| case.expected).sum::<f64>() / count,
-            happened: rate[1] - rate[0],
-            error,
+            happened,
+            interval: match groups.iter().all(|group| group.cases > 0) {
+                true => of_difference(&groups[1], &groups[0]),
+                false => (f64::NEG_INFINITY, f64::INFINITY),
+            },
         }
     }
+}
 
-    /// The interval of what happened, which holds the truth in 95 of 100 cases.
-    pub(crate) fn interval(&self) -> (f64, f64) {
-        let reach = quantile(0.975) * self.error;
-        (self.happened - reach, self.happened + reach)
-    }
+/// The interval of the difference of two shares, from those of each: Newcombe, Interval Estimation for the
+/// Difference Between Independent Proportions, Statistics in Medicine 17 (1998), method 10. Unlike the
+/// normal one, it is not empty where nobody responded.
+fn of_difference(one: &Group, other: &Group) -> (f64, f64) {
+    let (low, high) = one.interval();
+    let (other_low, other_high) = other.interval();
+    let difference = one.happened - other.happened;
+    let down = (one.happened - low).hypot(other_high - other.happened);
+    let up = (high - one.happened).hypot(other.happened - other_low);
+    (difference - down, difference + up)
 }
 
 /// The Qini curve and its coefficient, of cases from the greatest expected uplift on; each counts so many
@@ -228,7 +235,17 @@ mod tests {
     fn a_fifth_without_a_control_says_nothing() {
         let treated: Vec<_> =
             cases(true).into_iter().map(|case| UpliftCase { is_treated: true, ..case }).collect();
-        assert_eq!(lift(1, &treated).fifths[0].error, f64::INFINITY);
+        assert_eq!(lift(1, &treated).fifths[0].interval, (f64::NEG_INFINITY, f64::INFINITY));
+    }
+
+    #[test]
+    fn a_fifth_in_which_nobody_responded_is_not_certain() {
+        let (low, high) = lift(1, &cases(true)).fifths[4].interval;
+        assert!(low < -0.2 && high > 0.2, "{low} to {high}");
+        // Newcombe's own example, 56 of 70 and 48 of 80.
+        let group = |cases, happened| Group { cases, expected: 0.0, happened };
+        let (low, high) = of_difference(&group(70, 0.8), &group(80, 0.6));
+        assert!((low - 0.0524).abs() < 1e-4 && (high - 0.3339).abs() < 1e-4, "{low} to {high}");
     }
 
     #[test]
