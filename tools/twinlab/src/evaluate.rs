@@ -7,7 +7,7 @@ use jumeau::models::evaluate::{
 use crate::table::Table;
 
 /// An estimator and its name.
-type Named = (&'static str, fn(&[Logged]) -> Estimate);
+pub(crate) type Named = (&'static str, fn(&[Logged]) -> Estimate);
 
 /// Off-policy evaluation: the value of another policy, by each estimator that the columns of the log
 /// allow.

@@ -1,6 +1,4 @@
-use jumeau::models::evaluate::{
-    Estimate, Logged, doubly_robust, inverse_propensity, self_normalised,
-};
+use jumeau::models::evaluate::{Estimate, doubly_robust, inverse_propensity, self_normalised};
 use jumeau::models::quantile;
 
 use super::estimates::Crossed;
@@ -10,6 +8,7 @@ use super::section::ReportSection;
 use super::uplift::{self, Lift};
 use super::warnings;
 use crate::calibration::{self, Case};
+use crate::evaluate::Named;
 use crate::page;
 
 /// What was measured on a log.
@@ -20,7 +19,7 @@ pub(crate) struct Report<'a> {
     lifts: Vec<Lift>,
 }
 
-const ESTIMATORS: [(&str, fn(&[Logged]) -> Estimate); 3] =
+const ESTIMATORS: [Named; 3] =
     [("IPS", inverse_propensity), ("SNIPS", self_normalised), ("DR", doubly_robust)];
 
 fn share(value: f64) -> String {
