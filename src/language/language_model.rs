@@ -79,8 +79,9 @@ impl LanguageModel {
         match first {
             "languages" => {
                 let all = rest.split(' ').map(|code| code.parse().ok());
-                self.languages = all.collect::<Option<_>>()?;
-                (self.languages.len() <= limits::DETECTED_LANGUAGES).then_some(())
+                let all: Option<Vec<_>> = all.collect();
+                self.languages = all.filter(|all| all.len() <= limits::DETECTED_LANGUAGES)?;
+                Some(())
             }
             "unit" => {
                 self.unit = rest.parse().ok().filter(|unit| (0.0..=10.0).contains(unit))?;

@@ -5,6 +5,7 @@
 
 mod beside;
 mod clauses;
+mod detection;
 mod german;
 mod grave;
 mod wishes;
