@@ -45,13 +45,6 @@ impl<'a> AnalysedText<'a> {
         AnalysedText { text, tokens, meanings, ends, all_shouted }
     }
 
-    /// The first token of the sentence of token `at`.
-    pub(super) fn sentence_start(&self, at: usize) -> usize {
-        let before = self.tokens.list[..at].iter();
-        let stop = before.rev().position(|token| matches!(token.kind, TokenKind::Stop { .. }));
-        stop.map_or(0, |distance| at - distance)
-    }
-
     /// The end of the sentence of token `at`: its stop, or the number of tokens.
     pub(super) fn sentence_end(&self, at: usize) -> usize {
         self.ends.get(at).map_or(self.tokens.list.len(), |end| *end as usize)

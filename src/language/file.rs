@@ -112,8 +112,8 @@ impl<'a> LexiconReader<'a> {
         let mut lines = content.lines().map(str::trim);
         let about = lines.find_map(|line| line.strip_prefix("# ")).unwrap_or("without a heading");
         self.lexicon.own_model = Some(shortened(about).into());
-        let others = (1..).zip(content.lines().map(str::trim));
-        let other = others.into_iter().find(|(_, line)| {
+        let mut numbered = (1..).zip(content.lines().map(str::trim));
+        let other = numbered.find(|(_, line)| {
             line.starts_with('[') && line.ends_with(']') && *line != "[valencemodel]"
         });
         match other {

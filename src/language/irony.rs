@@ -3,12 +3,12 @@
 //! Praise at the beginning of a sentence is irony if the sentence goes on with trouble: a phrase of `[ironies]`, and
 //! no other praise or contrast. So is a short sentence of nothing but praise before one with such a phrase.
 
-use smallvec::SmallVec;
+use std::ops::Range;
 
-use super::analysed_text::{AnalysedText, WeightedSpans};
+use super::analysed_text::{AnalysedText, WeightedSpan, WeightedSpans};
 use super::lexicon::Lexicon;
 
-/// How far from the beginning of a sentence praise begins, at most, in words.
+/// How far from the beginning of a sentence praise begins, at most, in words and marks.
 const PRAISE_WITHIN: usize = 3;
 
 /// The words of a sentence that may be praise alone, at most.
@@ -21,32 +21,36 @@ pub(super) fn turn_praise(
     lexicon: &Lexicon,
 ) {
     let tokens = &analysed.tokens.list;
-    for at in 0..tokens.len() {
-        let Some((factor, _)) = lexicon.ironies.at(at, &analysed.tokens, &analysed.meanings) else {
-            continue;
-        };
-        let (start, end) = (analysed.sentence_start(at), analysed.sentence_end(at));
-        let praise = |parts: &WeightedSpans, from: usize, to: usize| -> SmallVec<[usize; 4]> {
-            let all = parts.iter().enumerate().filter(|(_, part)| part.weight > 0.0);
-            all.filter(|(_, part)| (from..to).contains(&part.start)).map(|(at, _)| at).collect()
-        };
-        let contrasts = |from: usize, to: usize| {
-            analysed.meanings[from..to].iter().flatten().any(|word| word.contrast.is_some())
-        };
-        if contrasts(start, end) {
-            continue;
-        }
-        let mut turned = praise(parts, start, at.min(start + PRAISE_WITHIN));
-        if turned.len() != praise(parts, start, end).len() {
-            continue;
-        }
-        if turned.is_empty() && start > 0 {
-            let (before, stop) = (analysed.sentence_start(start - 1), start - 1);
-            let words = tokens[before..stop].iter().filter(|token| token.is_word()).count();
-            if words <= PRAISE_WORDS {
-                turned = praise(parts, before, stop);
+    let mut before = 0..0;
+    let mut start = 0;
+    while start < tokens.len() {
+        let end = analysed.sentence_end(start);
+        let trouble = (start..end).find_map(|at| {
+            let phrase = lexicon.ironies.at(at, &analysed.tokens, &analysed.meanings);
+            phrase.map(|(factor, _)| (at, factor))
+        });
+        let mut meanings = analysed.meanings[start..end].iter().flatten();
+        let has_contrast = meanings.any(|word| word.contrast.is_some());
+        if let Some((at, factor)) = trouble.filter(|_| !has_contrast) {
+            let begun = start..at.min(start + PRAISE_WITHIN);
+            let words = tokens[before.clone()].iter().filter(|token| token.is_word()).count();
+            match praise(parts, start..end) {
+                0 if words <= PRAISE_WORDS => turn(parts, before, factor),
+                all if all == praise(parts, begun.clone()) => turn(parts, begun, factor),
+                _ => {}
             }
         }
-        turned.iter().for_each(|at| parts[*at].weight *= -factor);
+        before = start..end;
+        start = end + 1;
     }
+}
+
+/// How many parts within these tokens are praise.
+fn praise(parts: &WeightedSpans, within: Range<usize>) -> usize {
+    parts.iter().filter(|part| part.weight > 0.0 && within.contains(&part.start)).count()
+}
+
+fn turn(parts: &mut WeightedSpans, within: Range<usize>, factor: f32) {
+    let is_praise = |part: &&mut WeightedSpan| part.weight > 0.0 && within.contains(&part.start);
+    parts.iter_mut().filter(is_praise).for_each(|part| part.weight *= -factor);
 }

@@ -365,14 +365,23 @@ fn weaken_named_problems(
     lexicon: &Lexicon,
 ) {
     let tokens = &analysed.tokens.list;
-    for part in parts.iter_mut().filter(|part| (NAMED_MIN..0.0).contains(&part.weight)) {
-        let start = analysed.sentence_start(part.start);
+    let names = |part: &WeightedSpan| (NAMED_MIN..0.0).contains(&part.weight);
+    if !parts.iter().any(names) {
+        return;
+    }
+    // For each token whether its sentence asks, from a beginning before it on.
+    let mut asking: SmallVec<[bool; 64]> = SmallVec::from_elem(false, tokens.len());
+    let (mut begins, mut asks) = (true, false);
+    for (at, token) in tokens.iter().enumerate() {
+        let is_stop = matches!(token.kind, TokenKind::Stop { .. });
+        let is_asking = || lexicon.questions.at(at, &analysed.tokens, &analysed.meanings).is_some();
+        asks = !is_stop && (asks || begins && is_asking());
+        begins = is_stop || token.kind == TokenKind::Pause;
+        asking[at] = asks;
+    }
+    for part in parts.iter_mut().filter(|part| asking[part.start] && names(part)) {
         let stop = tokens.get(analysed.sentence_end(part.start)).map(|token| token.kind);
-        let is_exclaimed = matches!(stop, Some(TokenKind::Stop { exclamations: 1.., .. }));
-        let begins = |at: &usize| *at == start || tokens[at - 1].kind == TokenKind::Pause;
-        let asks =
-            |at: usize| lexicon.questions.at(at, &analysed.tokens, &analysed.meanings).is_some();
-        if !is_exclaimed && (start..=part.start).filter(begins).any(asks) {
+        if !matches!(stop, Some(TokenKind::Stop { exclamations: 1.., .. })) {
             part.weight *= NAMED;
         }
     }
