@@ -114,9 +114,9 @@ impl ParsedMessage<'_> {
 }
 
 fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
-    let ParsedMessage { lexicon, analysed, pieces } = message;
+    let ParsedMessage { lexicon, analysed, .. } = message;
     let model = &lexicon.grave.model;
-    let judgement = (!model.is_empty()).then(|| model.judge(pieces));
+    let judgement = (!model.is_empty()).then(|| model.judge(message.hashed_pieces()));
     let analysed = corrected(analysed, lexicon);
     let evidence = evidence(&analysed, lexicon);
     let strengths = evidence.map(|known| known.strength());

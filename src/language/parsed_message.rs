@@ -1,5 +1,7 @@
 //! A message that is split once, and then read in several ways.
 
+use std::cell::OnceCell;
+
 use super::analysed_text::AnalysedText;
 use super::lexicon::Lexicon;
 use super::pieces::{HashedPieces, MessagePieces};
@@ -9,14 +11,22 @@ use super::pieces::{HashedPieces, MessagePieces};
 pub struct ParsedMessage<'a> {
     pub(super) lexicon: &'a Lexicon,
     pub(super) analysed: AnalysedText<'a>,
-    pub(super) pieces: HashedPieces,
+    /// Its pieces, once a model wants them.
+    hashed: OnceCell<HashedPieces>,
 }
 
 impl<'a> ParsedMessage<'a> {
     pub(super) fn new(text: &'a str, lexicon: &'a Lexicon) -> ParsedMessage<'a> {
-        let analysed = AnalysedText::new(text, lexicon);
-        let pieces = HashedPieces::new(&analysed.tokens);
-        ParsedMessage { lexicon, analysed, pieces }
+        ParsedMessage {
+            lexicon,
+            analysed: AnalysedText::new(text, lexicon),
+            hashed: OnceCell::new(),
+        }
+    }
+
+    /// Its pieces, as models find them.
+    pub(super) fn hashed_pieces(&self) -> &HashedPieces {
+        self.hashed.get_or_init(|| HashedPieces::new(&self.analysed.tokens))
     }
 
     /// Its pieces for the training of a model, each once.

@@ -100,11 +100,11 @@ impl ParsedMessage<'_> {
 }
 
 fn read(message: &ParsedMessage<'_>) -> Reading {
-    let ParsedMessage { lexicon, analysed, pieces } = message;
+    let ParsedMessage { lexicon, analysed, .. } = message;
     let mut parts = valence::parts(analysed, lexicon);
     let valence = if let Some(model) = &lexicon.valence {
         let lexical = lexical_features(analysed, &parts);
-        let judgement = model.judge(lexical, pieces, analysed.tokens.list.len());
+        let judgement = model.judge(lexical, message.hashed_pieces(), analysed.tokens.list.len());
         add_shares(&mut parts, &judgement.shares);
         likely_valence(judgement.odds)
     } else {
