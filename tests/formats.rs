@@ -16,12 +16,13 @@ use jumeau::event::{
 };
 use jumeau::models::{ArmResult, Exposure, HORIZON, Learner, Lesson, LevelWeights, Snapshot};
 use jumeau::past::ModelMark;
+use jumeau::policy::Version;
 use jumeau::tables::{
     ErasureProgress, ErasureStage, IndexKey, Pseudonym, Removed, Scan, Tombstone,
 };
 use jumeau::twin::{
-    Answered, Asked, Block, CandidateVerdict, Decision, EntryKind, Fired, Journalled, Record,
-    Stage as Passed, StageCounts, Twin, Woken,
+    Answered, Asked, AwaitedGoal, Block, CandidateVerdict, Decision, EntryKind, Fired, Journalled,
+    Record, Stage as Passed, StageCounts, Trial, Twin, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -298,9 +299,28 @@ fn a_journalled_request_of_format_1_can_be_read() {
 
 #[test]
 fn a_decision_of_format_1_can_be_read() {
-    let fixture = fixture!("decision-v1");
-    assert_written_as(RecordKind::Decision, &decision(), fixture);
-    assert_eq!(open::<Decision>(RecordKind::Decision, fixture), decision());
+    let opened = open::<Decision>(RecordKind::Decision, fixture!("decision-v1"));
+    assert_eq!(opened, without_uplift(decision()));
+}
+
+/// A decision as it was before scores had an uplift.
+fn without_uplift(mut decision: Decision) -> Decision {
+    for candidate in &mut decision.candidates {
+        candidate.score /= candidate.weights.uplift;
+        candidate.weights.uplift = 1.0;
+    }
+    decision
+}
+
+#[test]
+fn a_decision_of_format_2_can_be_read() {
+    let fixture = fixture!("decision-v2");
+    let unmoved =
+        CandidateVerdict::NoUplift { experiment: "worth".into(), with: 0.25, without: 0.5 };
+    let mut decision = decision();
+    decision.candidates.push(candidate(Passed::Arbitration, unmoved));
+    assert_written_as(RecordKind::Decision, &decision, fixture);
+    assert_eq!(open::<Decision>(RecordKind::Decision, fixture), decision);
 }
 
 /// A verdict that came later, and a whole number that only an unsigned one holds.
@@ -310,9 +330,8 @@ fn a_decision_about_a_zone_of_format_1_can_be_read() {
     let mut candidate = candidate(Passed::Contact, unknown);
     candidate.read = vec![("profile.serial".into(), Value::UInt(u64::MAX))];
     let decision = Decision { candidates: vec![candidate], chosen: Vec::new(), ..decision() };
-    let fixture = fixture!("decision-of-a-zone-v1");
-    assert_written_as(RecordKind::Decision, &decision, fixture);
-    assert_eq!(open::<Decision>(RecordKind::Decision, fixture), decision);
+    let opened = open::<Decision>(RecordKind::Decision, fixture!("decision-of-a-zone-v1"));
+    assert_eq!(opened, without_uplift(decision));
 }
 
 /// A row of decisions is a decision, sealed, compressed, and sealed once more.
@@ -332,11 +351,44 @@ fn a_twin_of_format_1_can_be_read() {
 
 #[test]
 fn a_twin_of_format_2_can_be_read() {
-    let fixture = fixture!("twin-v2");
-    let twin = full();
+    let record: Record<'_> = open(RecordKind::Twin, fixture!("twin-v2"));
+    assert_eq!(Twin::from_record(ada(), record, &[]), full());
+}
+
+/// Each of its memories has one, too.
+#[test]
+fn a_twin_in_an_experiment_of_format_2_can_be_read() {
+    let record: Record<'_> = open(RecordKind::Twin, fixture!("twin-in-an-experiment-v2"));
+    assert_eq!(Twin::from_record(ada(), record, &[]), in_an_experiment(None));
+}
+
+#[test]
+fn a_twin_of_format_3_can_be_read() {
+    let fixture = fixture!("twin-v3");
+    let goal = AwaitedGoal {
+        decision: "d1".into(),
+        arm: "usual".into(),
+        action: "open-card".into(),
+        policy: Version("abc123".into()),
+        since: at(6),
+        exposure: exposure(),
+    };
+    let twin = in_an_experiment(Some(Box::new(goal)));
     assert_written_as(RecordKind::Twin, &twin.record(), fixture);
     let record: Record<'_> = open(RecordKind::Twin, fixture);
     assert_eq!(Twin::from_record(ada(), record, &[]), twin);
+}
+
+/// A twin that takes part in an experiment, as do the memories of its identifiers.
+fn in_an_experiment(awaited: Option<Box<AwaitedGoal>>) -> Twin {
+    let mut twin = full();
+    let (experiment, arm) = ("worth".into(), "usual".into());
+    let trial = Trial { experiment, arm, since: at(5), reached: true, value: 1234.5, awaited };
+    for memory in twin.identifiers.iter_mut().flat_map(|one| [&mut one.brought, &mut one.beneath]) {
+        memory.trials.push(trial.clone());
+    }
+    twin.trials.push(trial);
+    twin
 }
 
 #[test]

@@ -101,15 +101,14 @@ impl RecordKind {
             | RecordKind::Broadcast
             | RecordKind::Scan
             | RecordKind::Index
-            | RecordKind::Decision
             | RecordKind::Observation
             | RecordKind::Result
             | RecordKind::Lesson
             | RecordKind::Mark
             | RecordKind::Erasure
             | RecordKind::Waiting => 1,
-            RecordKind::Twin | RecordKind::Weights => 2,
-            RecordKind::Tombstone => 3,
+            RecordKind::Decision | RecordKind::Weights => 2,
+            RecordKind::Twin | RecordKind::Tombstone => 3,
         }
     }
 }

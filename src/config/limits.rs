@@ -154,6 +154,8 @@ limits! {
     POLICY_EXPERIMENTS: 16;
     /// arms of one experiment
     EXPERIMENT_ARMS: 8;
+    /// customers with an action, and as many without it, before its uplift counts
+    UPLIFT_CUSTOMERS: 100;
     /// kinds of interactions that one policy can pause and resume; each uses a timer
     POLICY_INTERACTIONS: 32;
     /// bytes of one policy file

@@ -104,7 +104,9 @@ impl Outgoing {
     /// The message of an observation.
     pub fn observation(&self, observation: &Observation) -> Output {
         let subject = self.subjects.observation(&observation.action, &observation.customer);
-        let id = format!("o{}", observation.decision);
+        // A decision may also be observed by each experiment that measures its uplift.
+        let by = observation.trial.as_ref().map_or("", |trial| &*trial.experiment);
+        let id = format!("o{}{by}", observation.decision);
         let event = CloudEvent {
             specversion: "1.0",
             id: &id,

@@ -45,6 +45,9 @@ pub struct Experiment {
     pub value: Option<Expression>,
     /// The period after a customer entered in which the goal may be reached.
     pub within: Duration,
+    /// If actions count by the share of goals that they cause, compared with the control group: the least
+    /// increase of the probability of the goal with which one is taken, 0 to 1.
+    pub uplift: Option<f64>,
     /// Its location.
     pub place: SourceLocation,
 }
@@ -60,6 +63,13 @@ pub struct ExperimentArm {
     pub does: Does,
     /// The complete policy of its customers; none: the policy that defines the experiment.
     pub policy: Option<Box<str>>,
+}
+
+impl ExperimentArm {
+    /// Whether its customers get what the policy that defines the experiment decides.
+    pub fn is_usual(&self) -> bool {
+        self.does == Does::Policy && self.policy.is_none() && self.share > 0.0
+    }
 }
 
 /// What an arm does.
@@ -197,6 +207,7 @@ fn experiment(
     let when = table.get("when").map(|item| reader.expression(item, situation));
     let value = table.get("value").map(|item| reader.expression(item, situation));
     let within = table.require("within").and_then(TomlItem::period);
+    let uplift = table.get("uplift").map(|item| least_uplift(item, arms.as_deref()));
     let experiment = Experiment {
         name: name.into(),
         describe: describe?.into(),
@@ -206,9 +217,34 @@ fn experiment(
         when: rules::flat(when)?,
         value: rules::flat(value)?,
         within: within?,
+        uplift: rules::flat(uplift)?.flatten(),
         place: key.place(),
     };
     Some(PatternedExperiment { experiment, goal: goal? })
+}
+
+/// The least uplift of an experiment that measures it: it needs customers with the actions, and without them.
+fn least_uplift(item: TomlItem<'_>, arms: Option<&[ExperimentArm]>) -> Option<Option<f64>> {
+    let least = match item.as_table() {
+        Some(table) => {
+            let least = table.require("least").and_then(|item| item.number(0.0..=1.0));
+            table.finish();
+            least?
+        }
+        None if item.truth()? => 0.0,
+        None => return Some(None),
+    };
+    let arms = arms?;
+    let has_control = arms.iter().any(|arm| arm.does == Does::Nothing && arm.share > 0.0);
+    let has_actions = arms.iter().any(ExperimentArm::is_usual);
+    if !(has_control && has_actions) {
+        item.wrong(
+            "expected an arm with `does = \"nothing\"`, and one that follows this policy: uplift is the \
+             difference between both; add the arm, or remove `uplift`",
+        );
+        return None;
+    }
+    Some(Some(least))
 }
 
 fn arms(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<[ExperimentArm]>> {

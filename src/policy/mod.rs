@@ -76,7 +76,7 @@ pub use identity::IdentityRule;
 pub use issue::Issue;
 pub use load::{load, load_with};
 pub use model::{
-    CONSENT_TIMER, IGNORED_TIMER, InteractionRule, NeedDefinition, PAUSE_TIMER, Policy,
+    CONSENT_TIMER, GOAL_TIMER, IGNORED_TIMER, InteractionRule, NeedDefinition, PAUSE_TIMER, Policy,
     PreferenceRule, QUIET_TIMER, RETENTION_TIMER,
 };
 pub use purposes::{Purposes, SignalRule};

@@ -311,6 +311,9 @@ pub const QUIET_TIMER: &str = "quiet:";
 /// The timer that marks actions without an outcome as ignored.
 pub const IGNORED_TIMER: &str = "ignored:";
 
+/// The timer that ends waiting for the goals of experiments that measure uplift.
+pub const GOAL_TIMER: &str = "goal:";
+
 /// The timer for the next consent that expires.
 pub const CONSENT_TIMER: &str = "consent:";
 

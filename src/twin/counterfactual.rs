@@ -97,6 +97,8 @@ pub enum Factor {
     Value,
     /// The lever that people set.
     Lever,
+    /// The share of the successes that the action causes.
+    Uplift,
 }
 
 impl Factor {
@@ -107,16 +109,18 @@ impl Factor {
             Factor::Context => "context",
             Factor::Value => "value",
             Factor::Lever => "lever",
+            Factor::Uplift => "uplift",
         }
     }
 
     /// Every factor, with its current value and its maximum.
-    fn all(weights: &ScoreFactors) -> [(Factor, f64, f64); 4] {
+    fn all(weights: &ScoreFactors) -> [(Factor, f64, f64); 5] {
         [
             (Factor::Propensity, weights.drawn, 1.0),
             (Factor::Context, weights.context, 10.0),
             (Factor::Value, weights.value, 1.0),
             (Factor::Lever, weights.lever, 10.0),
+            (Factor::Uplift, weights.uplift, 1.0),
         ]
     }
 }

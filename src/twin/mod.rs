@@ -50,11 +50,11 @@ pub use moment::{
 pub use note::Note;
 pub use react::react;
 pub use state::{
-    Activity, AggregateState, ArmAssignment, Block, Case, Choice, Consent, Contact, ContactOutcome,
-    Counted, Counter, DatedValue, Dates, Declared, Derived, Entry, EntryKind, EscalationRecord,
-    EscalationState, Forecast, Forgotten, GraveMatter, Guard, HeardMessage, Identifier,
-    Interaction, Meeting, Memory, Need, OwnershipRecord, Packed, PastEntry, Pause, PausedBy,
-    Preference, Presentation, Problem, Profile, Recent, Record, RelinkCounter, Remark, Sentiment,
-    Signal, Timeline, TimelineEnd, Timer, TranscriptLine, Trial, TrialUpdate, Twin,
+    Activity, AggregateState, ArmAssignment, AwaitedGoal, Block, Case, Choice, Consent, Contact,
+    ContactOutcome, Counted, Counter, DatedValue, Dates, Declared, Derived, Entry, EntryKind,
+    EscalationRecord, EscalationState, Forecast, Forgotten, GraveMatter, Guard, HeardMessage,
+    Identifier, Interaction, Meeting, Memory, Need, OwnershipRecord, Packed, PastEntry, Pause,
+    PausedBy, Preference, Presentation, Problem, Profile, Recent, Record, RelinkCounter, Remark,
+    Sentiment, Signal, Timeline, TimelineEnd, Timer, TranscriptLine, Trial, TrialUpdate, Twin,
     URGENCY_HALF_LIFE, UnlinkRecord, ValenceTrend, Window, ZONE,
 };

@@ -64,6 +64,7 @@ pub(super) fn candidate(stage: Passed, verdict: CandidateVerdict) -> Candidate {
         context: 2.0,
         value: 0.5,
         lever: 1.5,
+        uplift: 0.5,
     };
     Candidate {
         action: "open-card".into(),

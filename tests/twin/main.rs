@@ -18,6 +18,7 @@ mod numbers;
 mod preferences;
 mod retention;
 mod texts;
+mod uplift;
 mod zones;
 
 use std::sync::{Arc, OnceLock};

@@ -1,5 +1,6 @@
 //! Every format that was ever stored and is no longer written, with its conversion to the next one.
 
+mod decision;
 mod twin;
 mod weights;
 
@@ -29,7 +30,9 @@ pub(super) fn upgrade(
             return Ok(Cow::Owned([payload, TOMBSTONE_2_TO_3.as_slice()].concat()));
         }
         (RecordKind::Weights, 1) => return Ok(Cow::Owned(weights::to_2(payload)?)),
-        (RecordKind::Twin, 1) => return Ok(Cow::Owned(twin::to_2(payload)?)),
+        (RecordKind::Twin, 1) => return Ok(Cow::Owned(twin::to_3(&twin::to_2(payload)?)?)),
+        (RecordKind::Twin, 2) => return Ok(Cow::Owned(twin::to_3(payload)?)),
+        (RecordKind::Decision, 1) => return decision::to_2(payload),
         _ => {}
     }
     Err(Error::Malformed {

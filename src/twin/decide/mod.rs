@@ -6,18 +6,20 @@
 //! that have a usable treatment, the one with the highest score is chosen:
 //!
 //! ```text
-//! score = propensity × context × value × lever
+//! score = propensity × context × value × lever × uplift
 //! ```
 //!
 //! The propensity, 0 to 1, is the probability of acceptance in the best of the permitted treatments; the
 //! context, 0 to 10, is the strength of the need × the weight that the policy gives to the issue in this
 //! mood; the value, 0 to 1, and the lever, 0.1 to 10, come from the policy.
+//! The uplift, 0 to 1, is the share of the successes that the action causes, where an experiment measures it.
 
 mod checks;
 mod contact_budget;
 mod control;
 mod recall;
 mod treatment;
+mod uplift;
 mod weighing;
 
 pub(super) use checks::unsuitable;
@@ -92,7 +94,10 @@ pub(super) fn decide<'a>(
     }
     let policy = context.policy;
     let is_drawn = context.is_personal
-        && (policy.explore.is_some() || policy.features.is_some() || context.models.version() > 0);
+        && (policy.explore.is_some()
+            || policy.features.is_some()
+            || context.models.version() > 0
+            || policy.experiments.iter().any(|experiment| experiment.uplift.is_some()));
     let features =
         if is_drawn { features::features(twin, context) } else { models::Features::new() };
     let in_arm = |known: &'a Experiment| Some((known, twin.arm(known)?));
@@ -133,8 +138,9 @@ pub(super) fn decide<'a>(
     let under = assignments(&entered);
     entered.retain(|(known, _)| is_about(known));
     let (deferred, lost) = (scoring.deferred(&scored), scoring.unsendable(&scored));
-    let decision = scoring.record(scored, chosen, under, is_drawn);
-    Some(Arbitration { decision: Box::new(decision), exposures, deferred, lost, entered })
+    let awaited = if is_drawn { scoring.awaited(&scored, &chosen, &features) } else { Vec::new() };
+    let decision = Box::new(scoring.record(scored, chosen, under, is_drawn));
+    Some(Arbitration { decision, exposures, deferred, lost, entered, awaited })
 }
 
 fn assignments(arms: &Arms<'_>) -> Vec<ArmAssignment> {
@@ -310,8 +316,10 @@ impl<'a> Scoring<'a> {
         } else {
             TreatmentOptions::none()
         };
-        let (weights, error) =
+        let (mut weights, error) =
             self.weights(action, need, is_proposed, treatment_options.all.first());
+        let uplift = if found.is_none() { self.uplift(action) } else { None };
+        weights.uplift = uplift.map_or(1.0, |known| known.share());
         if found.is_none()
             && let (Some(error), policy::Worth::Of(value)) = (error, &action.value)
         {
@@ -322,6 +330,9 @@ impl<'a> Scoring<'a> {
         if found.is_none() && treatment_options.all.is_empty() {
             let because = treatment_options.because();
             found = Some((Stage::Treatment, CandidateVerdict::NoTreatment { because }, None));
+        }
+        if let (None, Some(verdict)) = (&found, uplift.and_then(|known| known.objection())) {
+            found = Some((Stage::Arbitration, verdict, None));
         }
         let unopposed = (Stage::Arbitration, CandidateVerdict::Outscored, None);
         let (stage, verdict, by) = found.unwrap_or(unopposed);

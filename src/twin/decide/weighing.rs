@@ -258,6 +258,7 @@ impl<'a> Scoring<'a> {
             context: need.map_or(reason, |need| need.strength) * issue,
             value,
             lever: action.lever,
+            uplift: 1.0,
         };
         (weights, error)
     }

@@ -69,7 +69,7 @@ pub struct Candidate {
     pub verdict: CandidateVerdict,
     /// The factors of its score.
     pub weights: ScoreFactors,
-    /// Propensity × context × value × lever.
+    /// Propensity × context × value × lever × uplift.
     pub score: f64,
     /// What the deciding expression read, with the values; `null` for what is missing, sensitive or
     /// compound.
@@ -92,12 +92,14 @@ pub struct ScoreFactors {
     pub value: f64,
     /// The lever that people set, 0.1 to 10.
     pub lever: f64,
+    /// The share of the successes that the action causes, 0 to 1; 1 if no experiment measures it.
+    pub uplift: f64,
 }
 
 impl ScoreFactors {
     /// The product of the factors.
     pub fn score(&self) -> f64 {
-        self.drawn * self.context * self.value * self.lever
+        self.drawn * self.context * self.value * self.lever * self.uplift
     }
 }
 
@@ -240,6 +242,15 @@ pub enum CandidateVerdict {
         /// The end of that time.
         until: Time,
     },
+    /// It changes too little: without it the customer reaches the goal of an experiment about as often.
+    NoUplift {
+        /// The experiment.
+        experiment: Box<str>,
+        /// The probability of the goal with the action, 0 to 1.
+        with: f64,
+        /// The probability of the goal without it, 0 to 1.
+        without: f64,
+    },
 }
 
 impl fmt::Display for CandidateVerdict {
@@ -294,6 +305,13 @@ impl fmt::Display for CandidateVerdict {
             }
             CandidateVerdict::ControlGroup { experiment, arm } => {
                 write!(out, "the arm {arm} of the experiment {experiment} is a control group")
+            }
+            CandidateVerdict::NoUplift { experiment, with, without } => {
+                write!(
+                    out,
+                    "changes too little: the goal of the experiment {experiment} is reached with probability \
+                     {without:.3} without it, {with:.3} with it"
+                )
             }
             CandidateVerdict::Unknown { because, .. } => out.write_str(because),
             CandidateVerdict::CoolingDown { until } => write!(out, "cooling down until {until}"),

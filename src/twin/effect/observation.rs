@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Customer, OutcomeKind, Time};
 use crate::models::Exposure;
 use crate::policy::Version;
+use crate::twin::state::ArmAssignment;
 
 /// An observation: the outcome of an action, for training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,4 +37,9 @@ pub struct Observation {
     pub reward: u8,
     /// The features of the choice.
     pub exposure: Exposure,
+    /// The arm of an experiment that measures the uplift of the action: then it was taken, or would have been
+    /// taken but for the control group, in any treatment; the reward is whether the goal was reached, and
+    /// the outcome `accepted` or `ignored`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<ArmAssignment>,
 }

@@ -45,6 +45,7 @@ impl Contact {
             outcome,
             reward: u8::from(response),
             exposure: shown.exposure,
+            trial: None,
         })))
     }
 }

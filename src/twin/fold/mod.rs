@@ -7,6 +7,7 @@ pub(super) mod consent;
 pub(super) mod contact;
 pub(super) mod deadline;
 pub(super) mod deferred;
+pub(super) mod goal;
 pub(super) mod grave;
 pub(super) mod guard;
 pub(super) mod inferred;

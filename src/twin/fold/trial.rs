@@ -31,6 +31,7 @@ impl Twin {
                 since: now,
                 reached: false,
                 value: 0.0,
+                awaited: None,
             });
             effects.push(Effect::Try(Box::new(TrialUpdate {
                 experiment: name,

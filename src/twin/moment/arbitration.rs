@@ -3,7 +3,7 @@
 use crate::models::Exposure;
 use crate::policy::{Experiment, ExperimentArm, SourceLocation};
 use crate::twin::effect::Decision;
-use crate::twin::state::Timer;
+use crate::twin::state::{AwaitedGoal, Timer};
 
 /// The result of an arbitration.
 pub(in crate::twin) struct Arbitration<'a> {
@@ -18,6 +18,8 @@ pub(in crate::twin) struct Arbitration<'a> {
     pub(in crate::twin) lost: Option<(SourceLocation, String)>,
     /// The experiments that the decision concerns, and the customer's arms.
     pub(in crate::twin) entered: Arms<'a>,
+    /// The goals to await, to measure uplift, each with the name of its experiment.
+    pub(in crate::twin) awaited: Vec<(Box<str>, AwaitedGoal)>,
 }
 
 /// Experiments, and the customer's arms in them.

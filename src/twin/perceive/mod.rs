@@ -7,7 +7,7 @@ pub(super) use broadcast::receive_broadcasts;
 use crate::config::limits;
 use crate::event::{Event, EventKind, Rejection};
 use crate::language::AUTOMATIC;
-use crate::policy::{CONSENT_TIMER, DUE_TIMER, IGNORED_TIMER, RETENTION_TIMER};
+use crate::policy::{CONSENT_TIMER, DUE_TIMER, GOAL_TIMER, IGNORED_TIMER, RETENTION_TIMER};
 use crate::twin::effect::Effect;
 use crate::twin::escalation;
 use crate::twin::fold::timeline::{is_automatic, make_room, record};
@@ -43,6 +43,10 @@ pub(super) fn perceive(
                 }
                 _ if is_heard && *fired.name == *RETENTION_TIMER => {
                     twin.delete_expired(policy, input.at, effects, notes);
+                    false
+                }
+                _ if is_heard && *fired.name == *GOAL_TIMER => {
+                    twin.give_up_goals(policy, input.at, effects, notes);
                     false
                 }
                 _ if is_heard && *fired.name == *CONSENT_TIMER => {

@@ -1,6 +1,6 @@
 //! Counts the inputs that are goals of experiments.
 
-use crate::policy::Truth;
+use crate::policy::{Experiment, Truth};
 use crate::twin::effect::Effect;
 use crate::twin::moment::{ReactionContext, View};
 use crate::twin::note::Notes;
@@ -23,7 +23,11 @@ pub(super) fn count_goals(
     {
         let is_it = |trial: &Trial| trial.experiment == experiment.name;
         let Some(position) = twin.trials.iter().position(is_it) else { continue };
-        if now >= twin.trials[position].since + experiment.within {
+        let trial = &twin.trials[position];
+        let is_counted = now < trial.since + experiment.within;
+        let is_awaited =
+            trial.awaited.as_ref().is_some_and(|goal| now < goal.since + experiment.within);
+        if !is_counted && !is_awaited {
             continue;
         }
         let view = View::whole(twin, context);
@@ -31,19 +35,12 @@ pub(super) fn count_goals(
         if !matches!(holds, None | Some(Truth::True)) {
             continue;
         }
-        let value = match experiment.value.as_ref().map(|value| value.number(&view)) {
-            None => 0.0,
-            Some(Ok(value)) if value.is_finite() => value,
-            Some(Ok(value)) => {
-                notes.policy(&experiment.place, format!("expected a number, found {value}"));
-                continue;
-            }
-            Some(Err(error)) => {
-                notes.policy(&experiment.place, error);
-                continue;
-            }
-        };
+        let value = if is_counted { value(experiment, &view, notes) } else { None };
         let trial = &mut twin.trials[position];
+        if is_awaited {
+            effects.extend(trial.observe_goal(true, now, &twin.customer));
+        }
+        let Some(value) = value else { continue };
         let (before, after) = (trial.value, trial.value + value);
         let is_first = !std::mem::replace(&mut trial.reached, true);
         trial.value = after;
@@ -58,4 +55,16 @@ pub(super) fn count_goals(
             })));
         }
     }
+}
+
+/// The value of reaching the goal; none if it is no number, which is noted.
+fn value(experiment: &Experiment, view: &View<'_>, notes: &mut Notes) -> Option<f64> {
+    let error = match experiment.value.as_ref().map(|value| value.number(view)) {
+        None => return Some(0.0),
+        Some(Ok(value)) if value.is_finite() => return Some(value),
+        Some(Ok(value)) => format!("expected a number, found {value}"),
+        Some(Err(error)) => error.to_string(),
+    };
+    notes.policy(&experiment.place, error);
+    None
 }

@@ -298,15 +298,16 @@ fn place(candidate: &Candidate) -> impl std::fmt::Display + use<> {
 
 /// A score and its factors.
 fn score(candidate: &Candidate) -> String {
-    let ScoreFactors { propensity, drawn, context, value, lever, .. } = candidate.weights;
+    let ScoreFactors { propensity, drawn, context, value, lever, uplift, .. } = candidate.weights;
     let known = if (drawn - propensity).abs() > 0.0005 {
         format!(" (known {propensity:.3})")
     } else {
         String::new()
     };
     let lever = if lever == 1.0 { String::new() } else { format!(" × lever {lever:.2}") };
+    let uplift = if uplift == 1.0 { String::new() } else { format!(" × uplift {uplift:.2}") };
     format!(
-        "{:.3} = propensity {drawn:.3}{known} × context {context:.2} × value {value:.2}{lever}",
+        "{:.3} = propensity {drawn:.3}{known} × context {context:.2} × value {value:.2}{lever}{uplift}",
         candidate.score,
     )
 }
@@ -354,6 +355,7 @@ mod tests {
             context: 0.5,
             value,
             lever: 1.0,
+            uplift: 1.0,
         };
         let is_said = matches!(verdict, CandidateVerdict::Chosen | CandidateVerdict::Outscored);
         Candidate {
@@ -367,6 +369,13 @@ mod tests {
             score: weights.score(),
             read: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_score_shows_its_uplift() {
+        let mut candidate = candidate("shoes", CandidateVerdict::Chosen, Stage::Treatment, 0.8);
+        candidate.weights.uplift = 0.4;
+        assert!(score(&candidate).ends_with("value 0.80 × uplift 0.40"), "{}", score(&candidate));
     }
 
     /// A decision in which candidates ended in many ways.
