@@ -90,6 +90,6 @@ pub use source_location::SourceLocation;
 pub use template::{RenderError, Template};
 pub use topics::Speech;
 pub use trigger::{EXPIRED, Index, Occasion, Trigger};
-pub use weights::{Explore, IssueWeights, Suitability};
+pub use weights::{Explore, IssueWeights, RandomChoice, Suitability};
 
 pub use crate::config::{Mistake, Mistakes};

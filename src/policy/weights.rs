@@ -57,6 +57,22 @@ pub struct Explore {
     pub reach: f64,
     /// The number of observations after which an action is well known.
     pub mature: u32,
+    /// The share of decisions that chance alone makes; none: no decision.
+    pub random: Option<RandomChoice>,
+}
+
+/// A share of decisions in which the actions of some issues compete by chance alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RandomChoice {
+    /// The share, 0 to [`RandomChoice::MAX`].
+    pub share: f64,
+    /// The issues.
+    pub issues: Box<[Issue]>,
+}
+
+impl RandomChoice {
+    /// The greatest share.
+    pub const MAX: f64 = 0.2;
 }
 
 pub(super) fn read_suitability(
@@ -112,9 +128,19 @@ pub(super) fn read_explore(table: &TomlTable<'_>, known: &mut Option<(SourceLoca
     };
     let reach = table.get("reach").map_or(Some(0.02), |item| item.number(0.0..=1.0));
     let mature = table.get("mature").map_or(Some(200), |item| item.whole(0..=1_000_000));
+    let random = table.get("random").and_then(random);
     table.finish();
-    let explore = Explore { reach: reach.unwrap_or(1.0), mature: mature.unwrap_or(0) };
+    let explore = Explore { reach: reach.unwrap_or(1.0), mature: mature.unwrap_or(0), random };
     *known = Some((item.place(), explore));
+}
+
+fn random(item: TomlItem<'_>) -> Option<RandomChoice> {
+    let table = item.table()?;
+    let share = table.require("share").and_then(|item| item.number(0.0..=RandomChoice::MAX));
+    let issues = table.require("issues").map(TomlItem::list_or_one);
+    let issues = issues.into_iter().flatten().filter_map(Issue::read).collect();
+    table.finish();
+    Some(RandomChoice { share: share?, issues })
 }
 
 /// Reads the model features that distinguish customers and situations.

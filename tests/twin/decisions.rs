@@ -256,26 +256,61 @@ fn a_new_action_is_tried_in_few_decisions_beside_a_known_one() {
     }
     let known = learner.publish();
     let fresh_in = |models: &Snapshot| {
-        let fresh = (0..500).filter(|number| {
-            let customer = Customer::new(&format!("customer-{number}")).unwrap();
-            let mut twin = Twin::new(customer, Time::from_ms(0));
-            let payload = json!({ "type": "track", "data": { "name": "Offer" } }).to_string();
-            let raw = Raw {
-                channel: "shop",
-                customer: twin.customer.as_str(),
-                headers: &[],
-                payload: payload.as_bytes(),
-                sequence: *number,
-            };
-            let input = Input::event(event::parse(&raw).unwrap(), Time::from_ms(0));
-            names(&react(&mut twin, &input, &World::of(&policy).knowing(models))) == ["fresh"]
-        });
-        fresh.count()
+        let offered = offers_to_500(&policy, models);
+        offered.iter().filter(|reaction| names(reaction) == ["fresh"]).count()
     };
     let tried = fresh_in(&known);
     assert!((30..=70).contains(&tried), "{tried} of 500, where 50 are within reach");
     let alone = fresh_in(&Snapshot::nothing());
     assert!(alone > 300, "{alone} of 500: where everything is new, nothing holds it back");
+}
+
+/// The first reactions of so many customers.
+fn offers_to_500(policy: &Policy, models: &Snapshot) -> Vec<Reaction> {
+    let offered = (0..500).map(|number| {
+        let customer = Customer::new(&format!("customer-{number}")).unwrap();
+        let mut twin = Twin::new(customer, Time::from_ms(0));
+        let payload = json!({ "type": "track", "data": { "name": "Offer" } }).to_string();
+        let raw = Raw {
+            channel: "shop",
+            customer: twin.customer.as_str(),
+            headers: &[],
+            payload: payload.as_bytes(),
+            sequence: number,
+        };
+        let input = Input::event(event::parse(&raw).unwrap(), Time::from_ms(0));
+        react(&mut twin, &input, &World::of(policy).knowing(models))
+    });
+    offered.collect()
+}
+
+#[test]
+fn an_action_that_was_given_up_is_tried_in_the_share_that_is_left_to_chance() {
+    let tables = "[explore]\nmature = 0\nrandom = { share = 0.2, issues = [\"nurture\"] }\n";
+    let good = action("good", "nurture", "0.1", "");
+    let given_up = action("given_up", "nurture", "0.1", "");
+    let policy = |more: &str| {
+        let text = tables.to_owned() + &good + &given_up + more;
+        policy(&["good", "given_up", "urgent"][..2 + usize::from(!more.is_empty())], &text)
+    };
+    let two = policy("");
+    let mut learner = Learner::from(Snapshot::nothing(), 1e6);
+    for (name, response) in [("good", true), ("given_up", false)] {
+        let arm = &two.action(name).unwrap().treatments[0].arm;
+        (0..500).for_each(|_| {
+            learner.learn(&Features::new(), arm, Prior::default(), response);
+        });
+    }
+    let known = learner.publish();
+    let offered = offers_to_500(&two, &known);
+    let tried: Vec<_> = offered.iter().filter(|one| names(one) == ["given_up"]).collect();
+    assert!((30..=70).contains(&tried.len()), "{} of 500, where 50 are expected", tried.len());
+    let chosen = |reaction: &Reaction| reaction.decision().unwrap().candidates[0].weights.chance;
+    assert!(tried.iter().all(|one| (chosen(one) - 0.1).abs() < 0.01), "{}", chosen(tried[0]));
+
+    let three = policy(&action("urgent", "service", "1.0", ""));
+    let offered = offers_to_500(&three, &known);
+    assert!(offered.iter().all(|one| names(one) == ["urgent"]), "other issues keep their rank");
 }
 
 proptest! {

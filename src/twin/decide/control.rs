@@ -25,13 +25,7 @@ impl<'a> Scoring<'a> {
         for (experiment, _) in self.arms_that_do(Does::Random) {
             let places: Vec<usize> =
                 (0..scored.len()).filter(|at| is_about(experiment, &scored[*at])).collect();
-            // Fisher and Yates, in the form of Durstenfeld (Algorithm 235, CACM 7, 1964).
-            for last in (1..places.len()).rev() {
-                let seed = models::seed(&[self.chance, SHUFFLE, last as u64]);
-                // Below `last + 1`, because the uniform is below 1.
-                let other = (models::uniform(seed) * (last + 1) as f64) as usize;
-                scored.swap(places[last], places[other.min(last)]);
-            }
+            shuffle_places(scored, &places, self.chance);
             let even = 1.0 / places.len().max(1) as f64;
             places.iter().for_each(|at| scored[*at].weights.chance = even);
         }
@@ -43,6 +37,17 @@ impl<'a> Scoring<'a> {
         does: Does,
     ) -> impl Iterator<Item = (&'a Experiment, &'a ExperimentArm)> {
         self.arms.iter().copied().filter(move |(_, arm)| arm.does == does)
+    }
+}
+
+/// Shuffles the candidates at these places among them: Fisher and Yates, in the form of Durstenfeld
+/// (Algorithm 235, CACM 7, 1964).
+pub(super) fn shuffle_places(scored: &mut [ScoredCandidate<'_>], places: &[usize], chance: u64) {
+    for last in (1..places.len()).rev() {
+        let seed = models::seed(&[chance, SHUFFLE, last as u64]);
+        // Below `last + 1`, because the uniform is below 1.
+        let other = (models::uniform(seed) * (last + 1) as f64) as usize;
+        scored.swap(places[last], places[other.min(last)]);
     }
 }
 

@@ -17,6 +17,7 @@
 mod checks;
 mod contact_budget;
 mod control;
+mod explore;
 mod recall;
 mod treatment;
 mod uplift;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use crate::config::limits;
 use crate::event::{AskData, Value, cut};
-use crate::models::{self, ArmScorer, Contender, Exposure};
+use crate::models::{self, ArmScorer, Exposure};
 use crate::policy::{self, Experiment, Expression, Path, Scope, SourceLocation};
 use crate::twin::effect::{
     Action, ActionReason, Alternative, Candidate, CandidateVerdict, Decision, ScoreFactors, Stage,
@@ -232,6 +233,7 @@ impl<'a> Scoring<'a> {
         scored.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
         self.hold_back(&mut scored);
         self.record_chances(&mut scored);
+        self.leave_to_chance(&mut scored);
         self.shuffle(&mut scored);
         scored
     }
@@ -350,78 +352,6 @@ impl<'a> Scoring<'a> {
             by,
             treatment,
         }
-    }
-
-    /// Drops little-known actions where the exploration share is exhausted, if there is a well-known
-    /// action.
-    fn keep_within_reach(&self, scored: &mut [ScoredCandidate<'_>]) {
-        let Some(explore) = &self.context.policy.explore else { return };
-        if self.scorer.is_none() {
-            return;
-        }
-        let is_left =
-            |candidate: &ScoredCandidate<'_>| candidate.verdict == CandidateVerdict::Outscored;
-        let is_mature = |candidate: &ScoredCandidate<'_>| {
-            self.observed(candidate.action) >= explore.mature.into()
-        };
-        if !scored.iter().any(|candidate| is_left(candidate) && is_mature(candidate)) {
-            return;
-        }
-        for candidate in scored.iter_mut() {
-            let observed = self.observed(candidate.action);
-            let seed = [self.chance, models::hashed(&candidate.action.name), REACH];
-            if is_left(candidate)
-                && observed < explore.mature.into()
-                && models::uniform(models::seed(&seed)) >= explore.reach
-            {
-                candidate.stage = Stage::Propensity;
-                candidate.verdict = CandidateVerdict::OutOfReach { observations: observed as u32 };
-            }
-        }
-    }
-
-    /// Records for the best candidates the probability that the draws would choose them, so that the
-    /// result of other policies can be estimated from this one's decisions. For a little-known action it
-    /// is the probability within its exploration share.
-    fn record_chances(&self, scored: &mut [ScoredCandidate<'_>]) {
-        let Some(explore) = &self.context.policy.explore else { return };
-        if self.scorer.is_none() {
-            return;
-        }
-        let is_left =
-            |candidate: &ScoredCandidate<'_>| candidate.verdict == CandidateVerdict::Outscored;
-        let mut contenders = Vec::new();
-        let mut owners = Vec::new();
-        let left = scored.iter().enumerate().filter(|(_, candidate)| is_left(candidate));
-        for (at, candidate) in left.take(limits::CANDIDATES) {
-            let factor = candidate.weights.score() / candidate.weights.drawn.max(f64::MIN_POSITIVE);
-            for way in candidate.treatment_options.drawn() {
-                contenders.push(Contender { belief: way.belief, factor });
-                owners.push((at, way.drawn == candidate.weights.drawn));
-            }
-        }
-        for (chance, (at, is_best)) in models::chances(&contenders).into_iter().zip(owners) {
-            if is_best {
-                scored[at].weights.chance = chance;
-            }
-        }
-        if !scored
-            .iter()
-            .any(|one| is_left(one) && self.observed(one.action) >= explore.mature.into())
-        {
-            return;
-        }
-        for candidate in scored.iter_mut().filter(|candidate| is_left(candidate)) {
-            if self.observed(candidate.action) < explore.mature.into() {
-                candidate.weights.chance *= explore.reach;
-            }
-        }
-    }
-
-    /// How many outcomes of an action were observed.
-    fn observed(&self, action: &policy::ActionDefinition) -> f64 {
-        let arm = action.treatments.first().map(|treatment| &treatment.arm);
-        arm.map_or(0.0, |arm| self.context.models.observations_of_action(arm))
     }
 
     /// Chooses the best candidates that have a usable treatment: one, or as many as are requested for
@@ -551,9 +481,6 @@ impl<'a> Scoring<'a> {
         })
     }
 }
-
-/// The part of the seed that keeps these random numbers apart from others.
-const REACH: u64 = 1;
 
 /// Whether an action may be shown in a placement.
 fn fits(action: &policy::ActionDefinition, place: Option<&str>) -> bool {
