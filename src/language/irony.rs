@@ -20,6 +20,9 @@ pub(super) fn turn_praise(
     analysed: &AnalysedText<'_>,
     lexicon: &Lexicon,
 ) {
+    if parts.iter().all(|part| part.weight <= 0.0) {
+        return;
+    }
     let tokens = &analysed.tokens.list;
     let mut before = 0..0;
     let mut start = 0;

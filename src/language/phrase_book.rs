@@ -35,9 +35,11 @@ pub(super) struct PhraseEntry<V> {
 /// The letters by which phrases that begin with a stem are found; a stem is at least so long.
 pub(super) const STEM_INDEX_LETTERS: usize = 3;
 
-/// Phrases by their first word.
+/// Phrases by their first words.
 #[derive(Debug)]
 pub(super) struct PhraseBook<V = f32> {
+    /// Those that begin with two words, by both: many begin with `not` or `the`.
+    by_words: WordTable<Vec<PhraseEntry<V>>>,
     by_word: WordTable<Vec<PhraseEntry<V>>>,
     /// By the first letters of the stem with which they begin.
     by_stem: WordTable<Vec<PhraseEntry<V>>>,
@@ -47,11 +49,17 @@ pub(super) struct PhraseBook<V = f32> {
 impl<V> Default for PhraseBook<V> {
     fn default() -> PhraseBook<V> {
         PhraseBook {
+            by_words: WordTable::default(),
             by_word: WordTable::default(),
             by_stem: WordTable::default(),
             by_number: Vec::new(),
         }
     }
+}
+
+/// The hash of two words.
+fn both(first: u64, second: u64) -> u64 {
+    first.rotate_left(32) ^ second
 }
 
 /// The hash of the letters by which a stem is found; none if it has fewer.
@@ -61,19 +69,25 @@ fn stem_index(form: &str) -> Option<u64> {
 }
 
 impl<V: Copy> PhraseBook<V> {
-    /// Adds a phrase, or changes the value of an existing one. One that begins with alternatives is added
-    /// with each of them, so that it is found by its first word.
+    /// Adds a phrase, or changes the value of an existing one. One that has alternatives among its first two
+    /// parts is added with each of them, so that it is found by its first words.
     pub(super) fn put(&mut self, phrase: PhraseEntry<V>) {
-        if let Some((PhrasePart::Either(sequences), rest)) = phrase.parts.split_first() {
-            for sequence in sequences.iter() {
-                let parts = [sequence, rest].concat().into();
-                self.put(PhraseEntry { parts, value: phrase.value });
+        for at in 0..phrase.parts.len().min(2) {
+            if let PhrasePart::Either(sequences) = &phrase.parts[at] {
+                for sequence in sequences.iter() {
+                    let (before, rest) = (&phrase.parts[..at], &phrase.parts[at + 1..]);
+                    let parts = [before, sequence, rest].concat().into();
+                    self.put(PhraseEntry { parts, value: phrase.value });
+                }
+                return;
             }
-            return;
         }
-        let shelf = match phrase.parts.first() {
-            Some(PhrasePart::Word(first)) => self.by_word.entry(*first).or_default(),
-            Some(PhrasePart::Stem(stem)) => {
+        let shelf = match &*phrase.parts {
+            [PhrasePart::Word(first), PhrasePart::Word(second), ..] => {
+                self.by_words.entry(both(*first, *second)).or_default()
+            }
+            [PhrasePart::Word(first), ..] => self.by_word.entry(*first).or_default(),
+            [PhrasePart::Stem(stem), ..] => {
                 self.by_stem.entry(stem_index(stem).unwrap_or_default()).or_default()
             }
             _ => &mut self.by_number,
@@ -86,21 +100,22 @@ impl<V: Copy> PhraseBook<V> {
 
     /// Every phrase, to be changed.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut PhraseEntry<V>> {
-        let by_first = self.by_word.values_mut().chain(self.by_stem.values_mut());
-        by_first.flatten().chain(&mut self.by_number)
+        let by_first = self.by_words.values_mut().chain(self.by_word.values_mut());
+        by_first.chain(self.by_stem.values_mut()).flatten().chain(&mut self.by_number)
     }
 
     /// Sorts the phrases so that the longest is tried first.
     pub(super) fn finish(&mut self) {
-        for shelf in self.by_word.values_mut().chain(self.by_stem.values_mut()) {
+        let by_first = self.by_words.values_mut().chain(self.by_word.values_mut());
+        for shelf in by_first.chain(self.by_stem.values_mut()) {
             shelf.sort_by_key(|phrase| std::cmp::Reverse(phrase.parts.len()));
         }
         self.by_number.sort_by_key(|phrase| std::cmp::Reverse(phrase.parts.len()));
     }
 
     /// The longest phrase that begins at token `at`: its value, and the token after it. Of several as long, one
-    /// that begins with the word itself counts before one that begins with a stem, and the first before later
-    /// ones.
+    /// that begins with two words counts before one that begins with a word, and that before one that begins
+    /// with a stem; and the first before later ones.
     pub(super) fn at(
         &self,
         at: usize,
@@ -108,30 +123,38 @@ impl<V: Copy> PhraseBook<V> {
         meanings: &[Option<Meaning>],
     ) -> Option<(V, usize)> {
         let token = &tokens.list[at];
-        let words = self.by_word.get(&token.folded).map_or(&[][..], Vec::as_slice);
-        let numbers = if is_number(at, tokens, meanings) { &self.by_number[..] } else { &[] };
-        let stems = if self.by_stem.is_empty() || !token.is_word() {
-            &[][..]
-        } else {
-            let stems = stem_index(tokens.form(token)).and_then(|index| self.by_stem.get(&index));
-            stems.map_or(&[][..], Vec::as_slice)
+        let mut longest: Option<(V, usize)> = None;
+        let mut try_all = |phrases: &[PhraseEntry<V>], begins: &dyn Fn(&PhrasePart) -> bool| {
+            for phrase in phrases.iter().filter(|phrase| begins(&phrase.parts[0])) {
+                let end = follows(&phrase.parts[1..], at + 1, tokens, meanings);
+                if let Some(end) = end.filter(|end| longest.is_none_or(|(_, known)| *end > known)) {
+                    longest = Some((phrase.value, end));
+                }
+            }
         };
-        let begins = |phrase: &&PhraseEntry<V>| match phrase.parts.first() {
-            Some(PhrasePart::Stem(stem)) => tokens.form(token).starts_with(&**stem),
-            _ => true,
-        };
-        let numbers = numbers.iter().filter(|phrase| match phrase.parts.first() {
-            Some(range @ PhrasePart::Range(..)) => is_one(range, at, tokens, meanings),
-            _ => true,
-        });
-        words
-            .iter()
-            .chain(numbers)
-            .chain(stems.iter().filter(begins))
-            .filter_map(|phrase| {
-                follows(&phrase.parts[1..], at + 1, tokens, meanings).map(|end| (phrase.value, end))
-            })
-            .reduce(|longest, other| if other.1 > longest.1 { other } else { longest })
+        if let Some(next) = tokens.list.get(at + 1).filter(|next| next.is_word()) {
+            for second in [Some(next.folded), next.squeezed].into_iter().flatten() {
+                if let Some(phrases) = self.by_words.get(&both(token.folded, second)) {
+                    try_all(phrases, &|_| true);
+                }
+            }
+        }
+        if let Some(phrases) = self.by_word.get(&token.folded) {
+            try_all(phrases, &|_| true);
+        }
+        if !self.by_number.is_empty() && is_number(at, tokens, meanings) {
+            try_all(&self.by_number, &|first| {
+                !matches!(first, PhrasePart::Range(..)) || is_one(first, at, tokens, meanings)
+            });
+        }
+        if !self.by_stem.is_empty()
+            && token.is_word()
+            && let Some(phrases) =
+                stem_index(tokens.form(token)).and_then(|index| self.by_stem.get(&index))
+        {
+            try_all(phrases, &|first| is_one(first, at, tokens, meanings));
+        }
+        longest
     }
 }
 
