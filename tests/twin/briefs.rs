@@ -136,10 +136,10 @@ fn an_agent_can_go_on_without_asking_anything_again() {
       money: paid 29 € twice
 
     How they feel
-      bad, getting worse, dissatisfaction 0.37
+      bad, getting worse, dissatisfaction 0.34
       2026-03-02 09:06  chat  -0.4  “charged twice”
-      2026-03-02 09:08  chat  -0.8  “angry” “terrible service” “help”
-      2026-03-02 09:10  chat  -0.6  “Useless” “talk to a human”
+      2026-03-02 09:08  chat  -0.7  “angry” “terrible service” “help”
+      2026-03-02 09:10  chat  -0.5  “Useless” “talk to a human”
 
     What was tried
       answers of a bot in this conversation: 2
@@ -184,10 +184,10 @@ fn an_agent_reads_it_in_their_own_language() {
       money: paid 29 € twice
 
     Comment elle se sent
-      mal, de plus en plus mal, mécontentement 0.37
+      mal, de plus en plus mal, mécontentement 0.34
       2026-03-02 09:06  chat  -0.4  “charged twice”
-      2026-03-02 09:08  chat  -0.8  “angry” “terrible service” “help”
-      2026-03-02 09:10  chat  -0.6  “Useless” “talk to a human”
+      2026-03-02 09:08  chat  -0.7  “angry” “terrible service” “help”
+      2026-03-02 09:10  chat  -0.5  “Useless” “talk to a human”
 
     Ce qui a été tenté
       réponses d'un robot dans cette conversation : 2
