@@ -33,8 +33,9 @@ pub(super) struct LanguageModel {
     unit: f32,
     /// The row of each piece in `weights`, by its hash.
     rows: WordTable<u32>,
-    /// For each piece a weight for each language, in units; rows of one length are added fast.
-    weights: Vec<[i8; limits::DETECTED_LANGUAGES]>,
+    /// For each piece a weight for each language, in units, and nothing else: they must fit the processor's
+    /// caches.
+    weights: Vec<i8>,
 }
 
 /// What a model says of a text.
@@ -102,9 +103,7 @@ impl LanguageModel {
                 if self.rows.insert(piece_hash(rest), row).is_some() {
                     return None;
                 }
-                let mut all = [0; limits::DETECTED_LANGUAGES];
-                all[..count].copy_from_slice(&weights);
-                self.weights.push(all);
+                self.weights.extend(weights);
                 Some(())
             }
         }
@@ -118,13 +117,15 @@ impl LanguageModel {
     /// Judges a text.
     pub(super) fn judge(&self, text: &str) -> LanguageEvidence {
         let (mut count, mut known, mut knows_word) = (0, 0, false);
-        let mut sums = [0_i32; limits::DETECTED_LANGUAGES];
+        let mut sums: SmallVec<[i32; limits::DETECTED_LANGUAGES]> =
+            SmallVec::from_elem(0, self.languages.len());
         each_piece(text, |hash, letters| {
             count += 1;
             let Some(row) = self.rows.get(&hash) else { return };
             known += 1;
             knows_word |= is_whole_word(letters);
-            let weights = &self.weights[*row as usize];
+            let start = *row as usize * sums.len();
+            let weights = &self.weights[start..start + sums.len()];
             sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += i32::from(*weight));
         });
         let scale = self.unit * scale(count);
