@@ -2,7 +2,7 @@
 
 use crate::config::limits;
 use crate::event::Time;
-use crate::policy::{CatchUp, DUE_TIMER};
+use crate::policy::DUE_TIMER;
 use crate::twin::effect::Effect;
 use crate::twin::note::Notes;
 use crate::twin::state::{Timer, Twin};
@@ -13,7 +13,7 @@ fn first_due(twin: &Twin) -> Option<Time> {
 }
 
 fn timer(due: Time) -> Timer {
-    Timer { name: DUE_TIMER.into(), due, every: None, catch_up: CatchUp::Run }
+    Timer::once(DUE_TIMER, due)
 }
 
 /// Starts the timer for the next deadline, or moves it there; cancels it if there is no deadline.

@@ -1,7 +1,7 @@
 //! Goals of experiments that measure uplift: awaited, reached, given up.
 
 use crate::event::{Customer, OutcomeKind, Time};
-use crate::policy::{CatchUp, GOAL_TIMER, Policy};
+use crate::policy::{Experiment, GOAL_TIMER, Policy};
 use crate::twin::effect::{Effect, Observation};
 use crate::twin::note::Notes;
 use crate::twin::state::{ArmAssignment, AwaitedGoal, Timer, Trial, Twin};
@@ -38,9 +38,12 @@ impl Trial {
     /// When the awaited goal is given up; at once if the policy no longer measures it.
     fn given_up_at(&self, policy: &Policy) -> Option<Time> {
         let goal = self.awaited.as_ref()?;
-        let measured =
-            policy.experiments.get(&self.experiment).filter(|known| known.uplift.is_some());
-        Some(measured.map_or(goal.since, |known| goal.since + known.within))
+        Some(self.measured_by(policy).map_or(goal.since, |known| goal.since + known.within))
+    }
+
+    /// The experiment, if the policy measures uplift by it.
+    fn measured_by<'a>(&self, policy: &'a Policy) -> Option<&'a Experiment> {
+        policy.experiments.get(&self.experiment).filter(|known| known.uplift.is_some())
     }
 }
 
@@ -78,11 +81,8 @@ impl Twin {
             if trial.given_up_at(policy).is_none_or(|at| at > now) {
                 continue;
             }
+            let is_measured = trial.measured_by(policy).is_some();
             let observed = trial.observe_goal(false, now, customer);
-            let is_measured = policy
-                .experiments
-                .get(&trial.experiment)
-                .is_some_and(|known| known.uplift.is_some());
             effects.extend(observed.filter(|_| is_learned && is_measured));
         }
         self.start_goal_timer(policy, now, effects, notes);
@@ -99,12 +99,7 @@ impl Twin {
         let first = self.trials.iter().filter_map(|trial| trial.given_up_at(policy)).min();
         if let Some(due) = first {
             let due = due.max(now + std::time::Duration::from_millis(1));
-            let name = GOAL_TIMER.into();
-            self.start_timer(
-                Timer { name, due, every: None, catch_up: CatchUp::Run },
-                effects,
-                notes,
-            );
+            self.start_timer(Timer::once(GOAL_TIMER, due), effects, notes);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::inferred;
 use crate::event::{self, OutcomeKind, Time};
-use crate::policy::{CatchUp, IGNORED_TIMER, Policy};
+use crate::policy::{IGNORED_TIMER, Policy};
 use crate::twin::effect::Effect;
 use crate::twin::note::Notes;
 use crate::twin::state::{ContactOutcome, Timer, Twin};
@@ -57,9 +57,7 @@ impl Twin {
         if let Some(due) = first {
             // Two with the same time are handled one after the other.
             let due = due.max(now + std::time::Duration::from_millis(1));
-            let name = IGNORED_TIMER.into();
-            let timer = Timer { name, due, every: None, catch_up: CatchUp::Run };
-            self.start_timer(timer, effects, notes);
+            self.start_timer(Timer::once(IGNORED_TIMER, due), effects, notes);
         }
     }
 

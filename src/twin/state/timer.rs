@@ -23,6 +23,13 @@ pub struct Timer {
     pub catch_up: CatchUp,
 }
 
+impl Timer {
+    /// One that fires once, also if that is late.
+    pub(in crate::twin) fn once(name: &str, due: Time) -> Timer {
+        Timer { name: name.into(), due, every: None, catch_up: CatchUp::Run }
+    }
+}
+
 impl Mergeable for Timer {
     fn is_same(&self, other: &Timer) -> bool {
         self.name == other.name
