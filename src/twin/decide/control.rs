@@ -56,5 +56,5 @@ const SHUFFLE: u64 = 2;
 
 /// Whether an experiment concerns a candidate without an objection.
 fn is_about(experiment: &Experiment, candidate: &ScoredCandidate<'_>) -> bool {
-    candidate.verdict == CandidateVerdict::Outscored && experiment.covers(candidate.action)
+    candidate.is_left() && experiment.covers(candidate.action)
 }

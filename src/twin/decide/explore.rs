@@ -4,7 +4,7 @@ use super::control::shuffle_places;
 use super::{ScoredCandidate, Scoring};
 use crate::config::limits;
 use crate::models::{self, Contender};
-use crate::policy;
+use crate::policy::{self, Explore};
 use crate::twin::effect::{CandidateVerdict, Stage};
 
 /// The parts of the seed that keep these random numbers apart from others.
@@ -15,22 +15,17 @@ impl<'a> Scoring<'a> {
     /// Drops little-known actions where the exploration share is exhausted, if there is a well-known
     /// action.
     pub(super) fn keep_within_reach(&self, scored: &mut [ScoredCandidate<'_>]) {
-        let Some(explore) = &self.context.policy.explore else { return };
-        if self.scorer.is_none() {
-            return;
-        }
-        let is_left =
-            |candidate: &ScoredCandidate<'_>| candidate.verdict == CandidateVerdict::Outscored;
+        let Some(explore) = self.exploration() else { return };
         let is_mature = |candidate: &ScoredCandidate<'_>| {
             self.observed(candidate.action) >= explore.mature.into()
         };
-        if !scored.iter().any(|candidate| is_left(candidate) && is_mature(candidate)) {
+        if !scored.iter().any(|candidate| candidate.is_left() && is_mature(candidate)) {
             return;
         }
         for candidate in scored.iter_mut() {
             let observed = self.observed(candidate.action);
             let seed = [self.chance, models::hashed(&candidate.action.name), REACH];
-            if is_left(candidate)
+            if candidate.is_left()
                 && observed < explore.mature.into()
                 && models::uniform(models::seed(&seed)) >= explore.reach
             {
@@ -44,15 +39,10 @@ impl<'a> Scoring<'a> {
     /// result of other policies can be estimated from this one's decisions. For a little-known action it
     /// is the probability within its exploration share.
     pub(super) fn record_chances(&self, scored: &mut [ScoredCandidate<'_>]) {
-        let Some(explore) = &self.context.policy.explore else { return };
-        if self.scorer.is_none() {
-            return;
-        }
-        let is_left =
-            |candidate: &ScoredCandidate<'_>| candidate.verdict == CandidateVerdict::Outscored;
+        let Some(explore) = self.exploration() else { return };
         let mut contenders = Vec::new();
         let mut owners = Vec::new();
-        let left = scored.iter().enumerate().filter(|(_, candidate)| is_left(candidate));
+        let left = scored.iter().enumerate().filter(|(_, candidate)| candidate.is_left());
         for (at, candidate) in left.take(limits::CANDIDATES) {
             let factor = candidate.weights.score() / candidate.weights.drawn.max(f64::MIN_POSITIVE);
             for way in candidate.treatment_options.drawn() {
@@ -67,15 +57,20 @@ impl<'a> Scoring<'a> {
         }
         if !scored
             .iter()
-            .any(|one| is_left(one) && self.observed(one.action) >= explore.mature.into())
+            .any(|one| one.is_left() && self.observed(one.action) >= explore.mature.into())
         {
             return;
         }
-        for candidate in scored.iter_mut().filter(|candidate| is_left(candidate)) {
+        for candidate in scored.iter_mut().filter(|candidate| candidate.is_left()) {
             if self.observed(candidate.action) < explore.mature.into() {
                 candidate.weights.chance *= explore.reach;
             }
         }
+    }
+
+    /// How the policy explores, where there is a model to draw from.
+    fn exploration(&self) -> Option<&'a Explore> {
+        self.context.policy.explore.as_ref().filter(|_| self.scorer.is_some())
     }
 
     /// How many outcomes of an action were observed.
@@ -88,11 +83,10 @@ impl<'a> Scoring<'a> {
     /// records with what probability each is chosen then. So an action that the model has given up is tried
     /// again, and the model cannot miss that it has become good.
     pub(super) fn leave_to_chance(&self, scored: &mut [ScoredCandidate<'a>]) {
-        let explore = self.context.policy.explore.as_ref().filter(|_| self.scorer.is_some());
-        let Some(random) = explore.and_then(|explore| explore.random.as_ref()) else { return };
-        let competes = |one: &ScoredCandidate<'_>| {
-            one.verdict == CandidateVerdict::Outscored && random.issues.contains(&one.action.issue)
-        };
+        let random = self.exploration().and_then(|explore| explore.random.as_ref());
+        let Some(random) = random else { return };
+        let competes =
+            |one: &ScoredCandidate<'_>| one.is_left() && random.issues.contains(&one.action.issue);
         let places = (0..scored.len()).filter(|at| competes(&scored[*at]));
         let places: Vec<usize> = places.take(limits::CANDIDATES).collect();
         let all: f64 = places.iter().map(|at| scored[*at].weights.chance).sum();

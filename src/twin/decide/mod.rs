@@ -139,7 +139,7 @@ pub(super) fn decide<'a>(
     let under = assignments(&entered);
     entered.retain(|(known, _)| is_about(known));
     let (deferred, lost) = (scoring.deferred(&scored), scoring.unsendable(&scored));
-    let awaited = if is_drawn { scoring.awaited(&scored, &chosen, &features) } else { Vec::new() };
+    let awaited = scoring.awaited(&scored, &chosen, &features);
     let decision = Box::new(scoring.record(scored, chosen, under, is_drawn));
     Some(Arbitration { decision, exposures, deferred, lost, entered, awaited })
 }
@@ -490,6 +490,11 @@ fn fits(action: &policy::ActionDefinition, place: Option<&str>) -> bool {
 }
 
 impl ScoredCandidate<'_> {
+    /// Whether it has no objection so far.
+    fn is_left(&self) -> bool {
+        self.verdict == CandidateVerdict::Outscored
+    }
+
     fn record(self, twin: &Twin, context: &ReactionContext<'_>) -> Candidate {
         let used = ReadPurpose { uses: &self.action.uses, discreet: true, place: None };
         let view = View { twin, context, need: self.need, used: Some(used) };

@@ -78,8 +78,10 @@ impl<'a> Scoring<'a> {
                 Does::Policy | Does::Random => return None,
             };
             let is_free = self.twin.trial(&experiment.name).is_none_or(|one| one.awaited.is_none());
-            (is_free && experiment.covers(action))
-                .then(|| self.goal_of(experiment, arm, (action, with), features))
+            if !is_free || !experiment.covers(action) {
+                return None;
+            }
+            self.goal_of(experiment, arm, (action, with), features)
         });
         found.collect()
     }
@@ -112,16 +114,16 @@ impl<'a> Scoring<'a> {
         arm: &ExperimentArm,
         (action, with): (&policy::ActionDefinition, bool),
         features: &Features,
-    ) -> (Box<str>, AwaitedGoal) {
+    ) -> Option<(Box<str>, AwaitedGoal)> {
+        let scorer = self.scorer.as_ref()?;
         let side = Arm::of_goal(&experiment.name, &action.name, with);
-        let models = self.context.models;
         let exposure = Exposure {
             features: features.clone(),
-            propensity: models.belief(features, &side, goal_prior()).propensity(),
+            propensity: scorer.borrow_mut().belief(&side, goal_prior()).propensity(),
             arm: side,
             prior: goal_prior(),
             chance: arm.share,
-            model: models.version(),
+            model: self.context.models.version(),
         };
         let goal = AwaitedGoal {
             decision: id::identifier('d', self.twin, self.context.input, ""),
@@ -131,7 +133,7 @@ impl<'a> Scoring<'a> {
             since: self.context.input.at,
             exposure,
         };
-        (experiment.name.clone(), goal)
+        Some((experiment.name.clone(), goal))
     }
 }
 
