@@ -108,9 +108,10 @@ impl Bus {
             None => self.subjects.api(verb, tokens),
         };
         let request = async_nats::Request::new().payload(payload).timeout(Some(REPLY_TIMEOUT));
+        let denied = self.publishing_denied(&subject);
         let answer = tokio::select! {
             answer = self.client.send_request(subject.clone(), request) => answer,
-            denied = self.muted(&subject) => return Err(Error::Denied { denied }),
+            denied = denied => return Err(Error::Denied { denied }),
         };
         let answer = answer.map_err(Error::request("ask the service"))?;
         let header = |name: &str| {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::lease::Lease;
 use super::slow_gauge::SlowGauge;
-use super::{DeniedOperation, Error, PermissionDenied, denied};
+use super::{Denials, DeniedOperation, Error, PermissionDenied};
 use crate::config::settings::Login;
 use crate::config::{limits, settings};
 use crate::contract::Subjects;
@@ -37,7 +37,7 @@ pub struct Bus {
     pub(super) jetstream: jetstream::Context,
     pub(super) subjects: Arc<Subjects>,
     pub(super) link: watch::Receiver<ConnectionStatus>,
-    pub(super) denied: watch::Receiver<Option<PermissionDenied>>,
+    pub(super) denials: Denials,
     pub(super) settings: Arc<settings::NatsSettings>,
     /// The backlog of the slow lane.
     pub(super) slow: Arc<SlowGauge>,
@@ -99,23 +99,26 @@ impl ConnectionStatus {
 }
 
 impl Bus {
-    /// Waits until the broker denies something on this connection, which it reports instead of a reply;
-    /// earlier denials count, too.
+    /// Waits for the first operation that the broker denies on this connection, which it reports instead of
+    /// a reply; earlier denials count, too.
     pub async fn denied(&self) -> PermissionDenied {
-        denied::until(self.denied.clone(), |_| true).await
+        self.denials.first(|_| true).await
     }
 
-    /// Waits until the broker denies a subscription.
+    /// Waits for the first subscription that the broker denies; earlier ones count, too.
     pub async fn subscription_denied(&self) -> PermissionDenied {
-        denied::until(self.denied.clone(), |denied| denied.attempt == DeniedOperation::Hear).await
+        self.denials.first(|denied| denied.attempt == DeniedOperation::Hear).await
     }
 
-    /// Waits until the broker denies publishing on a subject.
-    pub(super) async fn muted(&self, subject: &str) -> PermissionDenied {
-        let is_it = |denied: &PermissionDenied| {
+    /// Waits until the broker denies publishing on a subject; earlier denials do not count, because the
+    /// permission may have been given since.
+    pub(super) fn publishing_denied(
+        &self,
+        subject: &str,
+    ) -> impl Future<Output = PermissionDenied> {
+        self.denials.next(move |denied| {
             denied.attempt == DeniedOperation::Publish && *denied.subject == *subject
-        };
-        denied::until(self.denied.clone(), is_it).await
+        })
     }
 }
 
@@ -167,14 +170,14 @@ impl Bus {
     /// As [`connect`](Bus::connect), except [`Error::NoJetStream`].
     pub async fn visit(settings: &settings::NatsSettings) -> Result<Bus, Error> {
         let subjects = Arc::new(Subjects::new(&settings.prefix)?);
-        let (to_denied, denied) = watch::channel(None);
-        let (client, link) = dial(settings, "jumeau", Role::Main, to_denied).await?;
+        let denials = Denials::default();
+        let (client, link) = dial(settings, "jumeau", Role::Main, denials.clone()).await?;
         check_version(&client.server_info().version)?;
         let jetstream = jetstream_of(&client, settings);
         let settings = Arc::new(settings.clone());
         let slow = Arc::new(SlowGauge::default());
         let lease = Arc::new(Lease::new());
-        Ok(Bus { client, jetstream, subjects, link, denied, settings, slow, lease })
+        Ok(Bus { client, jetstream, subjects, link, denials, settings, slow, lease })
     }
 
     /// The subjects of this bus.
@@ -210,8 +213,7 @@ impl Bus {
         &self,
         name: &str,
     ) -> Result<(Client, jetstream::Context, watch::Receiver<ConnectionStatus>), Error> {
-        let (to_denied, _) = watch::channel(None);
-        let (client, link) = dial(&self.settings, name, Role::Exposed, to_denied).await?;
+        let (client, link) = dial(&self.settings, name, Role::Exposed, Denials::default()).await?;
         let jetstream = jetstream_of(&client, &self.settings);
         Ok((client, jetstream, link))
     }
@@ -224,8 +226,7 @@ impl Bus {
 
     /// A connection of its own for receiving untrusted messages; it is not remade once it is lost.
     pub(super) async fn dial_once(&self, name: &str) -> Result<Client, Error> {
-        let (to_denied, _) = watch::channel(None);
-        dial(&self.settings, name, Role::Once, to_denied).await.map(|(client, _)| client)
+        dial(&self.settings, name, Role::Once, Denials::default()).await.map(|(client, _)| client)
     }
 }
 
@@ -276,7 +277,7 @@ async fn dial(
     settings: &settings::NatsSettings,
     name: &str,
     role: Role,
-    to_denied: watch::Sender<Option<PermissionDenied>>,
+    denials: Denials,
 ) -> Result<(Client, watch::Receiver<ConnectionStatus>), Error> {
     let (to_link, link) = watch::channel(ConnectionStatus::default());
     let to_link = Arc::new(to_link);
@@ -300,11 +301,7 @@ async fn dial(
         .custom_inbox_prefix(&settings.inbox)
         .event_callback(move |event| {
             observe(&to_link, &event, role);
-            if let Event::ServerError(error) = &event
-                && let Some(denied) = PermissionDenied::read(&error.to_string())
-            {
-                to_denied.send_replace(Some(denied));
-            }
+            denials.observe(&event);
             std::future::ready(())
         });
     let options = with_tls(with_login(options, settings).await?, settings)?;

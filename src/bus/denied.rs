@@ -1,5 +1,8 @@
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
+use async_nats::Event;
 use tokio::sync::watch;
 
 /// An operation denied by the broker.
@@ -46,17 +49,86 @@ impl fmt::Display for PermissionDenied {
     }
 }
 
-/// Waits until the broker denies an operation of this kind; for ever if it never does.
-pub(super) async fn until(
-    mut denials: watch::Receiver<Option<PermissionDenied>>,
-    is_it: impl Fn(&PermissionDenied) -> bool,
-) -> PermissionDenied {
-    let is_it = |denied: &Option<PermissionDenied>| denied.as_ref().is_some_and(&is_it);
-    let denied = denials.wait_for(is_it).await.ok().and_then(|denied| denied.clone());
-    match denied {
-        Some(denied) => denied,
-        // The connection is closed, so nothing can be denied on it any more.
-        None => std::future::pending().await,
+/// So many denials of a connection are kept, the latest ones.
+const KEPT: usize = 32;
+
+/// The denials that the broker reports on a connection, instead of replies, in their order. Copies share
+/// them.
+#[derive(Debug, Clone, Default)]
+pub struct Denials(Arc<watch::Sender<Reported>>);
+
+#[derive(Debug, Default)]
+struct Reported {
+    /// How many there were in all.
+    count: u64,
+    /// The latest, the newest last.
+    latest: VecDeque<PermissionDenied>,
+}
+
+impl Reported {
+    /// The first such denial among those that follow the first `known` ones.
+    fn first_after(
+        &self,
+        known: u64,
+        is_it: impl Fn(&PermissionDenied) -> bool,
+    ) -> Option<&PermissionDenied> {
+        let new = usize::try_from(self.count.saturating_sub(known)).unwrap_or(usize::MAX);
+        let skipped = self.latest.len().saturating_sub(new);
+        self.latest.iter().skip(skipped).find(|denied| is_it(denied))
+    }
+}
+
+impl Denials {
+    /// Takes up what the client library reports, if it is about a permission.
+    pub fn observe(&self, event: &Event) {
+        if let Event::ServerError(error) = event
+            && let Some(denied) = PermissionDenied::read(&error.to_string())
+        {
+            self.add(denied);
+        }
+    }
+
+    /// Adds a denial.
+    pub fn add(&self, denied: PermissionDenied) {
+        self.0.send_modify(|reported| {
+            reported.count += 1;
+            if reported.latest.len() == KEPT {
+                reported.latest.pop_front();
+            }
+            reported.latest.push_back(denied);
+        });
+    }
+
+    /// Waits for the first such denial; those that were reported already count, too.
+    pub async fn first(&self, is_it: impl Fn(&PermissionDenied) -> bool) -> PermissionDenied {
+        self.first_after(0, is_it).await
+    }
+
+    /// Waits for the first such denial that is reported after this call.
+    pub fn next(
+        &self,
+        is_it: impl Fn(&PermissionDenied) -> bool,
+    ) -> impl Future<Output = PermissionDenied> {
+        let known = self.0.borrow().count;
+        self.first_after(known, is_it)
+    }
+
+    async fn first_after(
+        &self,
+        known: u64,
+        is_it: impl Fn(&PermissionDenied) -> bool,
+    ) -> PermissionDenied {
+        let mut reported = self.0.subscribe();
+        let is_there = |reported: &Reported| reported.first_after(known, &is_it).is_some();
+        let denied = match reported.wait_for(is_there).await {
+            Ok(reported) => reported.first_after(known, &is_it).cloned(),
+            Err(_) => None,
+        };
+        match denied {
+            Some(denied) => denied,
+            // Unreachable: `self` keeps the sender.
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -77,5 +149,37 @@ mod tests {
             Some("hear `jumeau.events.>`")
         );
         assert_eq!(read("nats: Stale Connection"), None);
+    }
+
+    fn hears(subject: &str) -> PermissionDenied {
+        PermissionDenied { attempt: DeniedOperation::Hear, subject: subject.into() }
+    }
+
+    #[tokio::test]
+    async fn the_first_of_several_denials_is_the_answer_however_late_one_looks() {
+        let denials = Denials::default();
+        denials.add(hears("actions"));
+        denials.add(hears("escalations"));
+        assert_eq!(denials.first(|_| true).await, hears("actions"));
+        assert_eq!(denials.first(|denied| *denied != hears("actions")).await, hears("escalations"));
+    }
+
+    #[tokio::test]
+    async fn the_latest_denials_are_kept_and_no_more() {
+        let denials = Denials::default();
+        for number in 0..=KEPT {
+            denials.add(hears(&format!("b{number}")));
+        }
+        assert_eq!(denials.first(|_| true).await, hears("b1"));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_not_denied_by_what_was_denied_before() {
+        let denials = Denials::default();
+        denials.add(hears("a"));
+        let next = denials.next(|denied| denied.subject.starts_with('a'));
+        denials.add(hears("b"));
+        denials.add(hears("a2"));
+        assert_eq!(next.await, hears("a2"));
     }
 }

@@ -50,7 +50,7 @@ pub use broker::{Broker, BrokerOptions};
 pub use client::OutputSubscription;
 pub use connection::{Bus, Outages, fresh_id};
 pub use dead_letters::DeadLetter;
-pub use denied::{DeniedOperation, PermissionDenied};
+pub use denied::{Denials, DeniedOperation, PermissionDenied};
 pub use error::Error;
 pub use intake::{Floor, Intake, PartitionPull, PulledBatch, ResumePoint};
 pub use missed_events::MissedEvents;

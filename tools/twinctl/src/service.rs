@@ -5,41 +5,27 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr};
+use async_nats::{Client, ConnectOptions, Request, ServerAddr};
 use jumeau::api::code;
-use jumeau::bus::{self, CALLER, PermissionDenied};
+use jumeau::bus::{self, CALLER, Denials, PermissionDenied};
 use jumeau::config::settings::{self, Login, masked};
 use jumeau::contract::Subjects;
 use jumeau::event::Customer;
 use jumeau::roles::{self, Lacks};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
 
 use crate::arguments::Connection;
 use crate::failure::Failure;
 
-/// The operation that the broker denied on a connection of this process: it reports that instead of a
+/// The operations that the broker denied on the connections of this process: it reports that instead of a
 /// reply.
-static DENIED: LazyLock<watch::Sender<Option<PermissionDenied>>> =
-    LazyLock::new(|| watch::Sender::new(None));
+static DENIALS: LazyLock<Denials> = LazyLock::new(Denials::default);
 
-fn tell_denied(event: &Event) {
-    if let Event::ServerError(error) = event
-        && let Some(denied) = PermissionDenied::read(&error.to_string())
-    {
-        DENIED.send_replace(Some(denied));
-    }
-}
-
-/// Waits until the broker denies something, and explains what, and who may do it.
+/// Waits for the first operation that the broker denies, and explains which, and who may do it.
 pub(crate) async fn denied(wanted: &Connection) -> Failure {
-    let mut denials = DENIED.subscribe();
-    let denied = match denials.wait_for(Option::is_some).await {
-        Ok(denied) => denied.clone(),
-        Err(_) => None,
-    };
-    match denied.and_then(|denied| in_words(wanted, &denied)) {
+    let denied = DENIALS.first(|denied| in_words(wanted, denied).is_some()).await;
+    match in_words(wanted, &denied) {
         Some(failure) => failure,
         None => std::future::pending().await,
     }
@@ -75,8 +61,7 @@ pub(crate) fn failed(wanted: &Connection, error: &bus::Error) -> Failure {
 
 /// Also reports operations that the broker denies on a connection of the library.
 pub(crate) async fn heed(bus: &jumeau::bus::Bus) {
-    let denied = bus.denied().await;
-    DENIED.send_replace(Some(denied));
+    DENIALS.add(bus.denied().await);
 }
 
 /// A connection to the broker of the service.
@@ -102,7 +87,7 @@ impl Service {
             .connection_timeout(wanted.timeout)
             .subscription_capacity(65_536)
             .event_callback(|event| {
-                tell_denied(&event);
+                DENIALS.observe(&event);
                 std::future::ready(())
             });
         if let Some(creds) = &wanted.creds {
