@@ -50,7 +50,7 @@ impl fmt::Display for PermissionDenied {
 }
 
 /// So many denials of a connection are kept, the latest ones.
-const KEPT: usize = 32;
+const DENIALS_MAX: usize = 32;
 
 /// The denials that the broker reports on a connection, instead of replies, in their order. Copies share
 /// them.
@@ -92,7 +92,7 @@ impl Denials {
     pub fn add(&self, denied: PermissionDenied) {
         self.0.send_modify(|reported| {
             reported.count += 1;
-            if reported.latest.len() == KEPT {
+            if reported.latest.len() == DENIALS_MAX {
                 reported.latest.pop_front();
             }
             reported.latest.push_back(denied);
@@ -167,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn the_latest_denials_are_kept_and_no_more() {
         let denials = Denials::default();
-        for number in 0..=KEPT {
+        for number in 0..=DENIALS_MAX {
             denials.add(hears(&format!("b{number}")));
         }
         assert_eq!(denials.first(|_| true).await, hears("b1"));
