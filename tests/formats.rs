@@ -22,7 +22,7 @@ use jumeau::tables::{
 };
 use jumeau::twin::{
     Answered, Asked, AwaitedGoal, Block, CandidateVerdict, Decision, EntryKind, Fired, Journalled,
-    Record, Stage as Passed, StageCounts, Trial, Twin, Woken,
+    Measurement, Record, Stage as Passed, StageCounts, Trial, Twin, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -315,8 +315,12 @@ fn without_uplift(mut decision: Decision) -> Decision {
 #[test]
 fn a_decision_of_format_2_can_be_read() {
     let fixture = fixture!("decision-v2");
-    let unmoved =
-        CandidateVerdict::NoUplift { experiment: "worth".into(), with: 0.25, without: 0.5 };
+    let unmoved = CandidateVerdict::NoUplift {
+        experiment: "worth".into(),
+        with: 0.25,
+        without: 0.5,
+        least: 0.0,
+    };
     let mut decision = decision();
     decision.candidates.push(candidate(Passed::Arbitration, unmoved));
     assert_written_as(RecordKind::Decision, &decision, fixture);
@@ -359,7 +363,7 @@ fn a_twin_of_format_2_can_be_read() {
 #[test]
 fn a_twin_in_an_experiment_of_format_2_can_be_read() {
     let record: Record<'_> = open(RecordKind::Twin, fixture!("twin-in-an-experiment-v2"));
-    assert_eq!(Twin::from_record(ada(), record, &[]), in_an_experiment(None));
+    assert_eq!(Twin::from_record(ada(), record, &[]), in_an_experiment(Measurement::Over));
 }
 
 #[test]
@@ -371,19 +375,20 @@ fn a_twin_of_format_3_can_be_read() {
         action: "open-card".into(),
         policy: Version("abc123".into()),
         since: at(6),
+        is_reached: true,
         exposure: exposure(),
     };
-    let twin = in_an_experiment(Some(Box::new(goal)));
+    let twin = in_an_experiment(Measurement::Awaiting(Box::new(goal)));
     assert_written_as(RecordKind::Twin, &twin.record(), fixture);
     let record: Record<'_> = open(RecordKind::Twin, fixture);
     assert_eq!(Twin::from_record(ada(), record, &[]), twin);
 }
 
 /// A twin that takes part in an experiment, as do the memories of its identifiers.
-fn in_an_experiment(awaited: Option<Box<AwaitedGoal>>) -> Twin {
+fn in_an_experiment(measurement: Measurement) -> Twin {
     let mut twin = full();
     let (experiment, arm) = ("worth".into(), "usual".into());
-    let trial = Trial { experiment, arm, since: at(5), reached: true, value: 1234.5, awaited };
+    let trial = Trial { experiment, arm, since: at(5), reached: true, value: 1234.5, measurement };
     for memory in twin.identifiers.iter_mut().flat_map(|one| [&mut one.brought, &mut one.beneath]) {
         memory.trials.push(trial.clone());
     }

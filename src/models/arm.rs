@@ -68,10 +68,10 @@ impl Arm {
         levels.iter().map(arm).collect()
     }
 
-    /// The arm of reaching the goal of an experiment, if this action is taken, or would be taken and is not.
+    /// The arm of reaching the goal of this hash, if this action is taken, or would be taken and is not.
     /// Both share what customers do anyway.
-    pub fn of_goal(experiment: &str, action: &str, is_taken: bool) -> Arm {
-        let goal = seed(&[6, hashed(experiment)]);
+    pub fn of_goal(goal: u64, action: &str, is_taken: bool) -> Arm {
+        let goal = seed(&[6, goal]);
         let action = seed(&[7, goal, hashed(action), u64::from(is_taken)]);
         Arm { shared: SmallVec::from_slice(&[goal]), action, treatment: None }
     }

@@ -1,6 +1,7 @@
 //! Warnings: what a policy may contain but probably does not intend.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::consents::KNOWN_PURPOSES;
 use super::hint::hint;
@@ -19,6 +20,7 @@ pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> V
     speakers(policy, &mut remarks);
     deferred_decisions(policy, &mut remarks);
     twins(policy, &mut remarks);
+    uplifts(policy, &mut remarks);
     remarks.into_iter().map(|(place, message)| remark(files, place, message)).collect()
 }
 
@@ -216,6 +218,40 @@ fn deferred_decisions<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocat
     }
 }
 
+/// What is dropped because it changes too little is measured again only where chance chooses. And goals are
+/// awaited no longer than a customer is kept.
+fn uplifts<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
+    let random = policy.explore.as_ref().and_then(|explore| explore.random.as_ref());
+    let is_tried = |issue| random.is_some_and(|random| random.issues.contains(&issue));
+    let retention = policy.retention.iter();
+    let kept =
+        retention.flat_map(|rule| [("anonymous", rule.anonymous), ("inactive", rule.inactive)]);
+    let kept: Vec<(&str, Duration)> = kept.filter_map(|(name, span)| Some((name, span?))).collect();
+    for experiment in policy.experiments.iter().filter(|known| known.least_gain.is_some()) {
+        for (name, _) in kept.iter().filter(|(_, span)| *span < experiment.within) {
+            remarks.push((
+                &experiment.place,
+                format!(
+                    "the uplift is learned only of customers who return: `{name}` in [retention] is shorter \
+                     than `within`; make it longer, or `within` shorter"
+                ),
+            ));
+        }
+        let mut concerned = policy.actions.iter().filter(|action| experiment.covers(action));
+        if let Some(action) = concerned.find(|action| !is_tried(action.issue)) {
+            let issue = action.issue.name();
+            remarks.push((
+                &experiment.place,
+                format!(
+                    "`{}`, once it has too little uplift, is never tried again, even if that changes; let \
+                     chance try it: `random = {{ share = 0.02, issues = [\"{issue}\"] }}` in [explore]",
+                    action.name
+                ),
+            ));
+        }
+    }
+}
+
 /// Two names of events that differ by one typo are probably meant to be the same.
 fn twins<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
     /// Shorter names may be similar by chance.
@@ -321,6 +357,35 @@ text.en = "Hello"
         p.toml:35:1: undeclared purpose `markting`; did you mean `marketing`? Otherwise declare it: [purposes.markting]
         p.toml:41:1: no text in `fr`: customers who speak it get the text in `en`
         "#);
+    }
+
+    #[test]
+    fn uplift_that_cannot_be_learned_gets_advice() {
+        let text = r#"
+[experiments.worth]
+describe = "a voucher makes customers buy"
+arms = { nothing = { share = 0.5, does = "nothing" }, usual = 0.5 }
+actions = ["voucher"]
+goal = "track:Bought"
+within = "30d"
+uplift = true
+[[rules]]
+name = "comes"
+on = "track:Came"
+then = [{ act = "voucher" }]
+[[actions]]
+name = "voucher"
+issue = "sales"
+value = 0.5
+treatments = [{ channel = "app", text.en = "5 off.", text.fr = "5 de moins." }]
+"#;
+        let retention = "[retention]\nanonymous = \"7d\"\ninactive = \"60d\"\n";
+        insta::assert_snapshot!(remarks(&format!("{text}{retention}")), @r#"
+        p.toml:6:1: `voucher`, once it has too little uplift, is never tried again, even if that changes; let chance try it: `random = { share = 0.02, issues = ["sales"] }` in [explore]
+        p.toml:6:1: the uplift is learned only of customers who return: `anonymous` in [retention] is shorter than `within`; make it longer, or `within` shorter
+        "#);
+        let random = "[explore]\nrandom = { share = 0.02, issues = [\"sales\"] }\n";
+        assert_eq!(remarks(&format!("{text}{random}")), "");
     }
 
     #[test]

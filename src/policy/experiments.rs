@@ -1,6 +1,7 @@
 //! Reads `[experiments]`: A/B tests on a share of the customers, and the goals by which they are
 //! evaluated.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use strum::VariantNames;
@@ -47,7 +48,10 @@ pub struct Experiment {
     pub within: Duration,
     /// If actions count by the share of goals that they cause, compared with the control group: the least
     /// increase of the probability of the goal with which one is taken, 0 to 1.
-    pub uplift: Option<f64>,
+    pub least_gain: Option<f64>,
+    /// The hash of the experiment's name and of its goal: its inputs, condition and period. What is learned
+    /// about one goal says nothing about another.
+    pub goal_hash: u64,
     /// Its location.
     pub place: SourceLocation,
 }
@@ -66,9 +70,15 @@ pub struct ExperimentArm {
 }
 
 impl ExperimentArm {
-    /// Whether its customers get what the policy that defines the experiment decides.
-    pub fn is_usual(&self) -> bool {
-        self.does == Does::Policy && self.policy.is_none() && self.share > 0.0
+    /// Whether its customers get the actions of the policy that defines the experiment (true), or are the
+    /// control group of that policy (false); none: neither.
+    pub fn side(&self) -> Option<bool> {
+        match self.does {
+            _ if self.policy.is_some() || self.share <= 0.0 => None,
+            Does::Policy => Some(true),
+            Does::Nothing => Some(false),
+            Does::Random => None,
+        }
     }
 }
 
@@ -107,6 +117,12 @@ impl Experiment {
     /// The arm with this name.
     pub fn arm(&self, name: &str) -> Option<&ExperimentArm> {
         self.arms.iter().find(|arm| *arm.name == *name)
+    }
+
+    /// The share of all customers who get the actions, or who are in a control group, 0 to 1.
+    pub fn share_of_side(&self, with: bool) -> f64 {
+        let side = self.arms.iter().filter(|arm| arm.side() == Some(with));
+        side.map(|arm| arm.share).sum()
     }
 
     /// Whether it concerns decisions in which this action is a candidate.
@@ -207,27 +223,43 @@ fn experiment(
     let when = table.get("when").map(|item| reader.expression(item, situation));
     let value = table.get("value").map(|item| reader.expression(item, situation));
     let within = table.require("within").and_then(TomlItem::period);
-    let uplift = table.get("uplift").map(|item| least_uplift(item, arms.as_deref()));
+    let least_gain = table.get("uplift").map(|item| least_gain(item, arms.as_deref()));
+    let (goal, when, value) = (goal?, rules::flat(when)?, rules::flat(value)?);
+    let within = within?;
     let experiment = Experiment {
         name: name.into(),
         describe: describe?.into(),
         arms: arms?,
         actions,
         issues,
-        when: rules::flat(when)?,
-        value: rules::flat(value)?,
-        within: within?,
-        uplift: rules::flat(uplift)?.flatten(),
+        goal_hash: hash_of_goal(name, &goal, when.as_ref(), within),
+        when,
+        value,
+        within,
+        least_gain: rules::flat(least_gain)?.flatten(),
         place: key.place(),
     };
-    Some(PatternedExperiment { experiment, goal: goal? })
+    Some(PatternedExperiment { experiment, goal })
 }
 
-/// The least uplift of an experiment that measures it: it needs customers with the actions, and without them.
-fn least_uplift(item: TomlItem<'_>, arms: Option<&[ExperimentArm]>) -> Option<Option<f64>> {
+fn hash_of_goal(name: &str, goal: &[Pattern], when: Option<&Expression>, within: Duration) -> u64 {
+    let inputs = goal.iter().map(|(trigger, detail)| {
+        models::hashed(&trigger.called(detail.as_deref().unwrap_or_default()))
+    });
+    // In any order it is the same goal.
+    let inputs: BTreeSet<u64> = inputs.collect();
+    let when = when.map_or(0, |when| models::hashed(when.source()));
+    let mut all = vec![models::hashed(name), when, within.as_secs()];
+    all.extend(inputs);
+    models::seed(&all)
+}
+
+/// The least gain of an experiment that measures uplift: it needs customers with the actions, and without
+/// them.
+fn least_gain(item: TomlItem<'_>, arms: Option<&[ExperimentArm]>) -> Option<Option<f64>> {
     let least = match item.as_table() {
         Some(table) => {
-            let least = table.require("least").and_then(|item| item.number(0.0..=1.0));
+            let least = table.require("least_gain").and_then(|item| item.number(0.0..=1.0));
             table.finish();
             least?
         }
@@ -235,9 +267,8 @@ fn least_uplift(item: TomlItem<'_>, arms: Option<&[ExperimentArm]>) -> Option<Op
         None => return Some(None),
     };
     let arms = arms?;
-    let has_control = arms.iter().any(|arm| arm.does == Does::Nothing && arm.share > 0.0);
-    let has_actions = arms.iter().any(ExperimentArm::is_usual);
-    if !(has_control && has_actions) {
+    let has = |with| arms.iter().any(|arm| arm.side() == Some(with));
+    if !(has(false) && has(true)) {
         item.wrong(
             "expected an arm with `does = \"nothing\"`, and one that follows this policy: uplift is the \
              difference between both; add the arm, or remove `uplift`",

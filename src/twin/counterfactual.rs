@@ -73,6 +73,16 @@ pub enum CounterfactualChange {
         /// The limit.
         limit: f64,
     },
+    /// A greater gain: the probability of an experiment's goal with the action, less that without it.
+    Gain {
+        /// The experiment.
+        experiment: Box<str>,
+        /// The gain, -1 to 1.
+        #[serde(serialize_with = "six_digits")]
+        is: f64,
+        /// It passes with a gain above this.
+        above: f64,
+    },
     /// A consent of the customer.
     Consent {
         /// The purpose.
@@ -196,6 +206,13 @@ fn passing(candidate: &Candidate) -> Option<CounterfactualChange> {
         }
         CandidateVerdict::Distressed { by, is, limit } => {
             Some(CounterfactualChange::Within { path: by.clone(), is: *is, limit: *limit })
+        }
+        CandidateVerdict::NoUplift { experiment, with, without, least } => {
+            Some(CounterfactualChange::Gain {
+                experiment: experiment.clone(),
+                is: with - without,
+                above: *least,
+            })
         }
         CandidateVerdict::NoConsent { purpose } => {
             Some(CounterfactualChange::Consent { purpose: purpose.clone() })

@@ -53,8 +53,8 @@ pub use state::{
     Activity, AggregateState, ArmAssignment, AwaitedGoal, Block, Case, Choice, Consent, Contact,
     ContactOutcome, Counted, Counter, DatedValue, Dates, Declared, Derived, Entry, EntryKind,
     EscalationRecord, EscalationState, Forecast, Forgotten, GraveMatter, Guard, HeardMessage,
-    Identifier, Interaction, Meeting, Memory, Need, OwnershipRecord, Packed, PastEntry, Pause,
-    PausedBy, Preference, Presentation, Problem, Profile, Recent, Record, RelinkCounter, Remark,
-    Sentiment, Signal, Timeline, TimelineEnd, Timer, TranscriptLine, Trial, TrialUpdate, Twin,
-    URGENCY_HALF_LIFE, UnlinkRecord, ValenceTrend, Window, ZONE,
+    Identifier, Interaction, Measurement, Meeting, Memory, Need, OwnershipRecord, Packed,
+    PastEntry, Pause, PausedBy, Preference, Presentation, Problem, Profile, Recent, Record,
+    RelinkCounter, Remark, Sentiment, Signal, Timeline, TimelineEnd, Timer, TranscriptLine, Trial,
+    TrialUpdate, Twin, URGENCY_HALF_LIFE, UnlinkRecord, ValenceTrend, Window, ZONE,
 };

@@ -131,6 +131,7 @@ fn finish(
         notes.zone(zone);
     }
     twin.move_deferred_decisions(policy, input.at, effects, notes);
+    twin.settle_goals(policy, input.at, effects, notes);
     twin.start_retention_timer(policy, input.at, effects, notes);
     if let Some(journalled) = input.journalled() {
         effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });

@@ -3,6 +3,7 @@
 mod arms;
 mod briefs;
 mod broadcasts;
+mod chances;
 mod consents;
 mod contacts;
 mod decisions;

@@ -1,5 +1,5 @@
-//! Twins of format 1 have no grave matters, and those of format 2 await no goals of experiments: neither the
-//! twin itself, nor the memories of its identifiers.
+//! Twins of format 1 have no grave matters, and those of format 2 measure no uplift: neither the twin itself,
+//! nor the memories of its identifiers.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,20 +11,29 @@ use crate::twin::{
     Profile, Recent, RelinkCounter, Sentiment, Signal, Timer,
 };
 
-/// A participation in an experiment, with `A` of awaited goals: nothing in formats 1 and 2.
+/// A measurement that was not there before format 3. Such customers are not measured any more: some got the
+/// action, and some did not, so they have not lived alike.
 #[derive(Serialize, Deserialize)]
-struct StoredTrial<A> {
+enum NewMeasurement {
+    Unstarted,
+    Awaiting,
+    Over,
+}
+
+/// A participation in an experiment, with `M` of a measurement: nothing in formats 1 and 2.
+#[derive(Serialize, Deserialize)]
+struct StoredTrial<M> {
     experiment: Box<str>,
     arm: Box<str>,
     since: Time,
     reached: bool,
     value: f64,
-    awaited: A,
+    measurement: M,
 }
 
-/// A twin with `G` of grave matters, and trials with `A` of awaited goals.
+/// A twin with `G` of grave matters, and trials with `M` of a measurement.
 #[derive(Serialize, Deserialize)]
-struct TwinOfFormat<G, A> {
+struct TwinOfFormat<G, M> {
     born: Time,
     seen: Time,
     lived: Option<Time>,
@@ -51,31 +60,31 @@ struct TwinOfFormat<G, A> {
     known: bool,
     identities: Recent,
     hand: Option<OwnershipRecord>,
-    identifiers: Vec<StoredIdentifier<G, A>>,
+    identifiers: Vec<StoredIdentifier<G, M>>,
     met: Vec<Meeting>,
     alarmed: bool,
     decisions: u32,
-    trials: Vec<StoredTrial<A>>,
+    trials: Vec<StoredTrial<M>>,
     moves: RelinkCounter,
     grave: G,
 }
 
 /// An identifier whose memories have these.
 #[derive(Serialize, Deserialize)]
-struct StoredIdentifier<G, A> {
+struct StoredIdentifier<G, M> {
     customer: Customer,
     since: Time,
     epoch: u64,
     said: Time,
     through: Option<Customer>,
     entries: Vec<u64>,
-    brought: Box<StoredMemory<G, A>>,
-    beneath: Box<StoredMemory<G, A>>,
+    brought: Box<StoredMemory<G, M>>,
+    beneath: Box<StoredMemory<G, M>>,
 }
 
 /// A memory with these.
 #[derive(Serialize, Deserialize)]
-struct StoredMemory<G, A> {
+struct StoredMemory<G, M> {
     born: Time,
     seen: Time,
     inputs: u64,
@@ -95,10 +104,10 @@ struct StoredMemory<G, A> {
     problems: Vec<Problem>,
     guards: Vec<Guard>,
     timeline: Vec<PastEntry>,
-    identifiers: Vec<StoredIdentifier<G, A>>,
+    identifiers: Vec<StoredIdentifier<G, M>>,
     met: Vec<Meeting>,
     alarmed: bool,
-    trials: Vec<StoredTrial<A>>,
+    trials: Vec<StoredTrial<M>>,
     known: bool,
     grave: G,
 }
@@ -113,67 +122,68 @@ pub(super) fn to_2(payload: &[u8]) -> Result<Vec<u8>, Error> {
 /// The payload of format 3.
 pub(super) fn to_3(payload: &[u8]) -> Result<Vec<u8>, Error> {
     let old: TwinOfFormat<Vec<GraveMatter>, ()> = read_payload(RecordKind::Twin, 2, payload)?;
-    let next: TwinOfFormat<Vec<GraveMatter>, Option<()>> = twin(old, &|grave| grave, &|()| None);
+    let next: TwinOfFormat<Vec<GraveMatter>, NewMeasurement> =
+        twin(old, &|grave| grave, &|()| NewMeasurement::Over);
     encode_payload(RecordKind::Twin, &next)
 }
 
 // Each field is named, so that none is forgotten; several stand in a line.
 #[rustfmt::skip]
-fn twin<G, A, H, B>(
-    old: TwinOfFormat<G, A>, grave_of: &impl Fn(G) -> H, awaited_of: &impl Fn(A) -> B,
-) -> TwinOfFormat<H, B> {
+fn twin<G, M, H, N>(
+    old: TwinOfFormat<G, M>, grave_of: &impl Fn(G) -> H, measurement_of: &impl Fn(M) -> N,
+) -> TwinOfFormat<H, N> {
     let TwinOfFormat {
         born, seen, lived, inputs, linked_to, profile, context, facts, interactions, cases, needs,
         contacts, escalations, timers, recent, sentiment, tallies, problems, guards, held, dates,
         fact_dates, epoch, known, identities, hand, identifiers, met, alarmed, decisions, trials,
         moves, grave,
     } = old;
-    let identifiers = identifiers.into_iter().map(|one| identifier(one, grave_of, awaited_of));
+    let identifiers = identifiers.into_iter().map(|one| identifier(one, grave_of, measurement_of));
     TwinOfFormat {
         born, seen, lived, inputs, linked_to, profile, context, facts, interactions, cases, needs,
         contacts, escalations, timers, recent, sentiment, tallies, problems, guards, held, dates,
         fact_dates, epoch, known, identities, hand, identifiers: identifiers.collect(), met,
-        alarmed, decisions, trials: trials.into_iter().map(|one| trial(one, awaited_of)).collect(),
+        alarmed, decisions, trials: trials.into_iter().map(|one| trial(one, measurement_of)).collect(),
         moves, grave: grave_of(grave),
     }
 }
 
 // Each field is named, so that none is forgotten; several stand in a line.
 #[rustfmt::skip]
-fn identifier<G, A, H, B>(
-    old: StoredIdentifier<G, A>, grave_of: &impl Fn(G) -> H, awaited_of: &impl Fn(A) -> B,
-) -> StoredIdentifier<H, B> {
+fn identifier<G, M, H, N>(
+    old: StoredIdentifier<G, M>, grave_of: &impl Fn(G) -> H, measurement_of: &impl Fn(M) -> N,
+) -> StoredIdentifier<H, N> {
     let StoredIdentifier { customer, since, epoch, said, through, entries, brought, beneath } = old;
     StoredIdentifier {
         customer, since, epoch, said, through, entries,
-        brought: memory(*brought, grave_of, awaited_of).into(),
-        beneath: memory(*beneath, grave_of, awaited_of).into(),
+        brought: memory(*brought, grave_of, measurement_of).into(),
+        beneath: memory(*beneath, grave_of, measurement_of).into(),
     }
 }
 
 // Each field is named, so that none is forgotten; several stand in a line.
 #[rustfmt::skip]
-fn memory<G, A, H, B>(
-    old: StoredMemory<G, A>, grave_of: &impl Fn(G) -> H, awaited_of: &impl Fn(A) -> B,
-) -> StoredMemory<H, B> {
+fn memory<G, M, H, N>(
+    old: StoredMemory<G, M>, grave_of: &impl Fn(G) -> H, measurement_of: &impl Fn(M) -> N,
+) -> StoredMemory<H, N> {
     let StoredMemory {
         born, seen, inputs, traits, consents, preferences, context, facts, interactions, cases, needs,
         contacts, escalations, timers, sentiment, tallies, problems, guards, timeline, identifiers,
         met, alarmed, trials, known, grave,
     } = old;
-    let identifiers = identifiers.into_iter().map(|one| identifier(one, grave_of, awaited_of));
+    let identifiers = identifiers.into_iter().map(|one| identifier(one, grave_of, measurement_of));
     StoredMemory {
         born, seen, inputs, traits, consents, preferences, context, facts, interactions, cases, needs,
         contacts, escalations, timers, sentiment, tallies, problems, guards, timeline,
         identifiers: identifiers.collect(), met, alarmed,
-        trials: trials.into_iter().map(|one| trial(one, awaited_of)).collect(), known,
+        trials: trials.into_iter().map(|one| trial(one, measurement_of)).collect(), known,
         grave: grave_of(grave),
     }
 }
 
 // Each field is named, so that none is forgotten; several stand in a line.
 #[rustfmt::skip]
-fn trial<A, B>(old: StoredTrial<A>, awaited_of: &impl Fn(A) -> B) -> StoredTrial<B> {
-    let StoredTrial { experiment, arm, since, reached, value, awaited } = old;
-    StoredTrial { experiment, arm, since, reached, value, awaited: awaited_of(awaited) }
+fn trial<M, N>(old: StoredTrial<M>, measurement_of: &impl Fn(M) -> N) -> StoredTrial<N> {
+    let StoredTrial { experiment, arm, since, reached, value, measurement } = old;
+    StoredTrial { experiment, arm, since, reached, value, measurement: measurement_of(measurement) }
 }

@@ -18,7 +18,7 @@ pub(super) fn act(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) {
-    let Arbitration { decision, exposures, deferred, lost, entered, awaited } = arbitration;
+    let Arbitration { decision, exposures, deferred, lost, entered, measurements } = arbitration;
     let (policy, now) = (context.policy, context.input.at);
     for (chosen, exposure) in decision.chosen.iter().zip(exposures) {
         let offered = resume::offered(twin, context, Some(&chosen.action));
@@ -31,9 +31,7 @@ pub(super) fn act(
         twin.watch_for_silence(policy, now, effects, notes);
     }
     twin.enter(entered.into_iter(), policy, now, effects);
-    if !awaited.is_empty() {
-        twin.await_goals(awaited, policy, now, effects, notes);
-    }
+    twin.begin_measuring(measurements);
     if let Some(timer) = deferred {
         twin.start_timer(timer, effects, notes);
     }

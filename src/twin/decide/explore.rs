@@ -1,15 +1,13 @@
 //! Exploration: little-known actions are tried now and then, within bounds, and with a known probability.
 
-use super::control::shuffle_places;
 use super::{ScoredCandidate, Scoring};
 use crate::config::limits;
 use crate::models::{self, Contender};
 use crate::policy::{self, Explore};
 use crate::twin::effect::{CandidateVerdict, Stage};
 
-/// The parts of the seed that keep these random numbers apart from others.
+/// The part of the seed that keeps these random numbers apart from others.
 const REACH: u64 = 1;
-const RANDOM: u64 = 3;
 
 impl<'a> Scoring<'a> {
     /// Drops little-known actions where the exploration share is exhausted, if there is a well-known
@@ -24,52 +22,57 @@ impl<'a> Scoring<'a> {
         }
         for candidate in scored.iter_mut() {
             let observed = self.observed(candidate.action);
+            if !candidate.is_left() || observed >= explore.mature.into() {
+                continue;
+            }
             let seed = [self.chance, models::hashed(&candidate.action.name), REACH];
-            if candidate.is_left()
-                && observed < explore.mature.into()
-                && models::uniform(models::seed(&seed)) >= explore.reach
-            {
+            if models::uniform(models::seed(&seed)) >= explore.reach {
                 candidate.stage = Stage::Propensity;
                 candidate.verdict = CandidateVerdict::OutOfReach { observations: observed as u32 };
+            } else {
+                candidate.chance.competing *= explore.reach;
             }
         }
     }
 
-    /// Records for the best candidates the probability that the draws would choose them, so that the
-    /// result of other policies can be estimated from this one's decisions. For a little-known action it
-    /// is the probability within its exploration share.
+    /// Records the probability with which the draws choose each candidate that may be chosen, so that the
+    /// result of other policies can be estimated from this one's decisions.
     pub(super) fn record_chances(&self, scored: &mut [ScoredCandidate<'_>]) {
-        let Some(explore) = self.exploration() else { return };
-        let mut contenders = Vec::new();
-        let mut owners = Vec::new();
-        let left = scored.iter().enumerate().filter(|(_, candidate)| candidate.is_left());
-        for (at, candidate) in left.take(limits::CANDIDATES) {
-            let factor = candidate.weights.score() / candidate.weights.drawn.max(f64::MIN_POSITIVE);
-            for way in candidate.treatment_options.drawn() {
-                contenders.push(Contender { belief: way.belief, factor });
-                owners.push((at, way.drawn == candidate.weights.drawn));
-            }
-        }
-        for (chance, (at, is_best)) in models::chances(&contenders).into_iter().zip(owners) {
-            if is_best {
-                scored[at].weights.chance = chance;
-            }
-        }
-        if !scored
-            .iter()
-            .any(|one| one.is_left() && self.observed(one.action) >= explore.mature.into())
-        {
+        if self.exploration().is_none() {
             return;
         }
-        for candidate in scored.iter_mut().filter(|candidate| candidate.is_left()) {
-            if self.observed(candidate.action) < explore.mature.into() {
-                candidate.weights.chance *= explore.reach;
+        let chances = self.chances_among(scored, |at| self.may_be_chosen(&scored[at]));
+        for (candidate, chance) in scored.iter_mut().zip(chances).filter(|(one, _)| one.is_left()) {
+            (candidate.chance.action, candidate.chance.treatment) = chance;
+        }
+    }
+
+    /// The probability that the draws put each candidate first among those that take part: in any treatment,
+    /// and in the drawn one. It is 0 for those behind the first [`limits::CANDIDATES`].
+    pub(super) fn chances_among(
+        &self,
+        scored: &[ScoredCandidate<'_>],
+        takes_part: impl Fn(usize) -> bool,
+    ) -> Vec<(f64, f64)> {
+        let (mut contenders, mut owners) = (Vec::new(), Vec::new());
+        let part = (0..scored.len()).filter(|at| takes_part(*at));
+        for at in part.take(limits::CANDIDATES) {
+            // The drawn treatment comes first.
+            owners.extend(contenders_of(&scored[at]).enumerate().map(|(rank, _)| (at, rank == 0)));
+            contenders.extend(contenders_of(&scored[at]));
+        }
+        let mut found = vec![(0.0, 0.0); scored.len()];
+        for (chance, (at, is_drawn)) in models::chances(&contenders).into_iter().zip(owners) {
+            found[at].0 += chance;
+            if is_drawn {
+                found[at].1 = chance;
             }
         }
+        found
     }
 
     /// How the policy explores, where there is a model to draw from.
-    fn exploration(&self) -> Option<&'a Explore> {
+    pub(super) fn exploration(&self) -> Option<&'a Explore> {
         self.context.policy.explore.as_ref().filter(|_| self.scorer.is_some())
     }
 
@@ -78,25 +81,10 @@ impl<'a> Scoring<'a> {
         let arm = action.treatments.first().map(|treatment| &treatment.arm);
         arm.map_or(0.0, |arm| self.context.models.observations_of_action(arm))
     }
+}
 
-    /// Shuffles the best candidates of some issues among their positions in a share of the decisions, and
-    /// records with what probability each is chosen then. So an action that the model has given up is tried
-    /// again, and the model cannot miss that it has become good.
-    pub(super) fn leave_to_chance(&self, scored: &mut [ScoredCandidate<'a>]) {
-        let random = self.exploration().and_then(|explore| explore.random.as_ref());
-        let Some(random) = random else { return };
-        let competes =
-            |one: &ScoredCandidate<'_>| one.is_left() && random.issues.contains(&one.action.issue);
-        let places = (0..scored.len()).filter(|at| competes(&scored[*at]));
-        let places: Vec<usize> = places.take(limits::CANDIDATES).collect();
-        let all: f64 = places.iter().map(|at| scored[*at].weights.chance).sum();
-        for at in &places {
-            let chance = &mut scored[*at].weights.chance;
-            *chance = (1.0 - random.share) * *chance + random.share * all / places.len() as f64;
-        }
-        let seed = models::seed(&[self.chance, RANDOM]);
-        if models::uniform(seed) < random.share {
-            shuffle_places(scored, &places, seed);
-        }
-    }
+/// The treatments among which the draw decides, the drawn one first.
+fn contenders_of(candidate: &ScoredCandidate<'_>) -> impl Iterator<Item = Contender> {
+    let factor = candidate.weights.score() / candidate.weights.drawn.max(f64::MIN_POSITIVE);
+    candidate.treatment_options.drawn().map(move |way| Contender { belief: way.belief, factor })
 }

@@ -19,6 +19,7 @@ mod contact_budget;
 mod control;
 mod explore;
 mod recall;
+mod shuffle;
 mod treatment;
 mod uplift;
 mod weighing;
@@ -44,6 +45,7 @@ use crate::twin::moment::{
 use crate::twin::state::{ArmAssignment, DeferredDecision, Derived, Need, Timer, Twin, mood};
 use checks::{CheckOccasion, CheckedAction, Objection, Unsuitability, is_limited};
 use contact_budget::ContactBudget;
+use shuffle::CandidateChance;
 use treatment::{ChannelPreference, RenderedTreatment};
 use weighing::TreatmentOptions;
 
@@ -73,6 +75,7 @@ struct ScoredCandidate<'a> {
     because: &'a str,
     treatment_options: TreatmentOptions<'a>,
     weights: ScoreFactors,
+    chance: CandidateChance,
     score: f64,
     stage: Stage,
     verdict: CandidateVerdict,
@@ -98,7 +101,7 @@ pub(super) fn decide<'a>(
         && (policy.explore.is_some()
             || policy.features.is_some()
             || context.models.version() > 0
-            || policy.experiments.iter().any(|experiment| experiment.uplift.is_some()));
+            || policy.experiments.iter().any(|experiment| experiment.least_gain.is_some()));
     let features =
         if is_drawn { features::features(twin, context) } else { models::Features::new() };
     let in_arm = |known: &'a Experiment| Some((known, twin.arm(known)?));
@@ -120,8 +123,8 @@ pub(super) fn decide<'a>(
         chance: weighing::chance(twin, context.input),
     };
     let mut scored = scoring.score(positions);
-    let chosen = scoring.take(&mut scored);
-    let exposures = chosen.iter().map(|taken| {
+    let taken = scoring.take(&mut scored);
+    let exposures = taken.chosen.iter().map(|taken| {
         let candidate = &scored[taken.at];
         is_drawn.then(|| Exposure {
             features: features.clone(),
@@ -139,9 +142,9 @@ pub(super) fn decide<'a>(
     let under = assignments(&entered);
     entered.retain(|(known, _)| is_about(known));
     let (deferred, lost) = (scoring.deferred(&scored), scoring.unsendable(&scored));
-    let awaited = scoring.awaited(&scored, &chosen, &features);
-    let decision = Box::new(scoring.record(scored, chosen, under, is_drawn));
-    Some(Arbitration { decision, exposures, deferred, lost, entered, awaited })
+    let measurements = scoring.measurements(&scored, &taken, &features);
+    let decision = Box::new(scoring.record(scored, taken.chosen, under, is_drawn));
+    Some(Arbitration { decision, exposures, deferred, lost, entered, measurements })
 }
 
 fn assignments(arms: &Arms<'_>) -> Vec<ArmAssignment> {
@@ -211,6 +214,20 @@ struct ChosenCandidate<'a> {
     rendered: RenderedTreatment<'a>,
 }
 
+/// A candidate that would have been chosen but for control groups.
+struct HeldBack {
+    at: usize,
+    /// How many were chosen before it.
+    rank: usize,
+}
+
+/// The candidates that the arbitration comes to, best first.
+#[derive(Default)]
+struct Selection<'a> {
+    chosen: Vec<ChosenCandidate<'a>>,
+    held_back: Vec<HeldBack>,
+}
+
 impl<'a> Scoring<'a> {
     /// The first objection to an action.
     fn objection(
@@ -231,10 +248,12 @@ impl<'a> Scoring<'a> {
         // A stable sort: the policy's order decides among equal scores. For non-negative numbers the bits
         // have the same order, and moving candidates is expensive.
         scored.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
-        self.hold_back(&mut scored);
         self.record_chances(&mut scored);
         self.leave_to_chance(&mut scored);
-        self.shuffle(&mut scored);
+        self.shuffle_in_arms(&mut scored);
+        for candidate in &mut scored {
+            candidate.weights.chance = candidate.chance.competing * candidate.chance.treatment;
+        }
         scored
     }
 
@@ -246,9 +265,9 @@ impl<'a> Scoring<'a> {
         arms: Vec<ArmAssignment>,
         is_drawn: bool,
     ) -> Decision {
-        let Scoring { twin, context, asked, .. } = self;
+        let Scoring { twin, context, .. } = self;
         let (policy, input) = (context.policy, context.input);
-        let id = id::identifier('d', twin, input, "");
+        let id = self.id(None);
         let chosen = taken.into_iter().enumerate().map(|(rank, taken)| {
             let candidate = &scored[taken.at];
             // A decision's record does not reveal needs whose purpose does not cover it either.
@@ -257,10 +276,7 @@ impl<'a> Scoring<'a> {
                 .filter(|other| other.verdict != CandidateVerdict::Chosen)
                 .filter(|other| is_given(twin, other.need, &candidate.action.uses));
             let losers = losers.take(limits::CANDIDATES).map(ScoredCandidate::alternative);
-            let id = match asked {
-                None => id.clone(),
-                Some(_) => id::identifier('d', twin, input, &rank.to_string()),
-            };
+            let id = self.id(Some(rank));
             let mut action = message(twin, context, candidate, id, taken, losers);
             action.reason.arms.clone_from(&arms);
             Arc::new(action)
@@ -289,6 +305,12 @@ impl<'a> Scoring<'a> {
             chosen,
             arms,
         }
+    }
+
+    /// The id of the decision, or of its choice of this rank: a request may be answered with several.
+    fn id(&self, rank: Option<usize>) -> Box<str> {
+        let rank = rank.filter(|_| self.asked.is_some()).map(|rank| rank.to_string());
+        id::identifier('d', self.twin, self.context.input, rank.as_deref().unwrap_or(""))
     }
 
     fn weigh(&self, position: u32, need: Option<&'a Need>) -> ScoredCandidate<'a> {
@@ -346,6 +368,7 @@ impl<'a> Scoring<'a> {
             because,
             treatment_options,
             weights,
+            chance: CandidateChance::CERTAIN,
             score,
             stage,
             verdict,
@@ -354,12 +377,12 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    /// Chooses the best candidates that have a usable treatment: one, or as many as are requested for
+    /// Comes to the best candidates that have a usable treatment: one, or as many as are requested for
     /// each placement.
-    fn take(&mut self, scored: &mut [ScoredCandidate<'a>]) -> Vec<ChosenCandidate<'a>> {
-        let mut taken: Vec<ChosenCandidate<'a>> = Vec::new();
+    fn take(&mut self, scored: &mut [ScoredCandidate<'a>]) -> Selection<'a> {
+        let mut taken = Selection::default();
         let Some(ask) = self.asked else {
-            taken.extend(self.take_one(scored, None));
+            self.take_one(scored, None, &mut taken);
             return taken;
         };
         let mut places: Vec<Option<&'a str>> = ask.places().map(Some).collect();
@@ -368,24 +391,30 @@ impl<'a> Scoring<'a> {
         }
         for place in places {
             for _ in 0..ask.most {
-                if taken.len() >= limits::OFFERS {
+                let before = taken.chosen.len();
+                if before >= limits::OFFERS {
                     return taken;
                 }
-                let Some(one) = self.take_one(scored, place) else { break };
-                taken.push(one);
+                self.take_one(scored, place, &mut taken);
+                if taken.chosen.len() == before {
+                    break;
+                }
             }
         }
         taken
     }
 
+    /// Chooses the best candidate that is left. What a control group holds back, it comes to in the same way:
+    /// so both groups differ in nothing but the action.
     fn take_one(
         &mut self,
         scored: &mut [ScoredCandidate<'a>],
         place: Option<&'a str>,
-    ) -> Option<ChosenCandidate<'a>> {
+        taken: &mut Selection<'a>,
+    ) {
         for (at, candidate) in scored.iter_mut().enumerate() {
             let action = candidate.action;
-            let is_left = candidate.verdict == CandidateVerdict::Outscored
+            let is_left = candidate.is_left()
                 || matches!(candidate.verdict, CandidateVerdict::NoTreatment { .. });
             if !is_left || candidate.treatment_options.all.is_empty() || !fits(action, place) {
                 continue;
@@ -400,18 +429,22 @@ impl<'a> Scoring<'a> {
             candidate.stage = Stage::Treatment;
             match self.treat(action, candidate.need, &candidate.treatment_options, place) {
                 Ok((way, rendered)) => {
-                    candidate.verdict = CandidateVerdict::Chosen;
                     candidate.treatment = Some(&way.treatment.name);
                     (candidate.weights.propensity, candidate.weights.drawn) =
                         (way.propensity, way.drawn);
                     candidate.score = candidate.weights.score();
+                    if let Some(verdict) = self.objection_of_arms(action) {
+                        (candidate.stage, candidate.verdict) = (Stage::Arbitration, verdict);
+                        taken.held_back.push(HeldBack { at, rank: taken.chosen.len() });
+                        continue;
+                    }
+                    candidate.verdict = CandidateVerdict::Chosen;
                     self.budget.spend(action, &way.treatment.channel, self.context.input.at);
-                    return Some(ChosenCandidate { at, place, rendered });
+                    return taken.chosen.push(ChosenCandidate { at, place, rendered });
                 }
                 Err(because) => candidate.verdict = CandidateVerdict::NoTreatment { because },
             }
         }
-        None
     }
 
     /// The timer of the best candidate that must wait for the end of the quiet hours.

@@ -1,11 +1,11 @@
 //! Uplift: the share of an action's successes that would not have happened without it.
 
-use super::{ChosenCandidate, ScoredCandidate, Scoring, fits};
+use super::{ScoredCandidate, Scoring, Selection};
 use crate::config::limits;
-use crate::models::{self, Arm, Exposure, Features, Prior};
-use crate::policy::{self, Does, Experiment, ExperimentArm};
-use crate::twin::effect::{CandidateVerdict, id};
-use crate::twin::state::AwaitedGoal;
+use crate::models::{Arm, Exposure, Features, Prior};
+use crate::policy::{self, Experiment, ExperimentArm};
+use crate::twin::effect::CandidateVerdict;
+use crate::twin::state::{AwaitedGoal, Measurement};
 
 /// The prior of reaching a goal: a weak one, because a goal may be rare or common.
 const GOAL_PRIOR: (f64, f64) = (0.1, 2.0);
@@ -29,9 +29,15 @@ impl Uplift<'_> {
     /// Why the action is dropped: it changes too little; none if it changes enough.
     pub(super) fn objection(&self) -> Option<CandidateVerdict> {
         let Uplift { experiment, with, without } = *self;
-        let is_enough = with - without > experiment.uplift.unwrap_or(0.0);
+        let least = experiment.least_gain.unwrap_or(0.0);
+        let is_enough = with - without > least;
         let name = experiment.name.clone();
-        (!is_enough).then_some(CandidateVerdict::NoUplift { experiment: name, with, without })
+        (!is_enough).then_some(CandidateVerdict::NoUplift {
+            experiment: name,
+            with,
+            without,
+            least,
+        })
     }
 }
 
@@ -41,71 +47,58 @@ impl<'a> Scoring<'a> {
     pub(super) fn uplift(&self, action: &policy::ActionDefinition) -> Option<Uplift<'a>> {
         let scorer = self.scorer.as_ref()?;
         let mut all = self.context.policy.experiments.iter();
-        let experiment = all.find(|one| one.uplift.is_some() && one.covers(action))?;
-        let sides = [true, false].map(|with| Arm::of_goal(&experiment.name, &action.name, with));
+        let experiment = all.find(|one| one.least_gain.is_some() && one.covers(action))?;
+        let sides =
+            [true, false].map(|with| Arm::of_goal(experiment.goal_hash, &action.name, with));
         let models = self.context.models;
-        if sides
-            .iter()
-            .any(|side| models.observations_of_action(side) < limits::UPLIFT_CUSTOMERS as f64)
-        {
+        let is_known =
+            |side| models.observations_of_action(side) >= limits::UPLIFT_CUSTOMERS as f64;
+        if !sides.iter().all(is_known) {
             return None;
         }
-        let [with, without] = sides.map(|side| {
-            let belief = scorer.borrow_mut().belief(&side, goal_prior());
-            match self.context.policy.explore {
-                Some(_) => {
-                    belief.drawn(models::normal(models::seed(&[self.chance, side.action()])))
-                }
-                None => belief.propensity(),
-            }
-        });
+        // Not drawn: what is dropped must have no other probability of being chosen than the recorded one.
+        let [with, without] =
+            sides.map(|side| scorer.borrow_mut().belief(&side, goal_prior()).propensity());
         Some(Uplift { experiment, with, without })
     }
 
-    /// The uplift that this decision is to measure: of its first action, in each arm that takes it, and
-    /// in the control group where it would be taken.
-    pub(super) fn awaited(
+    /// What this decision begins to measure, for each experiment: the first action that it concerns and no
+    /// other experiment holds back, with it in the arms that take it, and without it in the control groups.
+    /// Until then customers of both have lived alike, because each is measured once. An experiment that
+    /// measures no uplift yet will not measure these customers later either.
+    pub(super) fn measurements(
         &self,
         scored: &[ScoredCandidate<'a>],
-        chosen: &[ChosenCandidate<'a>],
+        taken: &Selection<'a>,
         features: &Features,
-    ) -> Vec<(Box<str>, AwaitedGoal)> {
-        let measured = self.arms.iter().filter(|(experiment, _)| experiment.uplift.is_some());
-        let found = measured.filter_map(|(experiment, arm)| {
-            let (action, with) = match arm.does {
-                _ if arm.is_usual() => (scored[chosen.first()?.at].action, true),
-                Does::Nothing => (self.held_back(scored, experiment)?, false),
-                Does::Policy | Does::Random => return None,
+    ) -> Vec<(Box<str>, Measurement)> {
+        let found = self.arms.iter().filter_map(|(experiment, arm)| {
+            let with = arm.side()?;
+            let (action, rank) = if with {
+                let chosen = taken.chosen.iter().map(|one| scored[one.at].action).zip(0..);
+                chosen.into_iter().find(|(action, _)| experiment.covers(action))?
+            } else {
+                let held = taken.held_back.iter().map(|one| (scored[one.at].action, one.rank));
+                held.into_iter().find(|(action, _)| self.is_held_by(action, experiment))?
             };
-            let is_free = self.twin.trial(&experiment.name).is_none_or(|one| one.awaited.is_none());
-            if !is_free || !experiment.covers(action) {
+            let trial = self.twin.trial(&experiment.name);
+            if trial.is_some_and(|trial| trial.measurement != Measurement::Unstarted) {
                 return None;
             }
-            self.goal_of(experiment, arm, (action, with), features)
+            let goal = experiment
+                .least_gain
+                .and_then(|_| self.goal_of(experiment, arm, (action, with), rank, features));
+            let measurement =
+                goal.map_or(Measurement::Over, |goal| Measurement::Awaiting(Box::new(goal)));
+            Some((experiment.name.clone(), measurement))
         });
         found.collect()
     }
 
-    /// The action that would have been the first of this decision without the control group.
-    fn held_back(
-        &self,
-        scored: &[ScoredCandidate<'a>],
-        experiment: &Experiment,
-    ) -> Option<&'a policy::ActionDefinition> {
-        let place = self.asked.and_then(|ask| ask.places().next());
-        let first = scored.iter().find(|one| match &one.verdict {
-            CandidateVerdict::Chosen => true,
-            CandidateVerdict::ControlGroup { .. } => {
-                !one.treatment_options.all.is_empty() && fits(one.action, place)
-            }
-            _ => false,
-        })?;
-        match &first.verdict {
-            CandidateVerdict::ControlGroup { experiment: by, .. } if **by == *experiment.name => {
-                Some(first.action)
-            }
-            _ => None,
-        }
+    /// Whether this experiment alone holds an action back.
+    fn is_held_by(&self, action: &policy::ActionDefinition, experiment: &Experiment) -> bool {
+        let mut holders = self.holders(action).map(|(holder, _)| &holder.name);
+        holders.next() == Some(&experiment.name) && holders.next().is_none()
     }
 
     fn goal_of(
@@ -113,27 +106,28 @@ impl<'a> Scoring<'a> {
         experiment: &Experiment,
         arm: &ExperimentArm,
         (action, with): (&policy::ActionDefinition, bool),
+        rank: usize,
         features: &Features,
-    ) -> Option<(Box<str>, AwaitedGoal)> {
+    ) -> Option<AwaitedGoal> {
         let scorer = self.scorer.as_ref()?;
-        let side = Arm::of_goal(&experiment.name, &action.name, with);
+        let side = Arm::of_goal(experiment.goal_hash, &action.name, with);
         let exposure = Exposure {
             features: features.clone(),
             propensity: scorer.borrow_mut().belief(&side, goal_prior()).propensity(),
             arm: side,
             prior: goal_prior(),
-            chance: arm.share,
+            chance: experiment.share_of_side(with),
             model: self.context.models.version(),
         };
-        let goal = AwaitedGoal {
-            decision: id::identifier('d', self.twin, self.context.input, ""),
+        Some(AwaitedGoal {
+            decision: self.id(Some(rank)),
             arm: arm.name.clone(),
             action: action.name.clone(),
             policy: self.context.policy.version.clone(),
             since: self.context.input.at,
+            is_reached: false,
             exposure,
-        };
-        Some((experiment.name.clone(), goal))
+        })
     }
 }
 

@@ -83,8 +83,9 @@ pub struct ScoreFactors {
     pub propensity: f64,
     /// The sampled propensity (for exploration), used in the score.
     pub drawn: f64,
-    /// The probability with which the draws would have chosen this candidate, 0 to 1; 1 without
-    /// exploration.
+    /// The probability with which this candidate comes first, in this treatment, 0 to 1; 1 where nothing is
+    /// left to chance. It takes for granted that each competing treatment can be rendered, and counts in
+    /// only the best 16 candidates.
     pub chance: f64,
     /// The strength of the need × the weight of the issue in this mood, 0 to 10.
     pub context: f64,
@@ -250,6 +251,8 @@ pub enum CandidateVerdict {
         with: f64,
         /// The probability of the goal without it, 0 to 1.
         without: f64,
+        /// The least gain with which it is taken, 0 to 1.
+        least: f64,
     },
 }
 
@@ -306,7 +309,7 @@ impl fmt::Display for CandidateVerdict {
             CandidateVerdict::ControlGroup { experiment, arm } => {
                 write!(out, "the arm {arm} of the experiment {experiment} is a control group")
             }
-            CandidateVerdict::NoUplift { experiment, with, without } => {
+            CandidateVerdict::NoUplift { experiment, with, without, .. } => {
                 write!(
                     out,
                     "changes too little: the goal of the experiment {experiment} is reached with probability \

@@ -1,21 +1,16 @@
-//! Goals of experiments that measure uplift: awaited, reached, given up.
+//! Goals of experiments that measure uplift: awaited, and observed.
 
 use crate::event::{Customer, OutcomeKind, Time};
-use crate::policy::{Experiment, GOAL_TIMER, Policy};
+use crate::models::Arm;
+use crate::policy::{GOAL_TIMER, Policy};
 use crate::twin::effect::{Effect, Observation};
 use crate::twin::note::Notes;
-use crate::twin::state::{ArmAssignment, AwaitedGoal, Timer, Trial, Twin};
+use crate::twin::state::{ArmAssignment, AwaitedGoal, Measurement, Timer, Trial, Twin};
 
 impl Trial {
-    /// The observation to learn uplift from: one for each awaited goal. A customer who was in two arms, each
-    /// with an identifier that is linked now, says nothing about the difference between them.
-    pub(in crate::twin) fn observe_goal(
-        &mut self,
-        is_reached: bool,
-        at: Time,
-        customer: &Customer,
-    ) -> Option<Effect> {
-        let goal = *self.awaited.take().filter(|goal| goal.arm == self.arm)?;
+    /// Ends waiting for a goal; the observation to learn uplift from.
+    fn observe_goal(&mut self, at: Time, customer: &Customer) -> Option<Effect> {
+        let goal = self.measurement.end()?;
         let experiment = self.experiment.clone();
         Some(Effect::Observe(Box::new(Observation {
             decision: goal.decision,
@@ -28,78 +23,71 @@ impl Trial {
             policy: goal.policy,
             decided: goal.since,
             at,
-            outcome: if is_reached { OutcomeKind::Accepted } else { OutcomeKind::Ignored },
-            reward: u8::from(is_reached),
+            outcome: if goal.is_reached { OutcomeKind::Accepted } else { OutcomeKind::Ignored },
+            reward: u8::from(goal.is_reached),
             exposure: goal.exposure,
             trial: Some(ArmAssignment { experiment, arm: goal.arm }),
         })))
     }
 
-    /// When the awaited goal is given up; at once if the policy no longer measures it.
-    fn given_up_at(&self, policy: &Policy) -> Option<Time> {
-        let goal = self.awaited.as_ref()?;
-        Some(self.measured_by(policy).map_or(goal.since, |known| goal.since + known.within))
-    }
-
-    /// The experiment, if the policy measures uplift by it.
-    fn measured_by<'a>(&self, policy: &'a Policy) -> Option<&'a Experiment> {
-        policy.experiments.get(&self.experiment).filter(|known| known.uplift.is_some())
+    /// Until when the goal is awaited; none if the policy no longer measures it, as it was.
+    fn awaited_until(&self, goal: &AwaitedGoal, policy: &Policy) -> Option<Time> {
+        let known = policy.experiments.get(&self.experiment)?;
+        known.least_gain?;
+        let with = known.arm(&goal.arm)?.side()?;
+        let is_same = Arm::of_goal(known.goal_hash, &goal.action, with) == goal.exposure.arm;
+        is_same.then(|| goal.since + known.within)
     }
 }
 
 impl Twin {
-    /// Awaits the goals of a decision, each of an experiment with this name.
-    pub(in crate::twin) fn await_goals(
-        &mut self,
-        awaited: Vec<(Box<str>, AwaitedGoal)>,
-        policy: &Policy,
-        now: Time,
-        effects: &mut Vec<Effect>,
-        notes: &mut Notes,
-    ) {
-        for (experiment, goal) in awaited {
+    /// Begins what a decision begins to measure, each by an experiment with this name.
+    pub(in crate::twin) fn begin_measuring(&mut self, measurements: Vec<(Box<str>, Measurement)>) {
+        for (experiment, measurement) in measurements {
             let is_it = |trial: &&mut Trial| trial.experiment == experiment;
             if let Some(trial) = self.trials.iter_mut().find(is_it) {
-                trial.awaited = Some(Box::new(goal));
+                trial.measurement = measurement;
             }
         }
-        self.start_goal_timer(policy, now, effects, notes);
     }
 
-    /// Gives up the awaited goals whose time is over. What a customer who refuses profiling did is not
-    /// learned from.
-    pub(in crate::twin) fn give_up_goals(
+    /// Observes the awaited goals whose time is over, and keeps a timer for the others, wherever they came
+    /// from. What cannot be observed to its end is not observed at all: of customers who refuse profiling,
+    /// under another goal, or without a timer, only the successes would be seen.
+    pub(in crate::twin) fn settle_goals(
         &mut self,
         policy: &Policy,
         now: Time,
         effects: &mut Vec<Effect>,
         notes: &mut Notes,
     ) {
+        if self.trials.iter().all(|trial| trial.measurement.awaited().is_none()) {
+            return self.cancel_timer(GOAL_TIMER, effects);
+        }
         let is_learned = self.is_personal(policy, now);
         let customer = &self.customer;
+        let mut next: Option<Time> = None;
         for trial in &mut self.trials {
-            if trial.given_up_at(policy).is_none_or(|at| at > now) {
-                continue;
+            let Some(goal) = trial.measurement.awaited() else { continue };
+            match trial.awaited_until(goal, policy).filter(|_| is_learned) {
+                Some(at) if at <= now => effects.extend(trial.observe_goal(now, customer)),
+                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => drop(trial.measurement.end()),
             }
-            let is_measured = trial.measured_by(policy).is_some();
-            let observed = trial.observe_goal(false, now, customer);
-            effects.extend(observed.filter(|_| is_learned && is_measured));
         }
-        self.start_goal_timer(policy, now, effects, notes);
+        match next {
+            Some(due) => self.start_timer(Timer::once(GOAL_TIMER, due), effects, notes),
+            None => self.cancel_timer(GOAL_TIMER, effects),
+        }
+        if !self.timers.iter().any(|timer| *timer.name == *GOAL_TIMER) {
+            self.stop_measuring();
+        }
     }
 
-    /// Starts the timer for the next goal to give up.
-    fn start_goal_timer(
-        &mut self,
-        policy: &Policy,
-        now: Time,
-        effects: &mut Vec<Effect>,
-        notes: &mut Notes,
-    ) {
-        let first = self.trials.iter().filter_map(|trial| trial.given_up_at(policy)).min();
-        if let Some(due) = first {
-            let due = due.max(now + std::time::Duration::from_millis(1));
-            self.start_timer(Timer::once(GOAL_TIMER, due), effects, notes);
+    /// Awaits no goal any more.
+    pub(in crate::twin) fn stop_measuring(&mut self) {
+        for trial in &mut self.trials {
+            trial.measurement.end();
         }
     }
 }

@@ -112,6 +112,7 @@ impl Twin {
         let words = || windows().any(|entry| !is_figure(&entry.value));
         let brought = || self.identifiers.iter().any(|known| *known.brought != Memory::default());
         let shown = || self.contacts.iter().any(|contact| contact.shown.is_some());
+        let awaited = || self.trials.iter().any(|trial| trial.measurement.awaited().is_some());
         let lists = !self.profile.preferences.is_empty()
             || !self.context.is_empty()
             || !self.interactions.is_empty()
@@ -122,7 +123,7 @@ impl Twin {
             || self.sentiment.is_some()
             || !self.profile.traits.is_empty()
             || !self.timeline.is_empty();
-        !is_busy && (lists || facts() || words() || brought() || shown())
+        !is_busy && (lists || facts() || words() || brought() || shown() || awaited())
     }
 
     /// Deletes everything that tells who the customer is and what they said. Aggregates and consents
@@ -152,6 +153,7 @@ impl Twin {
         for contact in &mut self.contacts {
             contact.shown = None;
         }
+        self.stop_measuring();
         for window in &mut self.tallies.windows {
             window.entries.retain(|entry| is_figure(&entry.value));
         }

@@ -4,7 +4,7 @@ use crate::config::limits;
 use crate::event::Time;
 use crate::policy::{Experiment, ExperimentArm, Policy};
 use crate::twin::effect::Effect;
-use crate::twin::state::{Trial, TrialUpdate, Twin};
+use crate::twin::state::{Measurement, Trial, TrialUpdate, Twin};
 
 impl Twin {
     /// Enters the customer into these experiments, in these arms, each once.
@@ -31,7 +31,7 @@ impl Twin {
                 since: now,
                 reached: false,
                 value: 0.0,
-                awaited: None,
+                measurement: Measurement::Unstarted,
             });
             effects.push(Effect::Try(Box::new(TrialUpdate {
                 experiment: name,

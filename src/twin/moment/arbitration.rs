@@ -3,7 +3,7 @@
 use crate::models::Exposure;
 use crate::policy::{Experiment, ExperimentArm, SourceLocation};
 use crate::twin::effect::Decision;
-use crate::twin::state::{AwaitedGoal, Timer};
+use crate::twin::state::{Measurement, Timer};
 
 /// The result of an arbitration.
 pub(in crate::twin) struct Arbitration<'a> {
@@ -18,8 +18,8 @@ pub(in crate::twin) struct Arbitration<'a> {
     pub(in crate::twin) lost: Option<(SourceLocation, String)>,
     /// The experiments that the decision concerns, and the customer's arms.
     pub(in crate::twin) entered: Arms<'a>,
-    /// The goals to await, to measure uplift, each with the name of its experiment.
-    pub(in crate::twin) awaited: Vec<(Box<str>, AwaitedGoal)>,
+    /// The measurements of uplift that it begins, each with the name of its experiment.
+    pub(in crate::twin) measurements: Vec<(Box<str>, Measurement)>,
 }
 
 /// Experiments, and the customer's arms in them.

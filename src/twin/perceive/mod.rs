@@ -46,7 +46,7 @@ pub(super) fn perceive(
                     false
                 }
                 _ if is_heard && *fired.name == *GOAL_TIMER => {
-                    twin.give_up_goals(policy, input.at, effects, notes);
+                    twin.settle_goals(policy, input.at, effects, notes);
                     false
                 }
                 _ if is_heard && *fired.name == *CONSENT_TIMER => {

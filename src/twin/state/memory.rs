@@ -7,8 +7,8 @@ use super::merge::{join, part};
 use super::preference::part_preferences;
 use super::{
     AggregateState, Case, Compared, Consent, Contact, DatedValue, Derived, EscalationRecord,
-    GraveMatter, Guard, Identifier, Interaction, Meeting, Need, PastEntry, Preference, Problem,
-    Sentiment, Signal, Timer, Trial,
+    GraveMatter, Guard, Identifier, Interaction, Meeting, Mergeable, Need, PastEntry, Preference,
+    Problem, Sentiment, Signal, Timer, Trial,
 };
 use crate::config::limits;
 use crate::event::Time;
@@ -222,6 +222,12 @@ impl Memory {
             };
         }
         each_list!(part_list);
+        // What both did while they were one says nothing about either.
+        for trial in self.trials.iter_mut().chain(&mut back.trials) {
+            if brought.trials.iter().any(|one| one.is_same(trial)) {
+                trial.measurement.end();
+            }
+        }
         back.preferences =
             part_preferences(&mut self.preferences, &brought.preferences, &beneath.preferences);
         let mut expected = beneath.sentiment.clone();
@@ -268,7 +274,12 @@ impl Memory {
 
     /// Drops about this many bytes; returns how many.
     fn shed(&mut self, wanted: usize) -> usize {
-        let mut gone = shed_first(&mut self.timeline, wanted);
+        // What is awaited weighs much, and is worth little: one observation.
+        let mut gone = 0;
+        for trial in &mut self.trials {
+            gone += trial.measurement.end().map_or(0, |goal| json(&goal).len());
+        }
+        gone += shed_first(&mut self.timeline, wanted.saturating_sub(gone));
         for known in &mut self.identifiers {
             if gone < wanted {
                 gone += json(&known.brought).len() + json(&known.beneath).len() - 2 * EMPTY;

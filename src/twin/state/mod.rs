@@ -64,5 +64,5 @@ pub use signal::Signal;
 pub(super) use timeline::EntryText;
 pub use timeline::{Block, Entry, EntryKind, Packed, PastEntry, Timeline, TimelineEnd};
 pub use timer::Timer;
-pub use trial::{ArmAssignment, AwaitedGoal, Trial, TrialUpdate};
+pub use trial::{ArmAssignment, AwaitedGoal, Measurement, Trial, TrialUpdate};
 pub use twin::{Record, Twin};

@@ -26,7 +26,7 @@ pub(super) fn count_goals(
         let trial = &twin.trials[position];
         let is_counted = now < trial.since + experiment.within;
         let is_awaited =
-            trial.awaited.as_ref().is_some_and(|goal| now < goal.since + experiment.within);
+            trial.measurement.awaited().is_some_and(|goal| now < goal.since + experiment.within);
         if !is_counted && !is_awaited {
             continue;
         }
@@ -38,7 +38,7 @@ pub(super) fn count_goals(
         let value = if is_counted { value(experiment, &view, notes) } else { None };
         let trial = &mut twin.trials[position];
         if is_awaited {
-            effects.extend(trial.observe_goal(true, now, &twin.customer));
+            trial.measurement.reach();
         }
         let Some(value) = value else { continue };
         let (before, after) = (trial.value, trial.value + value);

@@ -56,7 +56,7 @@ fn why(stage: &str) -> &str {
         "suitability" => "not suitable now",
         "contact" => "must not be contacted now",
         "propensity" => "new, not selected for exploration",
-        "arbitration" => "in a control group",
+        "arbitration" => "in a control group, or too little uplift",
         "treatment" => "no treatment can be rendered",
         other => other,
     }

@@ -269,6 +269,11 @@ fn change(change: &CounterfactualChange) -> String {
             let is = unsigned_zero(*is, 2);
             format!("with {path} {side} {limit} (is {is:.2})")
         }
+        CounterfactualChange::Gain { experiment, is, above } => {
+            format!(
+                "if it made the goal of {experiment} likelier by more than {above} (is {is:.3})"
+            )
+        }
         CounterfactualChange::Consent { purpose } => format!("with consent to {purpose}"),
         CounterfactualChange::Over { what } => format!("once {what} is over"),
     }
