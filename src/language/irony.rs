@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use super::analysed_text::{AnalysedText, WeightedSpan, WeightedSpans};
 use super::lexicon::Lexicon;
+use super::text::Token;
 
-/// How far from the beginning of a sentence praise begins, at most, in words and marks.
+/// How many words of a sentence praise begins among, at most.
 const PRAISE_WITHIN: usize = 3;
 
 /// The words of a sentence that may be praise alone, at most.
@@ -30,15 +31,16 @@ pub(super) fn turn_praise(
         let end = analysed.sentence_end(start);
         let trouble = (start..end).find_map(|at| {
             let phrase = lexicon.ironies.at(at, &analysed.tokens, &analysed.meanings);
-            phrase.map(|(factor, _)| (at, factor))
+            phrase.map(|(factor, after)| (at, factor, after))
         });
         let mut meanings = analysed.meanings[start..end].iter().flatten();
         let has_contrast = meanings.any(|word| word.contrast.is_some());
-        if let Some((at, factor)) = trouble.filter(|_| !has_contrast) {
-            let begun = start..at.min(start + PRAISE_WITHIN);
-            let words = tokens[before.clone()].iter().filter(|token| token.is_word()).count();
-            match praise(parts, start..end) {
-                0 if words <= PRAISE_WORDS => turn(parts, before, factor),
+        if let Some((at, factor, after)) = trouble.filter(|_| !has_contrast) {
+            let mut beginning = words(tokens, start..at).skip(PRAISE_WITHIN);
+            let begun = start..beginning.next().unwrap_or(at);
+            let said_before = words(tokens, before.clone()).count();
+            match praise(parts, start..at) + praise(parts, after..end) {
+                0 if said_before <= PRAISE_WORDS => turn(parts, before, factor),
                 all if all == praise(parts, begun.clone()) => turn(parts, begun, factor),
                 _ => {}
             }
@@ -46,6 +48,11 @@ pub(super) fn turn_praise(
         before = start..end;
         start = end + 1;
     }
+}
+
+/// Where the words within these tokens are.
+fn words(tokens: &[Token], within: Range<usize>) -> impl Iterator<Item = usize> {
+    within.filter(|at| tokens[*at].is_word())
 }
 
 /// How many parts within these tokens are praise.

@@ -16,6 +16,7 @@ fn praise_at_the_beginning_of_a_sentence_of_trouble_is_irony() {
         "Great. Another delay",
         "We sat there. Great! Three of us, another delay",
         "love it when you are 3 hours late",
+        "Well, oh, great, another delay",
     ] {
         assert!(valence(ironic) < 0.0, "{ironic}");
     }
@@ -25,6 +26,7 @@ fn praise_at_the_beginning_of_a_sentence_of_trouble_is_irony() {
         "great crew but another delay",
         "another delay with a great crew",
         "great food and a lovely crew, another delay",
+        "we had a great time, another delay",
         "They were great last time. It was a nice flight. Another delay",
     ] {
         assert!(valence(sincere) > 0.0, "{sincere}");
@@ -36,12 +38,25 @@ fn irony_is_heard_in_each_language() {
     all_are(
         Tone::Negative,
         EN,
-        &["Great, another outage", "Love spending 3 hours on hold", "Wonderful, still no reply"],
+        &[
+            "Great, another outage",
+            "Love spending 3 hours on hold",
+            "Wonderful, still no reply",
+            "Thank you, brilliant, my transfer is delayed again",
+            "Brilliant, my card was declined again",
+            "Great, not even an apology",
+            "I hope you are having a great day, still no reply",
+        ],
     );
     all_are(
         Tone::Negative,
         FR,
-        &["Génial, encore une panne", "Bravo, 3 heures d'attente", "Super, toujours rien"],
+        &[
+            "Génial, encore une panne",
+            "Bravo, 3 heures d'attente",
+            "Super, toujours rien",
+            "Bravo, même pas une réponse",
+        ],
     );
     all_are(
         Tone::Negative,
@@ -50,9 +65,30 @@ fn irony_is_heard_in_each_language() {
             "Toll, schon wieder eine Störung",
             "Super, 2 Stunden Verspätung",
             "Klasse, immer noch nichts",
+            "Super, nicht mal eine Antwort",
         ],
     );
     all_are(Tone::Positive, EN, &["Great, it works again", "Thank you for another great year"]);
+}
+
+#[test]
+fn a_polite_wish_at_the_beginning_is_no_praise() {
+    all_are(
+        Tone::Neutral,
+        EN,
+        &["I hope you are well", "Hope you're having a lovely week", "I hope you fix it"],
+    );
+    all_are(Tone::Positive, EN, &["Hope you have a great day"]);
+}
+
+#[test]
+fn a_customer_who_wants_no_change_is_content() {
+    all_are(
+        Tone::Positive,
+        FR,
+        &["Surtout ne changez rien", "Ne changez surtout pas", "surtout ne changez pas !"],
+    );
+    all_are(Tone::Neutral, FR, &["Surtout ne changez rien à mon contrat"]);
 }
 
 #[test]
