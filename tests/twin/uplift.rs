@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jumeau::config::limits::TIMERS;
+use jumeau::config::limits::{self, TIMERS};
 use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::models::{Arm, Learner, Snapshot, hashed, seed, uniform};
 use jumeau::policy::{CatchUp, Files, Policy, load};
@@ -417,6 +417,47 @@ fn customers_who_refuse_profiling_are_not_observed() {
     assert!(!awaits(&twin) && twin.timers.is_empty());
     let reaction = tracks(&mut twin, &World::of(&policy), "Bought");
     assert_eq!(observed(&reaction).len(), 0);
+}
+
+#[test]
+fn customers_who_become_anonymous_are_not_observed() {
+    let policy = policy_with(&[("[learn]", "[retention]\nanonymous = \"12h\"\n\n[learn]")]);
+    let mut twin = somebody_in("nothing", &policy);
+    tracks(&mut twin, &World::of(&policy), "Came");
+    tracks(&mut twin, &World::of(&policy), "Bought");
+    assert!(awaits(&twin));
+    let retention =
+        |twin: &Twin| twin.timers.iter().find(|timer| &*timer.name == "retention:").cloned();
+    while let Some(Timer { name, due, .. }) = retention(&twin) {
+        let fired = Fired { name, due, late: Duration::ZERO };
+        let reaction = react(&mut twin, &Input::timer(fired, due), &World::of(&policy));
+        assert!(observed(&reaction).is_empty());
+    }
+    assert!(!awaits(&twin) && twin.timers.is_empty(), "{:?}", twin.timers);
+    tracks(&mut twin, &World::of(&policy), "Came");
+    assert!(!awaits(&twin), "each customer is measured once");
+}
+
+#[test]
+fn what_is_too_large_to_move_takes_no_measurement_along() {
+    let policy = policy();
+    let moved = |bytes: usize| {
+        let mut twin = somebody_in("usual", &policy);
+        tracks(&mut twin, &World::of(&policy), "Came");
+        assert!(awaits(&twin));
+        twin.facts.insert("long", "x".repeat(bytes).as_str().into());
+        let link = json!({ "type": "link", "data": { "to": "ada" } });
+        let reaction = happens(&mut twin, &World::of(&policy), link);
+        let mut payloads = reaction.effects.iter().filter_map(|effect| match effect {
+            Effect::Forward(forwarded) => Some(forwarded.payload.clone()),
+            _ => None,
+        });
+        String::from_utf8(payloads.next().unwrap().to_vec()).unwrap()
+    };
+    let (whole, shed) = (moved(1_000), moved(limits::FORWARDED_BYTES));
+    assert!(whole.contains("Awaiting") && whole.contains("worth"));
+    assert!(!shed.contains("Awaiting") && shed.contains("worth"), "the trial stays");
+    assert!(shed.len() <= limits::FORWARDED_BYTES);
 }
 
 #[test]

@@ -47,6 +47,7 @@ impl Twin {
         }
         if rule.anonymous.is_some_and(|span| self.seen + span <= now) && self.can_be_anonymised() {
             self.anonymise(effects);
+            self.settle_goals(policy, now, effects, notes);
         }
         let is_old = |at: Time, class| rule.span(class).is_some_and(|span| at + span <= now);
         let facts: Vec<Box<str>> = self

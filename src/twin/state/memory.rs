@@ -253,8 +253,8 @@ impl Memory {
         back
     }
 
-    /// Drops what does not fit a JSON message of this size: the oldest entries of the timeline, then the
-    /// contributions of earlier identifiers (which can then not be fully returned), transcripts,
+    /// Drops what does not fit a JSON message of this size: awaited goals, the oldest entries of the timeline,
+    /// then the contributions of earlier identifiers (which can then not be fully returned), transcripts,
     /// contacts, closed and inactive interactions and cases, and the rest in eviction order. Consents,
     /// escalations and timers are kept. Returns the JSON.
     pub(in crate::twin) fn fit(&mut self, bytes_max: usize, notes: &mut Notes) -> String {
