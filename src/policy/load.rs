@@ -55,9 +55,11 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
         let mut named = policy.experiments.iter().flat_map(|known| &known.arms);
         named.any(|known| known.policy.as_deref() == Some(arm))
     };
+    // An experiment with a mistake is left out, and may have named any.
+    let are_read = policy.experiments.iter().count() == experiments.len();
     let mut governing = BTreeMap::new();
     for (arm, files) in &arms {
-        if let Some((file, _)) = files.iter().next().filter(|_| !is_named(arm)) {
+        if let Some((file, _)) = files.iter().next().filter(|_| are_read && !is_named(arm)) {
             found.borrow_mut().in_file(
                 file,
                 format!(
@@ -72,9 +74,9 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
         // A version covers everything that a service uses.
         other.version = policy.version.clone();
         other.files = Arc::clone(&policy.files);
-        other.experiments = Arc::clone(&policy.experiments);
         let remarks = advice::advise(&other, files, &reader.noticed.borrow());
         found.borrow_mut().add_remarks(remarks);
+        other.experiments = Arc::clone(&policy.experiments);
         governing.insert(Box::from(*arm), other);
     }
     policy.arms = governing;

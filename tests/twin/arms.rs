@@ -116,14 +116,32 @@ fn a_change_of_either_policy_is_a_new_version() {
 }
 
 #[test]
+fn a_policy_that_no_arm_uses_is_a_mistake() {
+    let text =
+        NOW.replace("arms.before = { share = 0.5, policy = \"before\" }", "arms.before = 0.5");
+    insta::assert_snapshot!(both(&text, BEFORE).unwrap_err(), @r#"
+    arms/before/then.toml: no experiment arm uses this policy: give an arm `policy = "before"`, or remove the folder
+    "#);
+}
+
+#[test]
+fn advice_about_an_experiment_is_given_once_and_names_its_file() {
+    let text = NOW.replace("within = \"1d\"", "within = \"1d\"\nuplift = true").replace(
+        "arms.now = 0.5",
+        "arms.now = 0.3\narms.none = { share = 0.2, does = \"nothing\" }",
+    );
+    let remarks = both(&text, BEFORE).unwrap().remarks;
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    assert_eq!((&*remarks[0].file, &*remarks[0].excerpt), ("now.toml", "[experiments.greeting]"));
+}
+
+#[test]
 fn mistakes_around_an_arm_say_what_to_do() {
     let nested = BEFORE.to_owned()
         + "[experiments.more]\ndescribe = \"x\"\narms = { a = 0.5, b = 0.5 }\ngoal = \"track:X\"\n\
            within = \"1d\"\n";
     let text = NOW.replace("policy = \"before\"", "policy = \"befor\"");
     insta::assert_snapshot!(both(&text, &nested).unwrap_err(), @r#"
-    arms/before/then.toml: no experiment arm uses this policy: give an arm `policy = "before"`, or remove the folder
-
     arms/before/then.toml:17:1: an arm's policy cannot define experiments: those of the main policy apply to it; remove these
      17 | [experiments.more]
         | ^^^^^^^^^^^^^^^^^^
