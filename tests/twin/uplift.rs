@@ -486,6 +486,24 @@ fn an_action_that_happens_anyway_is_worth_nothing() {
 }
 
 #[test]
+fn what_is_measured_at_first_decisions_counts_at_later_ones_and_in_any_channel() {
+    let policy = policy();
+    let models = known(&[("any", 0.3, 0.4)], 1_000);
+    let world = World::of(&policy).knowing(&models);
+    let mut twin = somebody_in("usual", &policy);
+    identify(&mut twin, &world, "any");
+    let found = ["web", "app", "email"].map(|channel| {
+        (0..20).for_each(|_| drop(tracks(&mut twin, &world, "Looked")));
+        let came = json!({ "type": "track", "data": { "name": "Came" } });
+        match candidate(&happens_in(channel, &mut twin, &world, came)).verdict {
+            CandidateVerdict::NoUplift { with, without, .. } => (with, without),
+            verdict => panic!("{channel}: {verdict:?}"),
+        }
+    });
+    assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
+}
+
+#[test]
 fn few_customers_tell_no_uplift() {
     let policy = policy();
     let mut twin = somebody_in("usual", &policy);
@@ -513,6 +531,7 @@ fn an_action_is_taken_for_those_whom_it_changes() {
 fn a_least_uplift_can_be_asked_for() {
     let policy = policy_with(&[("uplift = true", "uplift = { least_gain = 0.4 }")]);
     let mut twin = somebody_in("usual", &policy);
+    identify(&mut twin, &World::of(&policy), "any");
     let models = known(&[("any", 0.4, 0.1)], 1_000);
     let reaction = tracks(&mut twin, &World::of(&policy).knowing(&models), "Came");
     let verdict = candidate(&reaction).verdict.to_string();

@@ -63,6 +63,8 @@ struct Scoring<'a> {
     arms: Arms<'a>,
     /// The scorer; none: no model, and no exploration.
     scorer: Option<RefCell<ArmScorer<'a>>>,
+    /// The scorer of uplift, by the policy's own features alone; none: no experiment measures it.
+    uplift_scorer: Option<RefCell<ArmScorer<'a>>>,
     /// The seed of all random numbers.
     chance: u64,
 }
@@ -97,13 +99,17 @@ pub(super) fn decide<'a>(
         return None;
     }
     let policy = context.policy;
+    let is_measured = context.is_personal
+        && policy.experiments.iter().any(|experiment| experiment.least_gain.is_some());
     let is_drawn = context.is_personal
         && (policy.explore.is_some()
             || policy.features.is_some()
             || context.models.version() > 0
-            || policy.experiments.iter().any(|experiment| experiment.least_gain.is_some()));
+            || is_measured);
     let features =
         if is_drawn { features::features(twin, context) } else { models::Features::new() };
+    let own_features =
+        if is_measured { features::own_features(twin, context) } else { models::Features::new() };
     let in_arm = |known: &'a Experiment| Some((known, twin.arm(known)?));
     // A customer who refuses profiling is in no arm.
     let all = policy.experiments.iter().filter(|_| context.is_personal);
@@ -120,6 +126,7 @@ pub(super) fn decide<'a>(
         wanted: ChannelPreference::of(twin, context),
         arms: arms.clone(),
         scorer: is_drawn.then(|| RefCell::new(context.models.scorer(&features))),
+        uplift_scorer: is_measured.then(|| RefCell::new(context.models.scorer(&own_features))),
         chance: weighing::chance(twin, context.input),
     };
     let mut scored = scoring.score(positions);
@@ -142,7 +149,7 @@ pub(super) fn decide<'a>(
     let under = assignments(&entered);
     entered.retain(|(known, _)| is_about(known));
     let (deferred, lost) = (scoring.deferred(&scored), scoring.unsendable(&scored));
-    let measurements = scoring.measurements(&scored, &taken, &features);
+    let measurements = scoring.measurements(&scored, &taken, &own_features);
     let decision = Box::new(scoring.record(scored, taken.chosen, under, is_drawn));
     Some(Arbitration { decision, exposures, deferred, lost, entered, measurements })
 }

@@ -1,4 +1,8 @@
 //! Uplift: the share of an action's successes that would not have happened without it.
+//!
+//! It is learned over the policy's own features alone. Each customer is measured at the first decision that
+//! concerns the experiment, and the result is used at later ones, often in another channel: what tells the moment
+//! (channel, hour, number of inputs and contacts) would be learned at the one and asked for at the other.
 
 use super::{ScoredCandidate, Scoring, Selection};
 use crate::config::limits;
@@ -45,7 +49,7 @@ impl<'a> Scoring<'a> {
     /// The uplift of an action, by the first experiment that measures it; none before enough customers
     /// with it, and without it, are known.
     pub(super) fn uplift(&self, action: &policy::ActionDefinition) -> Option<Uplift<'a>> {
-        let scorer = self.scorer.as_ref()?;
+        let scorer = self.uplift_scorer.as_ref()?;
         let mut all = self.context.policy.experiments.iter();
         let experiment = all.find(|one| one.least_gain.is_some() && one.covers(action))?;
         let sides =
@@ -109,7 +113,7 @@ impl<'a> Scoring<'a> {
         rank: usize,
         features: &Features,
     ) -> Option<AwaitedGoal> {
-        let scorer = self.scorer.as_ref()?;
+        let scorer = self.uplift_scorer.as_ref()?;
         let side = Arm::of_goal(experiment.goal_hash, &action.name, with);
         let exposure = Exposure {
             features: features.clone(),

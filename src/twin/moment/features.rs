@@ -44,13 +44,25 @@ pub(in crate::twin) fn features(twin: &Twin, context: &ReactionContext<'_>) -> F
     features.number("away", now.since(context.last_seen).as_secs_f64() / 3_600.0);
     features.number("inputs", twin.timeline.total() as f64);
     features.number("contacts", twin.contacts.len() as f64);
+    add_own(twin, context, &mut features);
+    features
+}
+
+/// The policy's own features alone, without those of the moment.
+pub(in crate::twin) fn own_features(twin: &Twin, context: &ReactionContext<'_>) -> Features {
+    let mut features = Features::new();
+    add_own(twin, context, &mut features);
+    features
+}
+
+/// Adds the policy's own features.
+fn add_own(twin: &Twin, context: &ReactionContext<'_>, features: &mut Features) {
     // The paths are the policy's own: sensitive values are missing, which need not be noted.
     let used = Some(ReadPurpose { uses: &[], discreet: true, place: None });
     let view = View { used, ..View::whole(twin, context) };
     for feature in context.policy.features.iter().flatten() {
-        tell(feature, &view, &mut features);
+        tell(feature, &view, features);
     }
-    features
 }
 
 fn tell(feature: &Expression, view: &View<'_>, features: &mut Features) {
