@@ -56,6 +56,7 @@ fn irony_is_heard_in_each_language() {
             "Bravo, 3 heures d'attente",
             "Super, toujours rien",
             "Bravo, même pas une réponse",
+            "Bravo pour le retard",
         ],
     );
     all_are(
@@ -66,6 +67,7 @@ fn irony_is_heard_in_each_language() {
             "Super, 2 Stunden Verspätung",
             "Klasse, immer noch nichts",
             "Super, nicht mal eine Antwort",
+            "Toll gemacht, Koffer wieder weg",
         ],
     );
     all_are(Tone::Positive, EN, &["Great, it works again", "Thank you for another great year"]);
@@ -79,6 +81,8 @@ fn a_polite_wish_at_the_beginning_is_no_praise() {
         &["I hope you are well", "Hope you're having a lovely week", "I hope you fix it"],
     );
     all_are(Tone::Positive, EN, &["Hope you have a great day"]);
+    all_are(Tone::Neutral, FR, &["J'espère que vous allez bien"]);
+    all_are(Tone::Neutral, DE, &["Ich hoffe, es geht Ihnen gut"]);
 }
 
 #[test]
