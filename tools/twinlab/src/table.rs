@@ -18,10 +18,14 @@ impl Table {
         Table::parse(&content).with_context(|| format!("in {}", path.display()))
     }
 
-    fn parse(content: &str) -> anyhow::Result<Table> {
+    pub(crate) fn parse(content: &str) -> anyhow::Result<Table> {
         let mut lines = content.lines();
         let fields = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
-        let columns = fields(lines.next().ok_or_else(|| anyhow!("expected a line of names"))?);
+        let names = lines.next().ok_or_else(|| anyhow!("expected a line of names"))?;
+        let columns = fields(names);
+        if columns.len() == 1 && names.contains([',', ';']) {
+            bail!("expected names with tabs between them, found `{names}`");
+        }
         let rows: Vec<_> = lines.map(fields).collect();
         for (number, row) in rows.iter().enumerate() {
             if row.len() != columns.len() {
@@ -56,6 +60,21 @@ impl Table {
             let name = &self.columns[column];
             format!("line {}: expected a number in `{name}`, found `{text}`", row + 2)
         })
+    }
+
+    /// A number for which `is_right` holds, which is said as `expected`.
+    pub(crate) fn number_that(
+        &self,
+        (row, column): (usize, usize),
+        expected: &str,
+        is_right: impl Fn(f64) -> bool,
+    ) -> anyhow::Result<f64> {
+        let number = self.number(row, column)?;
+        if !is_right(number) {
+            let (name, found) = (&self.columns[column], self.text(row, column));
+            bail!("line {}: expected {expected} in `{name}`, found `{found}`", row + 2);
+        }
+        Ok(number)
     }
 
     /// The features of each row: all columns except `without`. A column with only numbers is numeric.
