@@ -152,6 +152,24 @@ fn an_agents_or_a_programs_words_are_no_grave_matter() {
 }
 
 #[test]
+fn a_note_about_an_absence_with_a_grave_cause_is_heard() {
+    for note in [
+        "I am currently out of the office because my husband had a stroke. For urgent matters please contact Ann.",
+        "Out of office: I am away for a funeral, my mother passed away. In urgent cases write to the team.",
+    ] {
+        let mut life = ada("");
+        life.say("customer", note);
+        assert_eq!(life.twin.grave.len(), 1, "{note}");
+    }
+    let mut life = ada("");
+    life.say(
+        "customer",
+        "I am currently out of the office on holiday. For urgent matters please contact Ann.",
+    );
+    assert!(life.twin.grave.is_empty());
+}
+
+#[test]
 fn the_time_begins_anew_with_each_message_about_it() {
     let mut life = ada("");
     life.say("customer", DEATH);
