@@ -4,6 +4,8 @@
 //! known of the customer adds to them, and of a short text the words that a language knows. Numbers are no
 //! evidence, and names little.
 
+use smallvec::SmallVec;
+
 use super::Language;
 use super::language_model::{LanguageModel, LanguageOdds};
 use super::lexicon::Lexicon;
@@ -28,6 +30,9 @@ const WORDS: f32 = 1.0;
 
 /// The factor for the log-odds of a text without any word that the model knows, such as a name.
 const UNKNOWN_WORDS: f32 = 0.7;
+
+/// The further parts of a text that tell its language if the first one is in none of those that are read.
+const FURTHER_PARTS: usize = 3;
 
 /// The bytes up to which a text is short.
 const SHORT_BYTES: usize = 32;
@@ -66,6 +71,8 @@ pub struct DetectedLanguage {
     pub is_sure: bool,
 }
 
+/// Detects the language of a text by its first [`limits::DETECT_BYTES`]. If these are in none of `allowed`, by
+/// the [`FURTHER_PARTS`] below them, too: a message may begin with a quotation or a greeting in another language.
 pub(super) fn detect(
     text: &str,
     allowed: &[Language],
@@ -73,8 +80,43 @@ pub(super) fn detect(
     model: &LanguageModel,
     lexicons: &[Lexicon],
 ) -> DetectedLanguage {
+    let first = cut(text, limits::DETECT_BYTES);
+    let found = detect_part(first, allowed, prior, model, lexicons);
+    let mut rest = &text[first.len()..];
+    if found.language.is_some() || rest.len() < SHORT_BYTES {
+        return found;
+    }
+    let mut in_none = 1;
+    let mut counts: SmallVec<[(Language, usize); FURTHER_PARTS]> = SmallVec::new();
+    for _ in 0..FURTHER_PARTS {
+        let part = cut(rest, limits::DETECT_BYTES);
+        if part.len() < SHORT_BYTES {
+            break;
+        }
+        rest = &rest[part.len()..];
+        match detect_part(part, allowed, prior, model, lexicons) {
+            DetectedLanguage { language: Some(language), is_sure: true } => {
+                match counts.iter_mut().find(|(known, _)| *known == language) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((language, 1)),
+                }
+            }
+            _ => in_none += 1,
+        }
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    let language = most.filter(|(_, count)| *count >= in_none).map(|(language, _)| language);
+    DetectedLanguage { language, is_sure: false }
+}
+
+fn detect_part(
+    text: &str,
+    allowed: &[Language],
+    prior: LanguagePrior,
+    model: &LanguageModel,
+    lexicons: &[Lexicon],
+) -> DetectedLanguage {
     let unsure = |language| DetectedLanguage { language, is_sure: false };
-    let text = cut(text, limits::DETECT_BYTES);
     let letters = text.chars().filter(|letter| letter.is_alphabetic()).take(TEXT_LETTERS);
     if model.is_empty() || letters.count() < TEXT_LETTERS {
         return unsure(Some(prior.language()));

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::Language;
 use super::pieces::{MarkedWord, PieceHasher, is_whole_word, piece_hash};
-use super::text::shortened;
+use super::text::{narrow, shortened};
 use super::units::units_of;
 use super::word_table::WordTable;
 use crate::config::{Findings, limits};
@@ -166,10 +166,11 @@ pub(super) fn each_piece(text: &str, mut each: impl FnMut(u64, &[char])) {
     }
 }
 
-/// The letters of a word in lower case, each at most twice in a row: `sooooo` is `soo`.
+/// The letters of a word in lower case, full-width ones as plain ones, each at most twice in a row: `sooooo` is
+/// `soo`.
 fn plain(word: &str) -> impl Iterator<Item = char> {
     let (mut last, mut times) = ('\0', 1);
-    word.chars().flat_map(char::to_lowercase).filter(move |letter| {
+    word.chars().map(narrow).flat_map(char::to_lowercase).filter(move |letter| {
         times = if *letter == last { times + 1 } else { 1 };
         last = *letter;
         times <= 2
