@@ -166,7 +166,9 @@ limits! {
     STORY_TURNS: 10_000;
     /// bytes of a message analysed for valence, urgency and topics; the rest is ignored
     MESSAGE_READ_BYTES: 4_000;
-    /// bytes of a message used for language detection
+    /// bytes of a message searched for grave topics, in parts of `MESSAGE_READ_BYTES`; the rest is ignored
+    GRAVE_READ_BYTES: 16_000;
+    /// bytes of a message used for language detection; if these are in none of the languages, three times as many more
     DETECT_BYTES: 160;
     /// words kept as evidence of a message's valence, and likewise of its urgency; the heaviest are kept
     CUES: 4;

@@ -44,6 +44,9 @@ const ALSO: f32 = -0.4;
 /// The strength from which on a topic is certain.
 const CERTAIN: f32 = 0.7;
 
+/// The bytes that two parts of a long message have in common, about two sentences.
+const BORDER_BYTES: usize = 200;
+
 /// The maximum number of words that are the evidence of a model.
 const EVIDENCE_WORDS: usize = 6;
 
@@ -107,12 +110,45 @@ impl Evidence {
 }
 
 impl ParsedMessage<'_> {
-    /// Its grave topics, the one with the most evidence first.
+    /// Its grave topics, the one with the most evidence first: those of its first [`limits::GRAVE_READ_BYTES`].
+    ///
+    /// A long message is read part by part, so that what is grave at its end does not drown in what is above.
     pub fn grave(&self) -> SmallVec<[GraveFinding; 2]> {
-        find(self)
+        let mut found = find(self);
+        for (start, part) in further_parts(self.analysed.text) {
+            for mut more in find(&ParsedMessage::new(part, self.lexicon)) {
+                more.at += start;
+                match found.iter_mut().find(|known| known.topic == more.topic) {
+                    Some(known) if known.strength >= more.strength => {}
+                    Some(known) => *known = more,
+                    None => found.push(more),
+                }
+            }
+        }
+        found.sort_by(|one, other| other.strength.total_cmp(&one.strength));
+        found
     }
 }
 
+/// The parts of a text after its first [`limits::MESSAGE_READ_BYTES`], of as many bytes at most, with their
+/// positions. Each begins at a word, a little before the end of the one above, so that a sentence on the border
+/// stands whole in one of both.
+fn further_parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let text = cut(text, limits::GRAVE_READ_BYTES);
+    let mut end = cut(text, limits::MESSAGE_READ_BYTES).len();
+    std::iter::from_fn(move || {
+        if end >= text.len() {
+            return None;
+        }
+        let from = text.floor_char_boundary(end - BORDER_BYTES);
+        let start = from + text[from..end].find(char::is_whitespace).unwrap_or(0);
+        let part = cut(&text[start..], limits::MESSAGE_READ_BYTES);
+        end = start + part.len();
+        Some((start, part))
+    })
+}
+
+/// The grave topics of the part of a message that is read at once.
 fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
     let ParsedMessage { lexicon, analysed, .. } = message;
     let model = &lexicon.grave.model;
@@ -125,7 +161,7 @@ fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
         None => strengths.map(|strength| (strength >= ENOUGH).then_some(strength)),
     };
     let found = GraveTopic::ALL.iter().zip(strengths).zip(evidence);
-    let mut found: SmallVec<[GraveFinding; 2]> = found
+    found
         .filter_map(|((topic, strength), known)| {
             let strength = strength?;
             let (start, end) = match &judgement {
@@ -136,9 +172,7 @@ fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
             };
             finding(*topic, strength, start, end, &analysed)
         })
-        .collect();
-    found.sort_by(|one, other| other.strength.total_cmp(&one.strength));
-    found
+        .collect()
 }
 
 /// The strengths of the topics that a message has, from the judgement of a model and the strengths of phrases.

@@ -117,7 +117,7 @@ impl Threads {
     }
 
     /// The writer's own text: unchanged if it has no thread; at least the first
-    /// [`limits::MESSAGE_READ_BYTES`] of it.
+    /// [`limits::GRAVE_READ_BYTES`] of it.
     pub(super) fn own_words<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if !text.contains('\n') && !is_quoted(text) && !self.is_footer(text) {
             return Cow::Borrowed(text);
@@ -129,7 +129,7 @@ impl Threads {
         let mut is_cut = false;
         let mut at = 0;
         while let Some(line) = lines.get(at) {
-            if own.len() > limits::MESSAGE_READ_BYTES {
+            if own.len() > limits::GRAVE_READ_BYTES {
                 break;
             }
             if is_quoted(line) && (quotes || !is_comparison(line)) || self.is_footer(line) {

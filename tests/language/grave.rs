@@ -1,5 +1,6 @@
 //! Grave topics: phrases, what stands around them, and what a model has learned.
 
+use jumeau::config::limits;
 use jumeau::language::{GraveTopic, Language, Languages};
 
 /// A language with a few phrases and a small model.
@@ -127,4 +128,36 @@ fn the_languages_that_come_along_tell_grave_messages_from_near_misses() {
     ] {
         assert_eq!(read(language, text), None, "{text}");
     }
+}
+
+#[test]
+fn what_is_grave_is_found_behind_four_thousand_bytes_of_small_talk() {
+    let languages = Languages::embedded();
+    let talk = "The weather was nice and we went to the market for bread and apples. ";
+    let news = "My husband had a stroke, he is in intensive care.";
+    for count in [20, 57, 58, 59, 120, 200] {
+        let text = format!("{}{news} {talk}", talk.repeat(count));
+        let all = languages.grave(&text, Language::ENGLISH);
+        let [only] = &all[..] else { panic!("after {count} sentences: {all:?}") };
+        assert_eq!(only.topic, GraveTopic::Illness);
+        let words = &text[only.at..only.at + only.words.len()];
+        assert_eq!(words, &*only.words, "after {count} sentences");
+        let expected = talk.len() * count..talk.len() * count + news.len();
+        assert!(expected.contains(&only.at), "after {count} sentences: {words:?} at {}", only.at);
+    }
+}
+
+#[test]
+fn the_most_certain_place_of_a_long_message_is_its_evidence() {
+    let languages = small("[grave]\nfraud 0.6: stolen\nfraud 0.9: my card is stolen\n");
+    let text = format!("it was stolen. {} my card is stolen", "la ".repeat(2_000));
+    assert_eq!(found(&languages, &text), [(GraveTopic::Fraud, "my card is stolen".to_owned())]);
+}
+
+#[test]
+fn beyond_the_limit_of_a_long_message_nothing_is_searched() {
+    let languages = small("[grave]\nfraud 0.9: stolen\n");
+    let text = |bytes: usize| format!("{} stolen", "l".repeat(bytes));
+    assert_eq!(topics(&languages, &text(limits::GRAVE_READ_BYTES - 7)), [GraveTopic::Fraud]);
+    assert_eq!(topics(&languages, &text(limits::GRAVE_READ_BYTES)), []);
 }
