@@ -148,3 +148,30 @@ fn a_question_that_names_a_problem_is_neutral() {
         ],
     );
 }
+
+#[test]
+fn words_of_praise_in_a_complaint_complain() {
+    all_are(
+        Tone::Negative,
+        EN,
+        &[
+            "I was a happy customer for 12 years. Was.",
+            "I expected better than this",
+            "Nothing has been fixed",
+            "Yeah, because paying twice is exactly what I wanted",
+            "#worstairlineever",
+        ],
+    );
+    all_are(
+        Tone::Negative,
+        FR,
+        &[
+            "Rien n'est réparé",
+            "Merci pour le bon mais ça ne rattrape pas le retard",
+            "#pirecompagnie",
+        ],
+    );
+    all_are(Tone::Negative, DE, &["Nichts ist repariert"]);
+    all_are(Tone::Positive, FR, &["Je me suis inquiété pour rien"]);
+    all_are(Tone::Neutral, FR, &["Où trouver le formulaire de réclamation ?"]);
+}
