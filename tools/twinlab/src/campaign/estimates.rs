@@ -1,4 +1,4 @@
-use jumeau::models::evaluate::Logged;
+use jumeau::models::evaluate::{Estimate, Logged, doubly_robust};
 use jumeau::models::{Contender, HORIZON, Learner, Snapshot, chances};
 
 use super::log::CampaignLog;
@@ -18,6 +18,8 @@ pub(crate) struct Crossed {
     pub(crate) cases: Vec<Case>,
     /// The share of responses in the half that was learned from.
     pub(crate) rates: Vec<f64>,
+    /// The choices of each half. What is expected of one half was learned from the other.
+    pub(crate) halves: [Vec<usize>; 2],
     /// For each choice what was expected of every action, one choice after the other.
     expected: Vec<f32>,
     actions: usize,
@@ -57,6 +59,7 @@ impl Crossed {
             }
             let rate = responses / known.len().max(1) as f64;
             all.best[half] = best_of(log, known);
+            all.halves[half] = asked.to_vec();
             for at in asked {
                 all.rates[*at] = rate;
                 all.judge(log, learner.model(), *at, all.best[half]);
@@ -99,19 +102,39 @@ impl Crossed {
         }
     }
 
-    /// For [`doubly_robust`](jumeau::models::evaluate::doubly_robust): how much more the learner gets than
-    /// the single action. The estimator is linear in what the policies do, so that of the difference of two
-    /// policies is the difference, and its error is that of the same customers under both.
-    pub(crate) fn lead(&self) -> Vec<Logged> {
-        let pairs = self.learner.iter().zip(&self.single);
-        pairs
-            .map(|(one, other)| Logged {
-                target: one.target - other.target,
-                expected_of_target: one.expected_of_target - other.expected_of_target,
-                ..*one
-            })
-            .collect()
+    /// How much more the learner gets than the single action, doubly robust. The estimator is linear in
+    /// what the policies do, so that of the difference of two policies is the difference, and its error
+    /// is that of the same customers under both.
+    ///
+    /// Each half is estimated alone, because the two estimates are no independent ones: see
+    /// [`error_of_both`].
+    pub(crate) fn lead(&self) -> Estimate {
+        let [one, other] = self.halves.each_ref().map(|half| {
+            let differences = half.iter().map(|at| {
+                let (learner, single) = (&self.learner[*at], &self.single[*at]);
+                Logged {
+                    target: learner.target - single.target,
+                    expected_of_target: learner.expected_of_target - single.expected_of_target,
+                    ..*learner
+                }
+            });
+            doubly_robust(&differences.collect::<Vec<_>>())
+        });
+        Estimate {
+            value: f64::midpoint(one.value, other.value),
+            error: error_of_both(one.error, other.error),
+            effective: one.effective + other.effective,
+        }
     }
+}
+
+/// The standard error of the mean of what two halves say about each other, from that of each: the greatest
+/// that it can be, for estimates that always err together. They nearly do: what one half is told about was
+/// learned from the outcomes of the other, so where chance made the halves alike, both estimates are too
+/// high, and where it made them differ, both are too low. Taken as independent, they would find a
+/// difference where there is none in one log of six.
+pub(super) fn error_of_both(one: f64, other: f64) -> f64 {
+    f64::midpoint(one * one, other * other).sqrt()
 }
 
 /// The action with the most responses for each choice, each weighed by how improbable it was.

@@ -5,6 +5,8 @@ mod log;
 mod replay;
 mod report;
 mod section;
+#[cfg(test)]
+mod simulated;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -125,7 +125,7 @@ impl Report<'_> {
             .collect();
         let [one, other] = crossed.best.map(|action| &*actions[action]);
         let single = if one == other { one.to_owned() } else { format!("{one} or {other}") };
-        let lead = doubly_robust(&crossed.lead());
+        let lead = crossed.lead();
         rows.push(row(&format!("always {single}, by DR"), &doubly_robust(&crossed.single), true));
         rows.push(row(&format!("the learner less always {single}, by DR"), &lead, false));
         let (low, high) = lead.interval(0.95);
@@ -143,7 +143,8 @@ impl Report<'_> {
                  weights; DR corrects what the learner expects by what happened, and is usually the \
                  nearest. They should agree. The effective choices are how many choices of its own the \
                  log is worth. The last line is what telling customers apart is worth, beyond the \
-                 action that did best in the half that was learned from. {verdict}"
+                 action that did best in the half that was learned from; its interval is wider than those \
+                 above allow, because both halves err together. {verdict}"
             ),
             columns: vec!["value", "95% interval", "effective choices", "policy"],
             rows,

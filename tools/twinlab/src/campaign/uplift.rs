@@ -1,6 +1,6 @@
 use jumeau::models::{quantile, seed, uniform};
 
-use super::estimates::Crossed;
+use super::estimates::{Crossed, error_of_both};
 use super::log::CampaignLog;
 use crate::calibration::Group;
 
@@ -8,10 +8,12 @@ use crate::calibration::Group;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lift {
     pub(crate) action: usize,
-    /// The Qini curve: for each share of the customers, from 0 to 1 and in the order of the expected
-    /// uplift, the further responses by the action, as a share of all customers who got it.
+    /// The Qini curve, the mean of those of both halves of the log: for each share of the customers, from 0
+    /// to 1 and in the order of the expected uplift, the further responses by the action, as a share of
+    /// all customers who got it.
     pub(crate) curve: Vec<(f64, f64)>,
-    /// The area between the curve and the line to its end, which is that of a random order.
+    /// The area between the curve and the line to its end, which is that of a random order: 0 on average
+    /// if the action makes no difference.
     pub(crate) coefficient: f64,
     /// The standard error of the coefficient.
     pub(crate) error: f64,
@@ -52,38 +54,84 @@ pub(crate) fn lifts(log: &CampaignLog, crossed: &Crossed, control: usize) -> Vec
     let others = (0..log.actions.len()).filter(|action| *action != control);
     others
         .map(|action| {
-            let concerned = log.choices.iter().enumerate();
-            let mut cases: Vec<UpliftCase> = concerned
-                .filter(|(_, choice)| choice.action == action || choice.action == control)
-                .map(|(at, choice)| UpliftCase {
-                    expected: crossed.expected(at, action) - crossed.expected(at, control),
-                    is_treated: choice.action == action,
-                    response: choice.response,
-                    weight: 1.0 / choice.propensity,
-                })
-                .collect();
-            cases.sort_by(|one, other| other.expected.total_cmp(&one.expected));
-            lift(action, &cases)
+            let of_half = |half: &Vec<usize>| -> Vec<UpliftCase> {
+                half.iter()
+                    .map(|at| (*at, &log.choices[*at]))
+                    .filter(|(_, choice)| choice.action == action || choice.action == control)
+                    .map(|(at, choice)| UpliftCase {
+                        expected: crossed.expected(at, action) - crossed.expected(at, control),
+                        is_treated: choice.action == action,
+                        response: choice.response,
+                        weight: 1.0 / choice.propensity,
+                    })
+                    .collect()
+            };
+            lift(action, crossed.halves.each_ref().map(of_half))
         })
         .collect()
 }
 
-fn lift(action: usize, cases: &[UpliftCase]) -> Lift {
+/// The uplift in both halves of a log. Each half is put in an order of its own, because two learners tell
+/// about them: in the half with more responses by chance, the other half's learner expects fewer. In one
+/// order, its customers would come last, and the coefficient would be below 0 without any effect.
+fn lift(action: usize, mut halves: [Vec<UpliftCase>; 2]) -> Lift {
+    for half in &mut halves {
+        half.sort_by(|one, other| other.expected.total_cmp(&one.expected));
+    }
+    let [one, other] = [0, 1].map(|half| qini_with_error(&halves[half], half as u64));
+    let shares = (0..=PIECES).map(|piece| piece as f64 / PIECES as f64);
+    let curve = shares.map(|share| {
+        (share, f64::midpoint(height(&one.points, share), height(&other.points, share)))
+    });
+    let fifths = (0..FIFTHS).map(|fifth| {
+        let place = |half: &[UpliftCase], fifth: usize| fifth * half.len() / FIFTHS;
+        let cases: Vec<UpliftCase> = halves
+            .iter()
+            .flat_map(|half| &half[place(half, fifth)..place(half, fifth + 1)])
+            .copied()
+            .collect();
+        Fifth::of(&cases)
+    });
+    Lift {
+        action,
+        curve: curve.collect(),
+        coefficient: f64::midpoint(one.coefficient, other.coefficient),
+        error: error_of_both(one.error, other.error),
+        fifths: fifths.collect(),
+    }
+}
+
+/// The Qini curve of one half of a log.
+struct HalfQini {
+    points: Vec<(f64, f64)>,
+    coefficient: f64,
+    error: f64,
+}
+
+fn qini_with_error(cases: &[UpliftCase], half: u64) -> HalfQini {
     let (points, coefficient) = qini(cases, |_| 1.0);
-    let step = points.len().div_ceil(PIECES).max(1);
-    let mut curve: Vec<_> = points.iter().copied().step_by(step).collect();
-    curve.extend(points.last().filter(|last| curve.last() != Some(last)));
     // Poisson bootstrap: each customer counts a random number of times, with the mean 1. Chamandy and
     // others, Estimating Uncertainty for Massive Data Streams, Google, 2012. The order stays.
     let samples: Vec<f64> = (0..SAMPLES)
-        .map(|sample| qini(cases, |at| times(uniform(seed(&[sample, at as u64, 3])))).1)
+        .map(|sample| qini(cases, |at| times(uniform(seed(&[sample, at as u64, 3, half])))).1)
         .collect();
     let mean = samples.iter().sum::<f64>() / SAMPLES as f64;
     let squares = samples.iter().map(|it| (it - mean).powi(2)).sum::<f64>();
-    let error = (squares / (SAMPLES - 1) as f64).sqrt();
-    let place = |fifth: usize| fifth * cases.len() / FIFTHS;
-    let fifths = (0..FIFTHS).map(|fifth| Fifth::of(&cases[place(fifth)..place(fifth + 1)]));
-    Lift { action, curve, coefficient, error, fifths: fifths.collect() }
+    HalfQini { points, coefficient, error: (squares / (SAMPLES - 1) as f64).sqrt() }
+}
+
+/// The height of a curve at a share of the customers: on the line between the points beside it.
+fn height(points: &[(f64, f64)], share: f64) -> f64 {
+    let after = points.partition_point(|point| point.0 < share);
+    match (after.checked_sub(1).map(|before| points[before]), points.get(after)) {
+        (Some(before), Some(after)) => {
+            let along = (share - before.0) / (after.0 - before.0);
+            before.1 + (after.1 - before.1) * along
+        }
+        (None, Some(first)) => first.1,
+        // The last point may be below 1 by rounding.
+        (last, None) => last.map_or(0.0, |last| last.1),
+    }
 }
 
 /// A draw of the Poisson distribution with the mean 1, from a uniform one, by inversion.
@@ -198,20 +246,29 @@ mod tests {
         cases
     }
 
+    /// The uplift if both halves of the log are the same.
+    fn lift_of_each(cases: &[UpliftCase]) -> Lift {
+        lift(1, [cases.to_vec(), cases.to_vec()])
+    }
+
     #[test]
     fn an_order_that_finds_those_whom_the_action_helps_has_a_positive_coefficient() {
-        let right = lift(1, &cases(true));
-        assert_eq!(right.curve, [(0.0, 0.0), (0.5, 0.5), (1.0, 0.5)]);
+        let right = lift_of_each(&cases(true));
+        assert_eq!(right.curve.len(), PIECES + 1);
+        for (at, height) in [(0, 0.0), (25, 0.25), (50, 0.5), (100, 0.5)] {
+            let (share, found) = right.curve[at];
+            assert!((share * 100.0 - at as f64).abs() + (found - height).abs() < 1e-12, "{at}");
+        }
         assert!((right.coefficient - 0.125).abs() < 1e-12, "{}", right.coefficient);
         assert!(right.interval().0 > 0.0 && right.error > 0.0, "{}", right.error);
-        assert!((lift(1, &cases(false)).coefficient + 0.125).abs() < 1e-12);
+        assert!((lift_of_each(&cases(false)).coefficient + 0.125).abs() < 1e-12);
     }
 
     #[test]
     fn an_order_that_tells_nothing_has_the_coefficient_0() {
         let same: Vec<_> =
             cases(true).into_iter().map(|case| UpliftCase { expected: 0.1, ..case }).collect();
-        assert_eq!(lift(1, &same).coefficient, 0.0);
+        assert_eq!(lift_of_each(&same).coefficient, 0.0);
     }
 
     #[test]
@@ -225,7 +282,7 @@ mod tests {
             let response = is_treated && is_helped;
             uneven.push(UpliftCase { expected, is_treated, response, weight });
         }
-        let found = lift(1, &uneven);
+        let found = lift_of_each(&uneven);
         assert!((found.coefficient - 0.125).abs() < 1e-9, "{}", found.coefficient);
         assert_eq!(found.fifths[0].happened, 1.0);
         assert_eq!(found.fifths[4].happened, 0.0);
@@ -235,12 +292,12 @@ mod tests {
     fn a_fifth_without_a_control_says_nothing() {
         let treated: Vec<_> =
             cases(true).into_iter().map(|case| UpliftCase { is_treated: true, ..case }).collect();
-        assert_eq!(lift(1, &treated).fifths[0].interval, (f64::NEG_INFINITY, f64::INFINITY));
+        assert_eq!(lift_of_each(&treated).fifths[0].interval, (f64::NEG_INFINITY, f64::INFINITY));
     }
 
     #[test]
     fn a_fifth_in_which_nobody_responded_is_not_certain() {
-        let (low, high) = lift(1, &cases(true)).fifths[4].interval;
+        let (low, high) = lift_of_each(&cases(true)).fifths[4].interval;
         assert!(low < -0.2 && high > 0.2, "{low} to {high}");
         // Newcombe's own example, 56 of 70 and 48 of 80.
         let group = |cases, happened| Group { cases, expected: 0.0, happened };
