@@ -150,12 +150,12 @@ impl CampaignLog {
     }
 
     /// The number of choices of an action.
-    pub(super) fn count(&self, action: usize) -> usize {
+    fn count(&self, action: usize) -> usize {
         self.choices.iter().filter(|choice| choice.action == action).count()
     }
 
     /// The share of an action in the log.
-    pub(super) fn share(&self, action: usize) -> f64 {
+    fn share(&self, action: usize) -> f64 {
         self.count(action) as f64 / self.choices.len() as f64
     }
 }

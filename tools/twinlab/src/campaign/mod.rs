@@ -4,6 +4,7 @@ mod estimates;
 mod log;
 mod replay;
 mod report;
+mod response_share;
 mod section;
 #[cfg(test)]
 mod simulated;

@@ -4,6 +4,7 @@ use jumeau::models::quantile;
 use super::estimates::Crossed;
 use super::log::CampaignLog;
 use super::replay::{self, Replays, summary};
+use super::response_share::ResponseShare;
 use super::section::ReportSection;
 use super::uplift::{self, Lift};
 use super::warnings;
@@ -22,13 +23,28 @@ pub(crate) struct Report<'a> {
 const ESTIMATORS: [Named; 3] =
     [("IPS", inverse_propensity), ("SNIPS", self_normalised), ("DR", doubly_robust)];
 
+/// A figure with so many digits after the point. Zero has no sign; what is too great to be read is
+/// written with a power of ten.
+pub(super) fn fixed(value: f64, digits: usize) -> String {
+    /// From here on, the digits before the point say enough.
+    const GREAT: f64 = 1e6;
+    if value.is_finite() && value.abs() >= GREAT {
+        return format!("{value:.3e}");
+    }
+    let text = format!("{value:.digits$}");
+    match text.strip_prefix('-') {
+        Some(number) if number.parse() == Ok(0.0) => number.to_owned(),
+        _ => text,
+    }
+}
+
 fn share(value: f64) -> String {
-    format!("{value:.4}")
+    fixed(value, 4)
 }
 
 fn interval((low, high): (f64, f64)) -> String {
     match low.is_finite() && high.is_finite() {
-        true => format!("{low:.4} to {high:.4}"),
+        true => format!("{} to {}", share(low), share(high)),
         false => "unknown".to_owned(),
     }
 }
@@ -51,16 +67,14 @@ impl Report<'_> {
 
     fn contents(&self) -> ReportSection {
         let log = self.log;
-        let row = |(action, name): (usize, &String)| {
-            let cases = log.choices.iter().filter(|choice| choice.action == action);
-            let (_, all) = calibration::groups(
-                &cases.map(|choice| (0.0, choice.response)).collect::<Vec<_>>(),
-            );
+        let shares = ResponseShare::all(log);
+        let row = |(share, name): (&ResponseShare, &String)| {
             vec![
-                all.cases.to_string(),
-                format!("{:.3}", log.share(action)),
-                share(all.happened),
-                interval(all.interval()),
+                share.choices.to_string(),
+                fixed(share.choices as f64 / log.choices.len() as f64, 3),
+                fixed(share.raw, 4),
+                fixed(share.weighed, 4),
+                interval(share.interval),
                 name.clone(),
             ]
         };
@@ -68,16 +82,17 @@ impl Report<'_> {
         ReportSection {
             title: "the log".to_owned(),
             meaning: format!(
-                "{} choices between {} actions, each with what was known of the customer: {}. The \
-                 responses are the share of choices with the reward 1; the interval holds the true share \
-                 in 95 of 100 cases. Actions whose intervals overlap may be equally good.",
+                "{} choices between {} actions, each with what was known of the customer: {}. Raw is the \
+                 share of choices with the reward 1. The responses are that share if everybody had got \
+                 the action: each choice counts for the inverse of its propensity; the interval holds \
+                 the true share in 95 of 100 cases. Actions whose intervals overlap may be equally good.",
                 log.choices.len(),
                 log.actions.len(),
                 if context.is_empty() { "nothing".to_owned() } else { context.join(", ") }
             ),
-            columns: vec!["choices", "share", "responses", "95% interval", "action"],
-            rows: log.actions.iter().enumerate().map(row).collect(),
-            warnings: warnings::of_log(log),
+            columns: vec!["choices", "share", "raw", "responses", "95% interval", "action"],
+            rows: shares.iter().zip(&log.actions).map(row).collect(),
+            warnings: warnings::of_log(log, &shares),
             ..ReportSection::default()
         }
     }
@@ -114,7 +129,7 @@ impl Report<'_> {
             vec![
                 share(estimate.value),
                 interval(estimate.interval(0.95)),
-                if worth { format!("{:.0}", estimate.effective) } else { String::new() },
+                if worth { fixed(estimate.effective, 0) } else { String::new() },
                 name.to_owned(),
             ]
         };
@@ -182,11 +197,11 @@ impl Report<'_> {
                     String::new(),
                     "expected calibration error",
                 ),
-                row(format!("{own:.5}"), String::new(), "log-loss of the learner"),
-                row(format!("{other:.5}"), String::new(), "log-loss of the constant rate"),
+                row(fixed(own, 5), String::new(), "log-loss of the learner"),
+                row(fixed(other, 5), String::new(), "log-loss of the constant rate"),
                 row(
-                    format!("{mean:.5}"),
-                    format!("{:.5} to {:.5}", mean - reach, mean + reach),
+                    fixed(mean, 5),
+                    format!("{} to {}", fixed(mean - reach, 5), fixed(mean + reach, 5)),
                     "the learner less the constant rate",
                 ),
             ],
@@ -211,7 +226,7 @@ impl Report<'_> {
         let row = |lift: &Lift| {
             vec![
                 share(lift.gain()),
-                format!("{:.5}", lift.coefficient),
+                fixed(lift.coefficient, 5),
                 interval(lift.interval()),
                 self.log.actions[lift.action].clone(),
             ]

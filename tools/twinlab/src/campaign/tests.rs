@@ -44,13 +44,14 @@ fn campaign() -> String {
 fn a_log_says_what_learning_is_worth_and_what_each_figure_means() {
     insta::assert_snapshot!(text(&campaign(), &["--orders=3"]), @r"
     THE LOG
-    1200 choices between 2 actions, each with what was known of the customer: age, area. The responses
-    are the share of choices with the reward 1; the interval holds the true share in 95 of 100 cases.
-    Actions whose intervals overlap may be equally good.
+    1200 choices between 2 actions, each with what was known of the customer: age, area. Raw is the
+    share of choices with the reward 1. The responses are that share if everybody had got the action:
+    each choice counts for the inverse of its propensity; the interval holds the true share in 95 of 100
+    cases. Actions whose intervals overlap may be equally good.
 
-      choices  share  responses      95% interval  action
-          600  0.500     0.1000  0.0785 to 0.1266  control
-          600  0.500     0.3333  0.2968 to 0.3720  offer
+      choices  share     raw  responses      95% interval  action
+          600  0.500  0.1000     0.1000  0.0785 to 0.1266  control
+          600  0.500  0.3333     0.3333  0.2968 to 0.3720  offer
 
     LEARNING FROM THE FIRST CUSTOMER ON
     The responses of each choice if the learner had chosen, without any experience at first. The log is
@@ -76,12 +77,12 @@ fn a_log_says_what_learning_is_worth_and_what_each_figure_means() {
     those above allow, because both halves err together. Here the interval contains 0, so the log does
     not show which is better.
 
-        value       95% interval  effective choices  policy
-       0.3333   0.2911 to 0.3755                614  the learner, by IPS
-       0.3335   0.2960 to 0.3710                614  the learner, by SNIPS
-       0.3326   0.2999 to 0.3653                614  the learner, by DR
-       0.3326   0.2999 to 0.3653                600  always offer, by DR
-      -0.0000  -0.0003 to 0.0003                     the learner less always offer, by DR
+       value       95% interval  effective choices  policy
+      0.3333   0.2911 to 0.3755                614  the learner, by IPS
+      0.3335   0.2960 to 0.3710                614  the learner, by SNIPS
+      0.3326   0.2999 to 0.3653                614  the learner, by DR
+      0.3326   0.2999 to 0.3653                600  always offer, by DR
+      0.0000  -0.0003 to 0.0003                     the learner less always offer, by DR
 
     ! The log is worth only 614 choices of the learner (the effective sample size): it seldom chose what
       the learner would, so a few customers decide the estimate.
@@ -167,10 +168,40 @@ fn without_propensities_the_shares_of_the_actions_are_taken_and_the_report_says_
 #[test]
 fn propensities_that_cannot_be_those_of_the_choices_are_named() {
     let text = text(&campaign().replace(",0.5,", ",0.9,"), &[]);
-    assert!(
-        text.contains("! The propensities of `offer` do not fit how often it was chosen"),
-        "{text}"
-    );
+    let start =
+        "! The propensities of `control`, `offer` do not fit how often the action was chosen";
+    assert!(text.contains(start), "{text}");
+}
+
+#[test]
+fn raw_shares_that_mislead_are_weighed_and_named() {
+    // The offer changes nothing, but those who respond anyway were likelier to get it.
+    let mut csv = "age,action,propensity,reward\n".to_owned();
+    for number in 0..4_000 {
+        let (young, lot) = (number % 2 == 0, number / 2 % 10);
+        let offered = if young { lot < 8 } else { lot < 2 };
+        let propensity = if young == offered { 0.8 } else { 0.2 };
+        let response = u8::from(number / 20 % 10 < if young { 4 } else { 1 });
+        let (age, action) =
+            (if young { 20 } else { 60 }, if offered { "offer" } else { "control" });
+        let _ = writeln!(csv, "{age},{action},{propensity},{response}");
+    }
+    let text = text(&csv, &[]);
+    assert!(text.contains("0.3400     0.2500  0.22"), "{text}");
+    assert!(text.contains("! The raw share misleads for `control`, `offer`:"), "{text}");
+}
+
+#[test]
+fn many_rare_actions_get_one_warning() {
+    let mut csv = "age,action,reward\n".to_owned();
+    (0..1_000).for_each(|number| {
+        let _ = writeln!(csv, "{},a{},{}", number % 70, number % 100, number % 3 / 2);
+    });
+    let text = text(&csv, &[]);
+    let start = "! Fewer than 20 responses are too few to tell much about an action: `a0`, `a1`,";
+    assert_eq!(text.matches(start).count(), 1, "{text}");
+    assert_eq!(text.matches("too few to tell much").count(), 1, "{text}");
+    assert!(text.contains("and 95 more"), "{text}");
 }
 
 #[test]
