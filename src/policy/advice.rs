@@ -21,6 +21,7 @@ pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> V
     deferred_decisions(policy, &mut remarks);
     twins(policy, &mut remarks);
     uplifts(policy, &mut remarks);
+    experiments(policy, &mut remarks);
     remarks.into_iter().map(|(place, message)| remark(files, place, message)).collect()
 }
 
@@ -252,6 +253,44 @@ fn uplifts<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String
     }
 }
 
+/// An experiment whose actions and issues exclude each other compares nothing, and an action is measured by
+/// one experiment only.
+fn experiments<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
+    for experiment in policy.experiments.iter() {
+        let covered = || policy.actions.iter().filter(|action| experiment.covers(action));
+        // An arm's own policy may have other actions.
+        let is_own = experiment.arms.iter().all(|arm| arm.policy.is_none());
+        let is_narrowed = !(experiment.actions.is_empty() && experiment.issues.is_empty());
+        if is_own && is_narrowed && covered().next().is_none() {
+            let why = match experiment.actions.is_empty() {
+                true => "no action has one of its `issues`",
+                false => "none of its `actions` has one of its `issues`",
+            };
+            remarks.push((
+                &experiment.place,
+                format!("{why}, so no customer ever enters the experiment; change one of them"),
+            ));
+        }
+        if experiment.least_gain.is_none() {
+            continue;
+        }
+        let before = policy.experiments.iter().take_while(|one| one.name != experiment.name);
+        let before: Vec<_> = before.filter(|one| one.least_gain.is_some()).collect();
+        let twice = covered().find_map(|action| {
+            before.iter().find(|one| one.covers(action)).map(|one| (&action.name, &one.name))
+        });
+        if let Some((action, first)) = twice {
+            remarks.push((
+                &experiment.place,
+                format!(
+                    "the uplift of `{action}` is told by `{first}` alone, which is defined before; name \
+                     other `actions` here, or remove `uplift`"
+                ),
+            ));
+        }
+    }
+}
+
 /// Two names of events that differ by one typo are probably meant to be the same.
 fn twins<'a>(policy: &'a Policy, remarks: &mut Vec<(&'a SourceLocation, String)>) {
     /// Shorter names may be similar by chance.
@@ -386,6 +425,32 @@ treatments = [{ channel = "app", text.en = "5 off.", text.fr = "5 de moins." }]
         "#);
         let random = "[explore]\nrandom = { share = 0.02, issues = [\"sales\"] }\n";
         assert_eq!(remarks(&format!("{text}{random}")), "");
+    }
+
+    #[test]
+    fn experiments_on_nothing_and_two_uplifts_of_one_action_get_advice() {
+        let experiment = |name: &str, more: &str| {
+            format!(
+                "[experiments.{name}]\ndescribe = \"x\"\nwithin = \"30d\"\ngoal = \"track:Bought\"\n\
+                 arms = {{ nothing = {{ share = 0.5, does = \"nothing\" }}, usual = 0.5 }}\n{more}\n"
+            )
+        };
+        let action = "[[rules]]\nname = \"comes\"\non = \"track:Came\"\nthen = [{ act = \"voucher\" }]\n\
+                      [[actions]]\nname = \"voucher\"\nissue = \"sales\"\nvalue = 0.5\n\
+                      treatments = [{ channel = \"app\", text.en = \"a\", text.fr = \"b\" }]\n\
+                      [explore]\nrandom = { share = 0.02, issues = [\"sales\"] }\n";
+        let all = [
+            experiment("all", "uplift = true"),
+            experiment("again", "uplift = { least_gain = 0.1 }\nactions = [\"voucher\"]"),
+            experiment("plain", "actions = \"voucher\""),
+            experiment("nothing", "issues = [\"service\"]"),
+            experiment("neither", "actions = [\"voucher\"]\nissues = \"service\""),
+        ];
+        insta::assert_snapshot!(remarks(&format!("{}{action}", all.concat())), @r"
+        p.toml:11:1: the uplift of `voucher` is told by `all` alone, which is defined before; name other `actions` here, or remove `uplift`
+        p.toml:24:1: no action has one of its `issues`, so no customer ever enters the experiment; change one of them
+        p.toml:30:1: none of its `actions` has one of its `issues`, so no customer ever enters the experiment; change one of them
+        ");
     }
 
     #[test]

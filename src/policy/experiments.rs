@@ -202,16 +202,19 @@ fn experiment(
 ) -> Option<PatternedExperiment> {
     let describe = table.require("describe").and_then(TomlItem::text);
     let arms = table.require("arms").and_then(|item| arms(item, reader));
-    let actions = table.get("actions").map_or(Vec::new(), TomlItem::list_or_one);
+    let actions =
+        some_of(table.get("actions"), "one action", "leave `actions` out for all of them");
     let actions = actions.into_iter().filter_map(|item| {
         let name = item.name()?;
         reader.names.action(name).map_err(|message| item.wrong(message)).ok()?;
         Some(name.into())
     });
     let actions = actions.collect();
-    let issues = table.get("issues").map_or(Vec::new(), TomlItem::list_or_one);
+    let issues = some_of(table.get("issues"), "one issue", "leave `issues` out for all of them");
     let issues = issues.into_iter().filter_map(Issue::read).collect();
-    let goal = table.require("goal").map(|item| rules::patterns(item, reader));
+    let goal = table.require("goal");
+    some_of(goal, "one event as the goal", "name it, such as `track:Paid`");
+    let goal = goal.map(|item| rules::patterns(item, reader));
     let triggers: Vec<Trigger> = goal.iter().flatten().map(|(trigger, _)| *trigger).collect();
     if triggers.contains(&Trigger::Dissatisfaction) {
         table.wrong(
@@ -242,6 +245,16 @@ fn experiment(
     Some(PatternedExperiment { experiment, goal })
 }
 
+/// The values of a list, which must not be empty where it stands.
+fn some_of<'a>(item: Option<TomlItem<'a>>, wanted: &str, what_to_do: &str) -> Vec<TomlItem<'a>> {
+    let Some(item) = item else { return Vec::new() };
+    let values = item.list_or_one();
+    if values.is_empty() {
+        item.wrong(format!("expected at least {wanted}, found none; {what_to_do}"));
+    }
+    values
+}
+
 fn hash_of_goal(name: &str, goal: &[Pattern], when: Option<&Expression>, within: Duration) -> u64 {
     let inputs = goal.iter().map(|(trigger, detail)| {
         models::hashed(&trigger.called(detail.as_deref().unwrap_or_default()))
@@ -259,9 +272,25 @@ fn hash_of_goal(name: &str, goal: &[Pattern], when: Option<&Expression>, within:
 fn least_gain(item: TomlItem<'_>, arms: Option<&[ExperimentArm]>) -> Option<Option<f64>> {
     let least = match item.as_table() {
         Some(table) => {
-            let least = table.require("least_gain").and_then(|item| item.number(0.0..=1.0));
+            let item = table.require("least_gain");
             table.finish();
-            least?
+            let least = item.and_then(|item| item.number(0.0..=1.0))?;
+            if least >= 1.0 {
+                item?.wrong(format!(
+                    "expected a gain below 1, found {least}: no action makes a goal so much likelier; \
+                     write a share such as 0.02"
+                ));
+                return None;
+            }
+            least
+        }
+        None if item.as_number().is_some() => {
+            let found = item.as_number().unwrap_or_default();
+            item.wrong(format!(
+                "expected true, false or the least gain, found {found}; write `uplift = {{ least_gain = \
+                 {found} }}`"
+            ));
+            return None;
         }
         None if item.truth()? => 0.0,
         None => return Some(None),
@@ -375,6 +404,59 @@ within = "30d"
                 assert!((found - share * part).abs() < 0.01, "{tone} {holdout}: {found}");
             }
         }
+    }
+
+    #[test]
+    fn an_experiment_that_can_show_nothing_is_refused() {
+        let text = r#"
+[experiments.tone]
+describe = "x"
+arms.none = { share = 0.5, does = "nothing" }
+arms.usual = 0.5
+actions = []
+issues = []
+goal = []
+within = "14d"
+uplift = { least_gain = 1 }
+
+[experiments.short]
+describe = "x"
+arms.none = { share = 0.5, does = "nothing" }
+arms.usual = 0.5
+goal = "track:Paid"
+when = "experiments.tone == 'nonne' || experiments.tone in ['usual', 'gentle']"
+within = "14d"
+uplift = 0.02
+"#;
+        insta::assert_snapshot!(mistakes(text), @r#"
+        test.toml:9:11: expected at least one action, found none; leave `actions` out for all of them
+         9 | actions = []
+           |           ^^
+
+        test.toml:10:10: expected at least one issue, found none; leave `issues` out for all of them
+         10 | issues = []
+            |          ^^
+
+        test.toml:11:8: expected at least one event as the goal, found none; name it, such as `track:Paid`
+         11 | goal = []
+            |        ^^
+
+        test.toml:13:25: expected a gain below 1, found 1: no action makes a goal so much likelier; write a share such as 0.02
+         13 | uplift = { least_gain = 1 }
+            |                         ^
+
+        test.toml:20:29: the experiment `tone` has no arm `nonne`; did you mean `none`?
+         20 | when = "experiments.tone == 'nonne' || experiments.tone in ['usual', 'gentle']"
+            |                             ^
+
+        test.toml:20:60: the experiment `tone` has no arm `gentle`; expected one of none, usual
+         20 | when = "experiments.tone == 'nonne' || experiments.tone in ['usual', 'gentle']"
+            |                                                            ^
+
+        test.toml:22:10: expected true, false or the least gain, found 0.02; write `uplift = { least_gain = 0.02 }`
+         22 | uplift = 0.02
+            |          ^^^^
+        "#);
     }
 
     #[test]

@@ -313,7 +313,12 @@ fn gather(table: &TomlTable<'_>, names: &mut Symbols) {
     names.windows.extend(keys("windows"));
     names.counters.extend(keys("counters"));
     names.activities.extend(keys("activities"));
-    names.experiments.extend(keys("experiments"));
+    for (key, item) in entries("experiments") {
+        let arms = item.as_table().and_then(|table| table.get("arms")).and_then(TomlItem::as_table);
+        let arms = arms.map_or(Vec::new(), |arms| arms.entries());
+        let arms = arms.into_iter().map(|(arm, _)| arm.text().to_owned());
+        names.experiments.entry(key.text().to_owned()).or_default().extend(arms);
+    }
     for action in table.get("actions").map_or(Vec::new(), TomlItem::as_list) {
         let name =
             action.as_table().and_then(|table| table.get("name")).and_then(TomlItem::as_text);

@@ -11,6 +11,7 @@ mod advice;
 mod aggregates;
 #[cfg(test)]
 mod arbitrary;
+mod arm_names;
 mod audience;
 mod broadcasts;
 mod budget;

@@ -234,13 +234,18 @@ impl<'a> TomlItem<'a> {
         }
     }
 
+    /// The number, if it is one.
+    pub(crate) fn as_number(self) -> Option<f64> {
+        match self.inner() {
+            ValueInner::Integer(number) => Some(*number as f64),
+            ValueInner::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// The value, which must be a number within `range`.
     pub(crate) fn number(self, range: std::ops::RangeInclusive<f64>) -> Option<f64> {
-        let number = match self.inner() {
-            ValueInner::Integer(number) => *number as f64,
-            ValueInner::Float(number) => *number,
-            _ => return self.expected("a number"),
-        };
+        let Some(number) = self.as_number() else { return self.expected("a number") };
         if range.contains(&number) {
             return Some(number);
         }

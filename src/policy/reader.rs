@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::arm_names::ArmComparison;
 use super::read::TomlItem;
 use super::symbols::Symbols;
 use super::usage::PolicyUsage;
@@ -42,8 +43,21 @@ impl PolicyReader {
     ) -> Option<Expression> {
         let expression = item.expression()?;
         self.check(item, expression.source(), expression.paths(), at);
+        self.check_arms(item, &expression);
         expression.remarks().iter().for_each(|remark| item.remark_inside(remark));
         Some(expression)
+    }
+
+    /// Reports comparisons with arms that an experiment does not have.
+    fn check_arms(&self, item: TomlItem<'_>, expression: &Expression) {
+        if expression.paths().iter().all(|path| path.root != Root::Experiments) {
+            return;
+        }
+        for one in ArmComparison::all(expression.source()).unwrap_or_default() {
+            if let Err(message) = self.names.arm(&one.experiment, &one.arm) {
+                item.wrong_inside(&CompileError { offset: one.offset, message });
+            }
+        }
     }
 
     /// An expression with a numeric result; a plain number must be within the range.

@@ -33,7 +33,8 @@ pub(super) struct Symbols {
     /// Whether the policy defines dissatisfaction.
     pub(super) dissatisfaction: bool,
     pub(super) windows: BTreeSet<String>,
-    pub(super) experiments: BTreeSet<String>,
+    /// The experiments, each with the names of its arms; none: they could not be read.
+    pub(super) experiments: BTreeMap<String, BTreeSet<String>>,
     pub(super) counters: BTreeSet<String>,
     pub(super) activities: BTreeSet<String>,
     /// Queues of agents, in order; empty: the policy does not define any.
@@ -115,13 +116,32 @@ impl Symbols {
         }
     }
 
+    /// Checks that an experiment has the arm with which a customer's is compared.
+    pub(super) fn arm(&self, experiment: &str, arm: &str) -> Result<(), String> {
+        let Some(arms) = self.experiments.get(experiment).filter(|arms| !arms.is_empty()) else {
+            return Ok(());
+        };
+        if arms.contains(arm) {
+            return Ok(());
+        }
+        let known: Vec<&str> = arms.iter().map(String::as_str).collect();
+        let hint = match hint(arm, known.iter().copied()) {
+            none if none.is_empty() => format!("; expected one of {}", known.join(", ")),
+            near => near,
+        };
+        Err(format!("the experiment `{experiment}` has no arm `{arm}`{hint}"))
+    }
+
     /// Checks a path to a single value that the policy defines by name: a window, a counter, a metric of
     /// an activity, an experiment.
     fn check_counted(&self, root: Root, names: &[&str]) -> Result<(), String> {
         match (root, names) {
             (Root::Windows, [window]) => member(&self.windows, "unknown window", window),
             (Root::Counters, [counter]) => member(&self.counters, "unknown counter", counter),
-            (Root::Experiments, [name]) => member(&self.experiments, "unknown experiment", name),
+            (Root::Experiments, [name]) => {
+                let known: BTreeSet<String> = self.experiments.keys().cloned().collect();
+                member(&known, "unknown experiment", name)
+            }
             (Root::Activities, [name]) => {
                 self.activity(name)?;
                 Err(format!(
