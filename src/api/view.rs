@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Customer, Map, Time};
 use crate::twin::{
     AggregateState, Case, Contact, Dissatisfaction, EscalationRecord, Forecast, GraveMatter, Guard,
-    Identifier, Interaction, Meeting, Need, Problem, Profile, Sentiment, Signal, Timer,
+    Identifier, Interaction, Meeting, Need, Problem, Profile, Sentiment, Signal, Timer, Trial,
 };
 
 /// The reply to [`verb::SHOW`](super::verb::SHOW).
@@ -89,6 +89,9 @@ pub struct TwinView {
     /// Grave topics about which the customer wrote.
     #[serde(default)]
     pub grave: Vec<GraveMatter>,
+    /// The experiments that the customer has entered, each with the customer's arm.
+    #[serde(default)]
+    pub trials: Vec<Trial>,
 }
 
 /// The payload of [`verb::TIMELINE`](super::verb::TIMELINE).

@@ -37,9 +37,9 @@ mod understand;
 pub use counterfactual::{Counterfactual, CounterfactualChange, Factor, counterfactuals};
 pub use effect::{
     Action, ActionReason, Alternative, Attempt, Avoid, AvoidedBecause, Brief, Candidate,
-    CandidateVerdict, Decision, Effect, Escalation, Felt, InputResult, Mood, News, Observation,
-    OpenInteraction, Proposed, Reaction, Recall, ScoreFactors, SpeakingHints, Stage, StageCounts,
-    TimelineLine,
+    CandidateGoal, CandidateVerdict, Decision, Effect, Escalation, Felt, InputResult, Mood, News,
+    Observation, OpenInteraction, Proposed, Reaction, Recall, ScoreFactors, SpeakingHints, Stage,
+    StageCounts, TimelineLine,
 };
 pub use escalation::WaitingEscalation;
 pub use identity::{ErasedTwin, behind};

@@ -267,6 +267,7 @@ fn what_is_dropped_is_tried_and_measured_in_the_decisions_that_are_left_to_chanc
                 assert!(!awaits(&twin));
             } else {
                 assert!(awaits(&twin) && is_taken(&reaction) == (arm == "usual"));
+                assert!(candidate.goal().unwrap().is_too_little(), "so chance chose it");
                 let chance = candidate.weights.chance;
                 assert!(arm == "nothing" || (chance - 0.2).abs() < 1e-9, "{chance}");
                 tried += 1.0;
@@ -479,7 +480,12 @@ fn an_action_that_happens_anyway_is_worth_nothing() {
 
     let useful = came(&known(&[("any", 0.4, 0.1)], 1_000));
     assert!(is_taken(&useful));
-    let weights = candidate(&useful).weights;
+    let candidate = candidate(&useful);
+    let goal = candidate.goal().unwrap();
+    assert!((goal.with - 0.4).abs() < 0.05 && (goal.without - 0.1).abs() < 0.05, "{goal:?}");
+    assert!(goal.experiment == "worth" && goal.least == 0.0 && !goal.is_too_little());
+    let weights = candidate.weights;
+    assert!((goal.with * (1.0 - weights.uplift) - goal.without).abs() < 1e-9);
     assert!((weights.uplift - 0.75).abs() < 0.1, "{weights:?}");
     let plain = weights.drawn * weights.context * weights.value * weights.lever;
     assert_eq!(weights.score(), plain * weights.uplift);

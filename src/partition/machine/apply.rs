@@ -17,6 +17,12 @@ fn is_late_link(notes: &[Note]) -> bool {
     notes.iter().any(|note| matches!(note, Note::Late(part) if matches!(&**part, "to" | "from")))
 }
 
+/// Whether a timer fired. One that only the twin itself hears, such as one that ends waiting for a goal, is
+/// no input for rules, but has effects.
+fn has_fired(reaction: &Reaction) -> bool {
+    reaction.result == InputResult::Applied || !reaction.effects.is_empty()
+}
+
 impl<H: Host> Machine<H> {
     pub(super) fn keep(&mut self, customer: &Customer, change: &TwinChange) {
         self.batch.put_twin(self.partition, customer, &change.state);
@@ -82,9 +88,9 @@ impl<H: Host> Machine<H> {
                 return;
             }
         };
-        match reaction.result {
-            InputResult::Applied => self.counters.timers_fired += 1,
-            _ => self.counters.timers_stale += 1,
+        match has_fired(&reaction) {
+            true => self.counters.timers_fired += 1,
+            false => self.counters.timers_stale += 1,
         }
         // A timer that was skipped because it fired late must not fire in a replay.
         if reaction.result == InputResult::Applied || late > MISSED_AFTER {
@@ -237,5 +243,18 @@ impl<H: Host> Machine<H> {
                 Note::NotUnderstood => self.counters.not_understood += 1,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_with_effects_has_fired_whoever_heard_it() {
+        let reaction = |result, effects| Reaction { result, effects, notes: Vec::new() };
+        assert!(has_fired(&reaction(InputResult::Applied, Vec::new())));
+        assert!(has_fired(&reaction(InputResult::Stale, vec![Effect::LetGo])));
+        assert!(!has_fired(&reaction(InputResult::Stale, Vec::new())), "moved or cancelled");
     }
 }

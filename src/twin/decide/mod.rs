@@ -47,6 +47,7 @@ use checks::{CheckOccasion, CheckedAction, Objection, Unsuitability, is_limited}
 use contact_budget::ContactBudget;
 use shuffle::CandidateChance;
 use treatment::{ChannelPreference, RenderedTreatment};
+use uplift::Uplift;
 use weighing::TreatmentOptions;
 
 /// The shared inputs for scoring all candidates of one decision.
@@ -84,6 +85,7 @@ struct ScoredCandidate<'a> {
     /// The expression that decided.
     by: Option<&'a Expression>,
     treatment: Option<&'a Arc<str>>,
+    uplift: Option<Uplift<'a>>,
 }
 
 /// Scores every candidate and chooses the best: one, or as many as a channel requests. None if there is
@@ -381,6 +383,7 @@ impl<'a> Scoring<'a> {
             verdict,
             by,
             treatment,
+            uplift,
         }
     }
 
@@ -539,6 +542,13 @@ impl ScoredCandidate<'_> {
         let used = ReadPurpose { uses: &self.action.uses, discreet: true, place: None };
         let view = View { twin, context, need: self.need, used: Some(used) };
         let paths = self.by.map_or(&[][..], Expression::paths);
+        let is_competing = matches!(
+            self.verdict,
+            CandidateVerdict::Chosen
+                | CandidateVerdict::Outscored
+                | CandidateVerdict::ControlGroup { .. }
+        );
+        let uplift = self.uplift.filter(|_| is_competing);
         Candidate {
             action: self.action.name.clone(),
             treatment: self.treatment.cloned(),
@@ -552,7 +562,11 @@ impl ScoredCandidate<'_> {
             verdict: self.verdict,
             weights: self.weights,
             score: self.score,
-            read: paths.iter().map(|path| (path.to_string().into(), read(&view, path))).collect(),
+            read: paths
+                .iter()
+                .map(|path| (path.to_string().into(), read(&view, path)))
+                .chain(uplift.iter().flat_map(Uplift::read))
+                .collect(),
         }
     }
 

@@ -6,9 +6,10 @@
 
 use super::{ScoredCandidate, Scoring, Selection};
 use crate::config::limits;
+use crate::event::Value;
 use crate::models::{Arm, Exposure, Features, Prior};
 use crate::policy::{self, Experiment, ExperimentArm};
-use crate::twin::effect::CandidateVerdict;
+use crate::twin::effect::{CandidateGoal, CandidateVerdict};
 use crate::twin::state::{AwaitedGoal, Measurement};
 
 /// The prior of reaching a goal: a weak one, because a goal may be rare or common.
@@ -28,6 +29,17 @@ impl Uplift<'_> {
     /// The share of the goals that the action causes, 0 to 1.
     pub(super) fn share(&self) -> f64 {
         if self.with > self.without { 1.0 - self.without / self.with } else { 0.0 }
+    }
+
+    /// What a decision's record says that it read of the goal: its probabilities with the action and without
+    /// it, and the least gain.
+    pub(super) fn read(&self) -> [(Box<str>, Value); 3] {
+        let Uplift { experiment, with, without } = *self;
+        let least = experiment.least_gain.unwrap_or(0.0);
+        [("with", with), ("without", without), ("least", least)].map(|(what, figure)| {
+            let path = format!("{}{}.{what}", CandidateGoal::PREFIX, experiment.name);
+            (path.into(), Value::Float(figure))
+        })
     }
 
     /// Why the action is dropped: it changes too little; none if it changes enough.

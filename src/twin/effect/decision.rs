@@ -72,8 +72,47 @@ pub struct Candidate {
     /// Propensity × context × value × lever × uplift.
     pub score: f64,
     /// What the deciding expression read, with the values; `null` for what is missing, sensitive or
-    /// compound.
+    /// compound. Of a candidate that competed, what [`goal`](Candidate::goal) returns.
     pub read: Vec<(Box<str>, Value)>,
+}
+
+/// How likely the goal of an experiment that measures uplift was held to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CandidateGoal<'a> {
+    /// The experiment.
+    pub experiment: &'a str,
+    /// The probability of the goal with the action, 0 to 1.
+    pub with: f64,
+    /// The probability of the goal without it, 0 to 1.
+    pub without: f64,
+    /// The least gain with which the action is taken, 0 to 1.
+    pub least: f64,
+}
+
+impl CandidateGoal<'_> {
+    /// What its paths in a record begin with; the names of the experiment and of the figure follow.
+    pub(in crate::twin) const PREFIX: &'static str = "uplift.";
+
+    /// Whether the action changes so little that it competes only where chance tries it again.
+    pub fn is_too_little(&self) -> bool {
+        self.with - self.without <= self.least
+    }
+}
+
+impl Candidate {
+    /// The goal of the experiment that measures its uplift; none if there is none, or if it did not compete.
+    pub fn goal(&self) -> Option<CandidateGoal<'_>> {
+        let experiment =
+            self.read.iter().find_map(|(path, _)| path.strip_prefix(CandidateGoal::PREFIX))?;
+        let experiment = experiment.rsplit_once('.')?.0;
+        let figure = |name: &str| {
+            let path = format!("{}{experiment}.{name}", CandidateGoal::PREFIX);
+            let found = self.read.iter().find(|(known, _)| **known == *path)?;
+            found.1.as_number()
+        };
+        let (with, without, least) = (figure("with")?, figure("without")?, figure("least")?);
+        Some(CandidateGoal { experiment, with, without, least })
+    }
 }
 
 /// The factors of a score.

@@ -14,7 +14,9 @@ pub use brief::{
     Attempt, Avoid, AvoidedBecause, Brief, Felt, Mood, OpenInteraction, Proposed, SpeakingHints,
     TimelineLine,
 };
-pub use decision::{Alternative, Candidate, CandidateVerdict, Decision, ScoreFactors};
+pub use decision::{
+    Alternative, Candidate, CandidateGoal, CandidateVerdict, Decision, ScoreFactors,
+};
 pub use escalation::{Escalation, News};
 pub use observation::Observation;
 pub use reaction::{InputResult, Reaction};

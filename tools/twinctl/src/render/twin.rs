@@ -324,7 +324,8 @@ mod tests {
           {"decision": "d-2", "action": "resume-form", "channel": "app", "at": "2026-11-22T09:50:00Z", "outcome": null}
         ],
         "escalations": [{"id": "e-1", "queue": "claims", "purpose": "service", "topic": "billing", "priority": 4, "state": "claimed", "because": "the bot failed twice", "agent": "Bo", "desk": "desk", "note": null, "opened": "2026-11-22T09:56:00Z", "touched": "2026-11-22T09:57:00Z", "thread": null, "evidence": [], "notes": [], "since": "2026-11-22T09:56:00Z", "due": null, "level": 0, "outcome": null, "language": "en"}],
-        "timers": [{"name": "silence", "due": "2026-12-01T10:00:00Z", "every": {"secs": 86400, "nanos": 0}, "catch_up": "coalesce"}],
+        "trials": [{"experiment": "worth", "arm": "usual", "since": "2026-11-20T10:00:00Z", "reached": true, "value": 0.0}],
+        "timers": [{"name": "goal:", "due": "2026-11-27T10:00:00Z", "every": null, "catch_up": "coalesce"}, {"name": "silence", "due": "2026-12-01T10:00:00Z", "every": {"secs": 86400, "nanos": 0}, "catch_up": "coalesce"}],
         "met": [{"id": 7, "scope": "fires", "at": "2026-11-21T10:00:00Z"}],
         "timeline": [
           {"number": 1040, "at": "2026-11-22T09:55:00Z", "what": "message", "channel": "chat", "text": "customer: My bill is wrong."},
@@ -400,7 +401,11 @@ mod tests {
           claims billing  claimed by Bo  priority 4  the bot failed twice  3 min ago
 
         timers
-          silence  in 9 days  2026-12-01 10:00:00  then every 24 hours
+          goal: ends waiting for goals of experiments  in 5 days  2026-11-27 10:00:00
+          silence                                      in 9 days  2026-12-01 10:00:00  then every 24 hours
+
+        experiments
+          worth  in the arm usual  entered 2 days ago  goal reached
 
         met
           fires  24 hours ago

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jumeau::api::{DecideReply, WhatIfReply, WhyReply};
 use jumeau::event::{Value, unsigned_zero};
 use jumeau::twin::{
-    ArmAssignment, Candidate, CandidateVerdict, Counterfactual, CounterfactualChange, Decision,
-    ScoreFactors,
+    ArmAssignment, Candidate, CandidateGoal, CandidateVerdict, Counterfactual,
+    CounterfactualChange, Decision, ScoreFactors,
 };
 
 use super::quantity::{count, moment};
@@ -152,7 +152,7 @@ fn decision(decision: &Decision, flips: &[Counterfactual], text: &mut String) {
         section("Chosen", text);
         let runner_up = lost.iter().find(|one| one.verdict == CandidateVerdict::Outscored);
         for candidate in won {
-            chosen(candidate, runner_up.copied(), text);
+            chosen(candidate, runner_up.copied(), decision.chosen.len() == 1, text);
         }
     }
     if !lost.is_empty() {
@@ -192,10 +192,19 @@ fn funnel(decision: &Decision, text: &mut String) {
     }
 }
 
-fn chosen(candidate: &Candidate, runner_up: Option<&Candidate>, text: &mut String) {
+/// A candidate that was chosen. If it is the only one, nothing with a higher score was taken before it.
+fn chosen(candidate: &Candidate, runner_up: Option<&Candidate>, is_only: bool, text: &mut String) {
     line(text, format_args!("  {} {}{}", Styled(ACTION, "✓"), title(candidate), place(candidate)));
     line(text, format_args!("      {}", score(candidate)));
+    goal(candidate, text);
+    if candidate.goal().is_some_and(|goal| goal.is_too_little()) {
+        return line(text, "      chance chose it: it changes too little, and is tried again");
+    }
     let Some(second) = runner_up else { return };
+    if is_only && candidate.score < second.score {
+        let second = &second.action;
+        return line(text, format_args!("      chance chose it: {second} has a higher score"));
+    }
     let more = (candidate.score / second.score - 1.0) * 100.0;
     if more.is_finite() {
         line(text, format_args!("      {more:.0}% more than {}, the next one", second.action));
@@ -206,11 +215,14 @@ fn dropped(candidate: &Candidate, text: &mut String) {
     line(text, format_args!("  {} {}{}", Styled(WRONG, "✗"), title(candidate), place(candidate)));
     if candidate.verdict == CandidateVerdict::Outscored {
         line(text, format_args!("      {}", score(candidate)));
+        goal(candidate, text);
     } else {
         let stage = candidate.stage.name();
         line(text, format_args!("      {}: {}", Styled(TITLE, stage), candidate.verdict));
     }
-    for (path, value) in &candidate.read {
+    // Of a candidate that competed, only the goal was read.
+    let read = candidate.read.iter().filter(|_| candidate.goal().is_none());
+    for (path, value) in read {
         let value = match value {
             Value::Null => "nothing there".to_owned(),
             Value::Text(text) => format!("“{text}”"),
@@ -218,6 +230,18 @@ fn dropped(candidate: &Candidate, text: &mut String) {
         };
         line(text, format_args!("        {path} is {value}"));
     }
+}
+
+/// How likely the goal is with the action, and without it, if its uplift is measured.
+fn goal(candidate: &Candidate, text: &mut String) {
+    let Some(CandidateGoal { experiment, with, without, .. }) = candidate.goal() else { return };
+    line(
+        text,
+        format_args!(
+            "      the goal of the experiment {experiment} is reached with probability {without:.3} \
+             without it, {with:.3} with it"
+        ),
+    );
 }
 
 /// The counterfactuals, in one line.
@@ -381,6 +405,37 @@ mod tests {
         let mut candidate = candidate("shoes", CandidateVerdict::Chosen, Stage::Treatment, 0.8);
         candidate.weights.uplift = 0.4;
         assert!(score(&candidate).ends_with("value 0.80 × uplift 0.40"), "{}", score(&candidate));
+    }
+
+    #[test]
+    fn a_chosen_action_shows_its_goal_and_whether_chance_chose_it() {
+        let with_goal = |with: f64| {
+            let read = [("with", with), ("without", 0.13), ("least", 0.01)];
+            let read = read.map(|(name, figure)| {
+                (format!("uplift.worth.{name}").into(), Value::Float(figure))
+            });
+            let plain = candidate("shoes", CandidateVerdict::Chosen, Stage::Treatment, 0.8);
+            Candidate { read: read.into(), ..plain }
+        };
+        let other = candidate("gloves", CandidateVerdict::Outscored, Stage::Arbitration, 0.95);
+        let shown = |candidate: &Candidate, is_only| {
+            let mut text = String::new();
+            chosen(candidate, Some(&other), is_only, &mut text);
+            plain(&text).lines().skip(2).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(shown(&with_goal(0.15), true), @r"
+        the goal of the experiment worth is reached with probability 0.130 without it, 0.150 with it
+        chance chose it: gloves has a higher score
+        ");
+        insta::assert_snapshot!(shown(&with_goal(0.135), false), @r"
+        the goal of the experiment worth is reached with probability 0.130 without it, 0.135 with it
+        chance chose it: it changes too little, and is tried again
+        ");
+        let unmeasured = candidate("shoes", CandidateVerdict::Chosen, Stage::Treatment, 0.8);
+        assert!(
+            !shown(&unmeasured, false).contains("chance"),
+            "another may have been taken before"
+        );
     }
 
     /// A decision in which candidates ended in many ways.

@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, Color};
 use jumeau::api::TwinView;
 use jumeau::event::{Time, Value};
-use jumeau::twin::{Case, Contact, EscalationRecord, EscalationState, Interaction, Timer};
+use jumeau::twin::{Case, Contact, EscalationRecord, EscalationState, Interaction, Timer, Trial};
 
 use super::{faint, map, span, value};
 use crate::render::quantity::{distance, moment};
@@ -21,6 +21,7 @@ pub(super) fn activity(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     sheet.section("contacts", latest_first.map(|one| contact(one, now)).collect());
     sheet.section("escalations", twin.escalations.iter().map(|one| escalation(one, now)).collect());
     sheet.section("timers", twin.timers.iter().map(|one| timer(one, now)).collect());
+    sheet.section("experiments", twin.trials.iter().map(|one| trial(one, now)).collect());
     let met = twin.met.iter().map(|met| vec![Cell::new(&met.scope), faint(distance(now, met.at))]);
     sheet.section("met", met.collect());
 }
@@ -97,10 +98,38 @@ fn escalation(one: &EscalationRecord, now: Time) -> Vec<Cell> {
     ]
 }
 
+/// What a timer is for. Those of rules have a name; of those that every twin keeps, the prefix alone says
+/// little.
+fn timer_name(name: &str) -> String {
+    let what = match name {
+        "goal:" => "ends waiting for goals of experiments",
+        "ignored:" => "notices actions without an outcome",
+        "consent:" => "ends consents",
+        "retention:" => "deletes what is kept no longer",
+        _ => return name.to_owned(),
+    };
+    format!("{name} {what}")
+}
+
+/// An experiment that the customer has entered.
+fn trial(trial: &Trial, now: Time) -> Vec<Cell> {
+    let reached = if trial.reached { "goal reached" } else { "goal not reached" };
+    let awaited = trial.measurement.awaited();
+    let awaited =
+        awaited.map_or(String::new(), |goal| format!("uplift of {} is measured", goal.action));
+    vec![
+        Cell::new(&trial.experiment),
+        Cell::new(format!("in the arm {}", trial.arm)).fg(Color::Blue),
+        faint(format!("entered {}", distance(now, trial.since))),
+        Cell::new(reached),
+        faint(awaited),
+    ]
+}
+
 fn timer(timer: &Timer, now: Time) -> Vec<Cell> {
     let every = timer.every.map_or(String::new(), |every| format!("then every {}", span(every)));
     vec![
-        Cell::new(&timer.name),
+        Cell::new(timer_name(&timer.name)),
         Cell::new(distance(now, timer.due)),
         faint(moment(timer.due)),
         faint(every),
