@@ -27,6 +27,10 @@ pub struct ExperimentShown {
     pub place: Option<String>,
     /// Whether its goal has a value.
     pub is_valued: bool,
+    /// Whether it measures uplift: then its lead shrinks once actions are dropped, because customers for whom
+    /// none is left enter it all the same and are treated alike in all arms.
+    #[serde(default)]
+    pub is_uplift_measured: bool,
     /// The arms; the others are compared with the first one.
     pub arms: Vec<ArmShown>,
     /// The p-value of the sample ratio test, 0 to 1: below 0.001, assignment to the arms is biased and
@@ -77,6 +81,7 @@ pub fn experiment_stats(
         describe: None,
         place: None,
         is_valued: arms.values().any(|arm| arm.value != 0.0),
+        is_uplift_measured: false,
         arms: compared(arms.into_iter().map(|(arm, result)| (arm, 0.0, None, result)).collect()),
         chance_of_shares: 1.0,
     }));
@@ -105,6 +110,7 @@ fn running(known: &Experiment, mut counted: BTreeMap<Box<str>, ArmResult>) -> Ex
         describe: Some(known.describe.to_string()),
         place: Some(known.place.to_string()),
         is_valued: known.value.is_some(),
+        is_uplift_measured: known.least_gain.is_some(),
         arms: compared(arms),
         chance_of_shares: chance_of_shares(&entered, &shares),
     }

@@ -42,6 +42,11 @@ fn experiment(one: &ExperimentShown, sheet: &mut Sheet) {
     } else {
         sheet.line(verdict(one));
     }
+    if one.is_uplift_measured {
+        let note = "uplift is measured: once an action is dropped for customers, they are treated alike in \
+                    all arms, and the lead shrinks";
+        sheet.line(Styled(FAINT, note));
+    }
 }
 
 fn row(at: usize, arm: &ArmShown, is_valued: bool) -> Vec<Cell> {
@@ -139,6 +144,7 @@ mod tests {
             describe: Some("a gentle reminder is paid sooner than a plain one".into()),
             place: Some("payments.toml:12".into()),
             is_valued: true,
+            is_uplift_measured: false,
             chance_of_shares: chance_of_shares(&[4_012, 3_988], &[0.5, 0.5]),
             arms: vec![plain_arm, gentle],
         };
@@ -152,6 +158,7 @@ mod tests {
             describe: None,
             place: None,
             is_valued: false,
+            is_uplift_measured: true,
             chance_of_shares: 0.7,
             arms: vec![none, all],
         };
@@ -178,6 +185,7 @@ mod tests {
          rest (random)    90 %         410   10.0 %   too few yet
         ──────────────────────────────────────────────────────────
         no significant difference yet (looking early does not distort the result)
+        uplift is measured: once an action is dropped for customers, they are treated alike in all arms, and the lead shrinks
 
         holdout  no longer in the policy
         ──────────────────────────────────────────────────────────
@@ -187,6 +195,7 @@ mod tests {
          rest (random)    90 %         410   10.0 %   too few yet
         ──────────────────────────────────────────────────────────
         sample ratio mismatch: the arms did not fill by their shares, so the results cannot be trusted
+        uplift is measured: once an action is dropped for customers, they are treated alike in all arms, and the lead shrinks
         ");
         let none = ExperimentsReply { at, experiments: Vec::new() };
         assert_eq!(plain(&experiments(&none, 110)), "the policy has no experiment\n");
