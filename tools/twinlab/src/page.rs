@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jumeau::terminal;
+
 use crate::calibration::{self, Case, Group};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;\
@@ -37,8 +39,12 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     )
 }
 
-/// A text as HTML shows it.
+/// A text as HTML shows it. Characters that HTML does not allow, such as those that control a terminal, are
+/// replaced.
 pub(crate) fn escaped(text: &str) -> String {
+    let is_allowed = |one: &char| !one.is_control() || matches!(one, '\n' | '\t');
+    let text: String =
+        text.chars().map(|one| if is_allowed(&one) { one } else { terminal::HARMLESS }).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

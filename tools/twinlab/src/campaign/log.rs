@@ -11,6 +11,12 @@ const ACTIONS_MAX: usize = 100;
 /// The greatest number of lines × actions, each of which is a number in memory.
 const CELLS_MAX: usize = 100_000_000;
 
+/// Fewer choices tell nothing: each half that is learned from would have fewer than fifty.
+const CHOICES_MIN: usize = 100;
+/// A choice with a smaller probability occurs in less than one of a hundred logs of ten million lines, the
+/// most that are read: it is no probability of a choice.
+const PROPENSITY_MIN: f64 = 1e-9;
+
 /// A log of choices that were made at random, with their outcomes.
 #[derive(Debug)]
 pub(crate) struct CampaignLog {
@@ -30,7 +36,7 @@ pub(crate) struct CampaignLog {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LoggedChoice {
     pub(crate) action: usize,
-    /// The probability with which it was chosen: above 0, at most 1.
+    /// The probability with which it was chosen: at least [`PROPENSITY_MIN`], at most 1.
     pub(crate) propensity: f64,
     pub(crate) response: bool,
 }
@@ -49,8 +55,12 @@ impl CampaignLog {
     /// # Errors
     /// If it cannot be read, or a line does not say what it must; with the number of the line.
     pub(crate) fn read(arguments: &CampaignArguments) -> anyhow::Result<CampaignLog> {
-        let read =
-            || CampaignLog::of(&csv_file(&arguments.log, arguments.delimiter()?)?, arguments);
+        let read = || {
+            let log =
+                CampaignLog::of(&csv_file(&arguments.log, arguments.delimiter()?)?, arguments)?;
+            log.check(arguments)?;
+            Ok::<_, anyhow::Error>(log)
+        };
         read().with_context(|| format!("in {}", arguments.log.display()))
     }
 
@@ -86,6 +96,27 @@ impl CampaignLog {
         };
         log.finish(arguments)?;
         Ok(log)
+    }
+
+    /// Refuses a log from which nothing can be told.
+    pub(super) fn check(&self, arguments: &CampaignArguments) -> anyhow::Result<()> {
+        let found = self.choices.len();
+        if found < CHOICES_MIN {
+            bail!(
+                "expected at least {CHOICES_MIN} choices, found {found}: too few to tell anything; collect a \
+                 longer log, of thousands"
+            );
+        }
+        let response = self.choices[0].response;
+        if self.choices.iter().all(|choice| choice.response == response) {
+            bail!(
+                "expected responses and others in `{}`, found only {}: there is nothing to be learned; is it \
+                 the right column?",
+                arguments.reward,
+                u8::from(response)
+            );
+        }
+        Ok(())
     }
 
     /// Sorts the actions, and completes what only the whole log tells.
@@ -232,10 +263,11 @@ impl ChoiceColumns<'_> {
         };
         let propensity = self.propensity.map_or(Ok(1.0), |place| {
             let text = fields[place].trim();
-            let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && *number <= 1.0);
+            let number = text.parse::<f64>().ok().filter(|number| (PROPENSITY_MIN..=1.0).contains(number));
             number.ok_or_else(|| {
                 anyhow!(
-                    "expected a probability above 0 and at most 1 in `{}`, found `{text}`",
+                    "expected a probability of at least {PROPENSITY_MIN:e} and at most 1 in `{}`, found \
+                     `{text}`",
                     self.arguments.propensity.as_deref().unwrap_or("propensity")
                 )
             })

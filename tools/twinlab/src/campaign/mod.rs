@@ -33,7 +33,7 @@ pub(crate) struct CampaignArguments {
     /// The column with the outcome: 1 for a response, 0 for none.
     #[arg(long, default_value = "reward")]
     reward: String,
-    /// The column with the probability of the choice, above 0 and at most 1 [default: propensity]. Without
+    /// The column with the probability of the choice, from 1e-9 to 1 [default: propensity]. Without
     /// such a column, the share of each action in the log is taken.
     #[arg(long)]
     propensity: Option<String>,

@@ -42,6 +42,12 @@ fn share(value: f64) -> String {
     fixed(value, 4)
 }
 
+/// A difference, with its sign.
+fn signed(value: f64) -> String {
+    let text = share(value);
+    if text.starts_with('-') { text } else { format!("+{text}") }
+}
+
 fn interval((low, high): (f64, f64)) -> String {
     match low.is_finite() && high.is_finite() {
         true => format!("{} to {}", share(low), share(high)),
@@ -252,8 +258,8 @@ impl Report<'_> {
         let places = ["greatest expected uplift", "second fifth", "third", "fourth", "least"];
         let row = |(fifth, place): (&uplift::Fifth, &str)| {
             vec![
-                format!("{:+.4}", fifth.expected),
-                format!("{:+.4}", fifth.happened),
+                signed(fifth.expected),
+                signed(fifth.happened),
                 interval(fifth.interval),
                 place.to_owned(),
             ]

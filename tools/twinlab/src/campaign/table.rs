@@ -39,17 +39,41 @@ impl<R: Read, F: Fn() -> io::Result<R>> CsvFile<F> {
     pub(super) fn new(open: F, delimiter: u8) -> anyhow::Result<CsvFile<F>> {
         let mut file = CsvFile { open, delimiter, names: Vec::new() };
         let mut names = StringRecord::new();
+        file.check_encoding()?;
         file.reader()?.read_record(&mut names).map_err(|error| file.explained(error))?;
         file.names = names.iter().map(|name| name.trim().to_owned()).collect();
         if file.names.is_empty() {
             bail!("expected a line with the names of the columns, found an empty file");
         }
         for (at, name) in file.names.iter().enumerate() {
+            if name.is_empty() {
+                bail!(
+                    "line 1: expected a name for each column, found none for column {}; name the column, \
+                     or leave it out of the file (pandas: `to_csv(…, index=False)`)",
+                    at + 1
+                );
+            }
             if file.names[..at].contains(name) {
                 bail!("line 1: expected a name for each column, found `{name}` twice; rename one");
             }
         }
         Ok(file)
+    }
+
+    /// Refuses UTF-16, which spreadsheets write as "Unicode text": every second byte of plain text is 0.
+    fn check_encoding(&self) -> anyhow::Result<()> {
+        const START: u64 = 512;
+        let mut start = Vec::new();
+        let content = (self.open)().context("cannot read the log")?;
+        content.take(START).read_to_end(&mut start).context("cannot read the log")?;
+        let is_marked = start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]);
+        if is_marked || start.contains(&0) {
+            bail!(
+                "line 1: expected UTF-8, found UTF-16; save the file as `CSV UTF-8`, or convert it with \
+                 `iconv -f utf-16 -t utf-8`"
+            );
+        }
+        Ok(())
     }
 
     fn reader(&self) -> anyhow::Result<csv::Reader<R>> {

@@ -13,9 +13,17 @@ struct CommandLine {
 }
 
 pub(super) fn log(csv: &[u8], options: &[&str]) -> anyhow::Result<CampaignLog> {
+    log_and_arguments(csv, options).map(|(log, _)| log)
+}
+
+fn log_and_arguments(
+    csv: &[u8],
+    options: &[&str],
+) -> anyhow::Result<(CampaignLog, CampaignArguments)> {
     let line = ["twinlab", "log.csv"].into_iter().chain(options.iter().copied());
     let arguments = CommandLine::try_parse_from(line)?.arguments;
-    CampaignLog::of(&CsvFile::new(|| Ok(csv), arguments.delimiter()?)?, &arguments)
+    let log = CampaignLog::of(&CsvFile::new(|| Ok(csv), arguments.delimiter()?)?, &arguments)?;
+    Ok((log, arguments))
 }
 
 fn refused(csv: &[u8], options: &[&str]) -> String {
@@ -136,15 +144,19 @@ fn a_log_says_what_learning_is_worth_and_what_each_figure_means() {
 
 #[test]
 fn the_page_shows_what_the_text_does_and_escapes_what_the_log_says() {
-    let csv = campaign().replace("offer", "<b>offer");
+    let csv = campaign().replace("offer", "<b>of\u{1b}[2Jfer");
     let log = log(csv.as_bytes(), &[]).unwrap();
     let page = section::page("past", &report::Report::of(&log, 2).sections());
-    for part in
-        ["&lt;b&gt;offer", "the learner, by SNIPS", "Qini curve", "expected calibration error"]
-    {
+    for part in [
+        "&lt;b&gt;of\u{fffd}[2Jfer",
+        "the learner, by SNIPS",
+        "Qini curve",
+        "expected calibration error",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("<b>"), "an action's name is no HTML");
+    assert!(!page.contains('\u{1b}'), "and controls no terminal");
 }
 
 #[test]
@@ -256,6 +268,10 @@ fn what_a_log_may_not_hold_is_said_with_its_line() {
         (b"action,reward\na,1\na,0\n", &[]),
         (b"action,propensity,reward\na,1,0\nb,0,1\n", &[]),
         (b"action,propensity,reward\na,1,0\nb,1.5,1\n", &[]),
+        (b"action,propensity,reward\na,1,0\nb,1e-300,1\n", &[]),
+        (b",action,reward\n0,a,1\n1,b,0\n", &[]),
+        (b"\xff\xfea\0c\0t\0i\0o\0n\0,\0r\0\n\0a\0,\x001\0\n\0", &[]),
+        (b"a\0c\0t\0i\0o\0n\0,\0r\0\n\0a\0,\x001\0\n\0", &[]),
         (b"action,propensity,reward\na,1,0\nb,NaN,1\n", &[]),
         (b"action,propensity,reward\na,1,0\nb,,1\n", &[]),
         (b"area,action,reward\ntown,a,0\nK\xf6ln,b,1\n", &[]),
@@ -279,10 +295,14 @@ fn what_a_log_may_not_hold_is_said_with_its_line() {
     line 3: expected 0 or 1 in `reward`, found `NaN`; say whether there was a response
     line 3: expected an action in `action`, found nothing
     expected at least two actions in `action`, found only `a`: a choice needs alternatives
-    line 3: expected a probability above 0 and at most 1 in `propensity`, found `0`
-    line 3: expected a probability above 0 and at most 1 in `propensity`, found `1.5`
-    line 3: expected a probability above 0 and at most 1 in `propensity`, found `NaN`
-    line 3: expected a probability above 0 and at most 1 in `propensity`, found ``
+    line 3: expected a probability of at least 1e-9 and at most 1 in `propensity`, found `0`
+    line 3: expected a probability of at least 1e-9 and at most 1 in `propensity`, found `1.5`
+    line 3: expected a probability of at least 1e-9 and at most 1 in `propensity`, found `1e-300`
+    line 1: expected a name for each column, found none for column 1; name the column, or leave it out of the file (pandas: `to_csv(…, index=False)`)
+    line 1: expected UTF-8, found UTF-16; save the file as `CSV UTF-8`, or convert it with `iconv -f utf-16 -t utf-8`
+    line 1: expected UTF-8, found UTF-16; save the file as `CSV UTF-8`, or convert it with `iconv -f utf-16 -t utf-8`
+    line 3: expected a probability of at least 1e-9 and at most 1 in `propensity`, found `NaN`
+    line 3: expected a probability of at least 1e-9 and at most 1 in `propensity`, found ``
     line 3: expected UTF-8 in `area`, found other bytes; convert the file, for example with `iconv -f latin1 -t utf-8`
     expected the action `nothing` of --control in `action`, found a, b
     expected a column `chance`, found action, reward; --help says how to name other columns
@@ -290,6 +310,34 @@ fn what_a_log_may_not_hold_is_said_with_its_line() {
     expected a prior above 0 and below 1, found 1
     expected one character in --delimiter, such as `;`, found `ab`
     ");
+}
+
+#[test]
+fn a_log_that_can_tell_nothing_is_refused() {
+    let of = |count: usize, reward: fn(usize) -> u8| {
+        let mut csv = "action,reward\n".to_owned();
+        (0..count).for_each(|number| {
+            let _ = writeln!(csv, "{},{}", ["a", "b"][number % 2], reward(number));
+        });
+        let (log, arguments) = log_and_arguments(csv.as_bytes(), &[]).unwrap();
+        log.check(&arguments).map_or_else(|error| error.to_string(), |()| "fine".to_owned())
+    };
+    let mixed: fn(usize) -> u8 = |number| u8::from(number % 3 == 0);
+    insta::assert_snapshot!(
+        [of(3, mixed), of(99, mixed), of(100, mixed), of(200, |_| 1)].join("\n"),
+        @r"
+    expected at least 100 choices, found 3: too few to tell anything; collect a longer log, of thousands
+    expected at least 100 choices, found 99: too few to tell anything; collect a longer log, of thousands
+    fine
+    expected responses and others in `reward`, found only 1: there is nothing to be learned; is it the right column?
+    "
+    );
+}
+
+#[test]
+fn a_figure_has_no_sign_without_a_value_and_few_digits() {
+    let figures = [-0.000_001, -0.1, 0.0, 1e300, -2.5e7].map(|value| report::fixed(value, 4));
+    assert_eq!(figures, ["0.0000", "-0.1000", "0.0000", "1.000e300", "-2.500e7"]);
 }
 
 #[test]
