@@ -1,8 +1,10 @@
 //! `twinsense`: measures text analysis, and trains the linear models of languages.
 
 mod detection;
+mod evidence;
 mod fit;
 mod grave;
+mod groups;
 mod measure;
 mod scaled_piece;
 mod set;
@@ -75,7 +77,8 @@ enum Command {
     },
     /// Trains a model of valence on a set, and prints it: a file `en.txt` for a folder of models.
     ///
-    /// It is refused if it reads messages that were held out no better than the lexicon.
+    /// It is refused if it reads messages that it has not seen no better than chance or than the lexicon, by more
+    /// than the messages vary; and if the labels contradict each other, or seem reversed.
     Train {
         /// The set, with its language: `en:messages.tsv`.
         set: String,

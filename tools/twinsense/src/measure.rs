@@ -55,9 +55,18 @@ pub(crate) fn macro_f1(answers: &[Answer], classes: &[Class]) -> f64 {
     all.sum::<f64>() / classes.len() as f64
 }
 
+/// The shares of a class among the labels, and among the answers; 0 to 1.
+pub(crate) fn shares(class: &Class, answers: &[Answer]) -> (f64, f64) {
+    let share = |of: fn(&Answer) -> i8| {
+        let count = answers.iter().filter(|answer| of(answer) == class.label).count();
+        count as f64 / answers.len().max(1) as f64
+    };
+    (share(|(label, _)| *label), share(|(_, answer)| *answer))
+}
+
 /// A table of the set: each class, and macro-F1.
 pub(crate) fn measure(set: &Set, languages: &Languages) -> anyhow::Result<String> {
-    let answers = answers(&set.rows, set, languages)?;
+    let answers = answers(set, languages)?;
     let mut table = format!("{} ({}, {} texts)\n", set.path.display(), set.language, answers.len());
     let classes = classes(set.has_neutral());
     for class in classes {
@@ -72,23 +81,19 @@ pub(crate) fn measure(set: &Set, languages: &Languages) -> anyhow::Result<String
     Ok(table)
 }
 
-/// What is read from some texts of a set.
-pub(crate) fn answers<'a>(
-    rows: impl IntoIterator<Item = &'a (i8, String)>,
-    set: &Set,
-    languages: &Languages,
-) -> anyhow::Result<Vec<Answer>> {
-    let answers = rows.into_iter().map(|(label, text)| {
+/// What is read from the texts of a set.
+fn answers(set: &Set, languages: &Languages) -> anyhow::Result<Vec<Answer>> {
+    let answers = set.rows.iter().map(|(label, text)| {
         let reading = languages
             .read(&languages.own_words(text), set.language)
             .ok_or_else(|| anyhow!("expected a known language, found `{}`", set.language))?;
-        Ok((*label, answer(&reading, set.has_neutral())))
+        Ok((*label, answer_of(&reading, set.has_neutral())))
     });
     answers.collect()
 }
 
 /// The label of a reading.
-fn answer(reading: &Reading, has_neutral: bool) -> i8 {
+pub(crate) fn answer_of(reading: &Reading, has_neutral: bool) -> i8 {
     if !has_neutral {
         return i8::from(reading.valence > 0.0);
     }
