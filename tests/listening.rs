@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jumeau::config::{Argument, Layers, Settings};
 use jumeau::event::{Analysis, Channel, Customer, Event, EventKind, MessageData, Speaker, Time};
-use jumeau::language::{Language, Languages, Tone};
+use jumeau::language::{Language, Languages, Tone, with_model_end};
 use jumeau::policy::{self, Files, Policy};
 use jumeau::policy_source;
 use jumeau::twin::{Effect, Input, Journalled, Sentiment, Twin, World, react};
@@ -215,6 +215,7 @@ fn a_model_in_the_folder_of_the_settings_is_added_to_its_language() {
     insta::assert_snapshot!(refusal(load().unwrap_err()), @"expected models such as en.txt in FOLDER, found none; train one with `twinsense train`, or remove the setting `languages.models`");
     let model =
         "# Trained.\n[valencemodel]\nunit 0.2\nbias 0 0 0\nlexical sum -3 0 3\nZ.z gribble\n";
+    let model = &*with_model_end(model);
     fs::write(folder.path().join("en.txt"), model).unwrap();
     let languages = load().unwrap();
     let valence =
@@ -227,8 +228,8 @@ fn a_model_in_the_folder_of_the_settings_is_added_to_its_language() {
     life.customer_says("My parcel is a gribble, as always");
     assert_eq!(life.fact("tone"), "positive");
 
-    fs::write(folder.path().join("en.txt"), "[valencemodel]\nlexical mood 1 2 3\nABCD x\n")
-        .unwrap();
+    let wrong = with_model_end("[valencemodel]\nlexical mood 1 2 3\nABCD x\n");
+    fs::write(folder.path().join("en.txt"), wrong).unwrap();
     fs::write(folder.path().join("xx.txt"), model).unwrap();
     insta::assert_snapshot!(refusal(load().unwrap_err()), @"
     the languages in FOLDER have mistakes: en.txt:2: expected what `twinsense train` prints: `unit` and a number from 0 to 10, `bias` and three numbers, `lexical`, a name and three numbers, or three letters or points and a piece of a message, found `lexical mood 1 2 3`
@@ -242,6 +243,46 @@ fn a_model_in_the_folder_of_the_settings_is_added_to_its_language() {
     let arguments = vec![Argument::set("languages.models=/no/such/folder").unwrap()];
     let refusal = Layers { arguments, ..Layers::default() }.load().unwrap_err().to_string();
     insta::assert_snapshot!(refusal, @"--set languages.models: expected a folder with one file for each language, such as en.txt; found none at `/no/such/folder`");
+}
+
+#[test]
+fn a_model_that_is_not_whole_is_refused_with_what_to_do() {
+    let model = with_model_end("# Trained.\n[valencemodel]\nunit 0.2\nZ.z gribble\nz.Z zorky\n");
+    let load = |content: &str| {
+        Languages::with_models([], [("en.txt".to_owned(), content.to_owned())])
+            .map(|languages| languages.models().map(|(_, about)| about.to_owned()).collect())
+            .map_err(|mistakes| mistakes.to_string())
+    };
+    let whole: Result<Vec<String>, String> = load(&model);
+    assert_eq!(whole, Ok(vec!["Trained.".to_owned()]));
+    assert_eq!(load(&model.replace('\n', "\r\n")), whole, "git may convert the ends of lines");
+    assert_eq!(load(&format!("\u{feff}{model}")), whole);
+    for (content, refused) in [
+        (String::new(), "en.txt: expected a model with weights, found none"),
+        (
+            "# Trained.\n[valencemodel]\n".to_owned(),
+            "en.txt: expected a model with weights, found none",
+        ),
+        (
+            model[..model.find("z.Z").unwrap()].to_owned(),
+            "en.txt:4: the file is cut: expected `# end of",
+        ),
+        (
+            model.replace("Z.z gribble\n", ""),
+            "en.txt:5: the file was edited or damaged: expected as many",
+        ),
+        (
+            model.replace("z.Z z", "y.Z z"),
+            "en.txt:6: the file was edited or damaged: expected lines with",
+        ),
+        (
+            model.replace("unit 0.2", "Z.z gribble"),
+            "en.txt:4: expected each piece once, found `Z.z gribble`",
+        ),
+    ] {
+        let said = load(&content).unwrap_err();
+        assert!(said.contains(refused) && said.contains("train again"), "{content}\n{said}");
+    }
 }
 
 #[test]

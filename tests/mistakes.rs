@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use jumeau::language::with_model_end;
 use serde_json::Value;
 
 #[test]
@@ -123,7 +124,9 @@ fn a_model_of_ones_own_is_named_by_check_and_read_by_test() {
     );
     write(
         "models/en.txt",
-        "# Trained on 7 messages.\n[valencemodel]\nunit 0.2\nZ.Z the\nz.Z gribble\n",
+        &with_model_end(
+            "# Trained on 7 messages.\n[valencemodel]\nunit 0.2\nZ.Z the\nz.Z gribble\n",
+        ),
     );
     let jumeau = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))

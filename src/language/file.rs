@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::Phrases;
 use super::grammar_draft::Draft;
 use super::lexicon::{Lexicon, Picture};
 use super::meaning::{Contrast, Meaning, Negator};
 use super::phrase_book::{PhraseEntry, PhrasePart, STEM_INDEX_LETTERS};
 use super::text::{folded, hash, shortened, with_umlauts};
 use super::valence::NEGATOR_REACH;
+use super::{Phrases, model_file};
 use crate::config::{Findings, limits};
 
 /// The sections, as written in the files.
@@ -106,9 +106,12 @@ impl<'a> LexiconReader<'a> {
         }
     }
 
-    /// Reads a model that a company has trained, which takes the place of one that the language has.
+    /// Reads a model that a company has trained, which takes the place of one that the language has. It must be whole,
+    /// as its last line says.
     pub(super) fn read_model(&mut self, name: &str, content: &str) {
         self.lexicon.valence = None;
+        // Some editors begin a text with a byte order mark.
+        let content = content.strip_prefix('\u{feff}').unwrap_or(content);
         let mut lines = content.lines().map(str::trim);
         let about = lines.find_map(|line| line.strip_prefix("# ")).unwrap_or("without a heading");
         self.lexicon.own_model = Some(shortened(about).into());
@@ -125,7 +128,12 @@ impl<'a> LexiconReader<'a> {
                 );
                 self.found.in_line(name, number, message);
             }
-            None => self.read(name, content),
+            None => {
+                for (number, what) in model_file::damage(content) {
+                    self.found.in_line(name, number, what);
+                }
+                self.read(name, content);
+            }
         }
     }
 

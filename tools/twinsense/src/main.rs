@@ -6,6 +6,7 @@ mod fit;
 mod grave;
 mod groups;
 mod measure;
+mod model_folder;
 mod scaled_piece;
 mod set;
 mod topic;
@@ -75,11 +76,15 @@ enum Command {
         #[arg(required = true)]
         sets: Vec<String>,
     },
-    /// Trains a model of valence on a set, and prints it: a file `en.txt` for a folder of models.
+    /// Trains a model of valence on a set, and writes it: a file `en.txt` for a folder of models.
     ///
     /// It is refused if it reads messages that it has not seen no better than chance or than the lexicon, by more
     /// than the messages vary; and if the labels contradict each other, or seem reversed.
     Train {
+        /// The file to write, named by the language: `models/en.txt`. The one that stands there stays whole if
+        /// anything fails. Without it, the model is printed.
+        #[arg(long)]
+        out: Option<PathBuf>,
         /// The set, with its language: `en:messages.tsv`.
         set: String,
     },
@@ -148,7 +153,16 @@ fn main() -> anyhow::Result<()> {
                 terminal::show(grave::measure(&GraveSet::named(set)?, misses, &languages)?);
             }
         }
-        Command::Train { set } => terminal::show(train::train(&Set::read(&set)?, &languages)?),
+        Command::Train { out, set } => {
+            let set = Set::read(&set)?;
+            // Nobody should wait for a model that cannot be written.
+            out.iter().try_for_each(|path| model_folder::check_place(path, set.language))?;
+            let model = train::train(&set, &languages)?;
+            match out {
+                Some(path) => model_folder::write(&path, set.language, &model)?,
+                None => terminal::show(model),
+            }
+        }
         Command::TrainGrave { language, sets } => {
             let sets = sets.iter().map(|file| GraveSet::read(language, file));
             let sets = sets.collect::<anyhow::Result<Vec<_>>>()?;

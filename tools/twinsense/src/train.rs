@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::panic::resume_unwind;
 
 use anyhow::{anyhow, ensure};
-use jumeau::language::{CLASSES, LEXICAL_FEATURES, Languages, Reading, Tone, ValenceSample};
+use jumeau::language::{
+    CLASSES, LEXICAL_FEATURES, Languages, Reading, Tone, ValenceSample, with_model_end,
+};
 use twox_hash::XxHash3_64;
 
 use crate::evidence::{Compared, Evidence, check_signs};
@@ -79,7 +81,7 @@ pub(crate) fn train(set: &Set, languages: &Languages) -> anyhow::Result<String> 
         nothing if nothing.is_empty() => String::new(),
         some => format!("# Left out: {some}.\n"),
     };
-    Ok(format!(
+    Ok(with_model_end(&format!(
         "# `twinsense train` on {} messages with the digest {}, of the weight {}.\n\
          # Each read by a model without it: {}; calibration error {:.3}.\n{left_out}\n[valencemodel]\n{}",
         set.rows.len(),
@@ -88,7 +90,7 @@ pub(crate) fn train(set: &Set, languages: &Languages) -> anyhow::Result<String> 
         evidence.text(),
         trial.calibration_error(),
         Weights::of(&Features::new(&all), fit).text()
-    ))
+    )))
 }
 
 /// The messages from which a model learns, with what it sees of them.
