@@ -7,6 +7,7 @@ mod grave;
 mod groups;
 mod measure;
 mod model_folder;
+mod read;
 mod scaled_piece;
 mod set;
 mod topic;
@@ -14,14 +15,16 @@ mod train;
 mod train_detection;
 mod train_grave;
 
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use jumeau::language::{Language, LanguagePrior};
+use jumeau::language::Language;
 use jumeau::{policy_source, terminal};
 
 use crate::grave::GraveSet;
+use crate::read::HeardText;
 use crate::set::Set;
 use crate::train_detection::LanguageSet;
 
@@ -119,13 +122,14 @@ enum Command {
         #[arg(required = true)]
         sets: Vec<String>,
     },
-    /// Prints what is read from a text, as JSON.
+    /// Prints what the service reads from a customer's message, as JSON.
+    ///
+    /// Quoted mail, signatures and HTML are left out, and nothing is read from automatic messages.
     Read {
         /// The language; without it, the one that is told from the text.
         #[arg(long)]
         language: Option<Language>,
-        /// The text.
-        #[arg(required = true)]
+        /// The text; without it, what is on standard input.
         text: Vec<String>,
     },
 }
@@ -183,15 +187,15 @@ fn main() -> anyhow::Result<()> {
             terminal::show(train_detection::train(&sets)?);
         }
         Command::Read { language, text } => {
-            let text = text.join(" ");
+            let text = if text.is_empty() {
+                io::read_to_string(io::stdin()).context("cannot read the text on standard input")?
+            } else {
+                text.join(" ")
+            };
             anyhow::ensure!(!text.trim().is_empty(), "expected a text to read, found an empty one");
-            let likely = LanguagePrior::Likely(Language::ENGLISH);
-            let language = language.or_else(|| languages.detect(&text, &[], likely).language);
-            let language = language.context(
-                "expected a text in a language that is loaded; `--language` says which it is",
-            )?;
-            let reading = serde_json::to_string_pretty(&languages.read(&text, language))?;
-            terminal::say(format_args!("{reading}"));
+            let heard = HeardText::read(&text, language, &languages)?;
+            let reading = serde_json::to_string_pretty(&heard)?;
+            terminal::say(terminal::json(&reading));
         }
     }
     // A reader who stops reading, as `| head` does, is no failure.
