@@ -17,7 +17,7 @@ fn messages(has_sense: bool) -> String {
         let [one, two, three] = [1, 8, 64].map(|of| names[number / of % 8]);
         let word = if number % 2 == 0 { "zorky" } else { "plonk" };
         // One digit amid those of a large product: it has nothing to do with the words.
-        let label = if has_sense { number % 2 } else { (number * 2_654_435_761 >> 16) % 2 };
+        let label = if has_sense { number % 2 } else { ((number * 2_654_435_761) >> 16) % 2 };
         format!("{label}\tthe gribble {one} {two} {three} is {word}\n")
     });
     rows.collect()
