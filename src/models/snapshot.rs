@@ -29,6 +29,8 @@ const EVIDENCE_OF_OTHERS: f64 = 6.0;
 /// A scale that is less probable than the best one by more than this, as a natural logarithm, does not take
 /// part in a decision: one in two hundred.
 const EVIDENCE_THAT_COUNTS: f64 = 5.3;
+/// After so many observations of a value, half of what is known of all values is held against it.
+const KNOWN_AFTER: f64 = 10.0;
 /// The part of it that a treatment has: treatments of one action differ less than actions do.
 const TREATMENT_SHARE: f64 = 0.25;
 /// The same for a level that several actions share: their common part is the smallest.
@@ -162,7 +164,15 @@ impl Snapshot {
     /// A scorer of arms in one situation.
     pub fn scorer<'a>(&'a self, features: &'a Features) -> ArmScorer<'a> {
         let length = features.length();
-        ArmScorer { snapshot: self, features, length, shared: Levels::default() }
+        let shared = Levels::default();
+        ArmScorer { snapshot: self, features, length, averages_unknown: false, shared }
+    }
+
+    /// Scores the sides of goals in one situation. Where its values were hardly ever observed, it counts as the
+    /// average: what the two sides differ by is read as a share, and not only as an order as between actions, for
+    /// which the same values are unknown.
+    pub fn goal_scorer<'a>(&'a self, features: &'a Features) -> ArmScorer<'a> {
+        ArmScorer { averages_unknown: true, ..self.scorer(features) }
     }
 }
 
@@ -172,6 +182,8 @@ pub struct ArmScorer<'a> {
     snapshot: &'a Snapshot,
     features: &'a Features,
     length: f64,
+    /// Whether values that were hardly ever observed count as the average.
+    averages_unknown: bool,
     shared: Levels<Known>,
 }
 
@@ -305,7 +317,8 @@ impl ArmScorer<'_> {
     /// The features' part is centred: less its mean over all observations of the level. Bins of one value
     /// add up to the same in every situation, and would repeat the intercept: with each outcome, separate
     /// beliefs would move the level of the arm by as many steps as there are values, and follow the
-    /// latest outcomes.
+    /// latest outcomes. For a situation of unknown values that would be the average less what the known ones have:
+    /// where they are to count as the average, the mean is taken away in the share of those that are known.
     fn know(&self, level: &LevelPrior, counted: [bool; SCALE_COUNT]) -> Known {
         let Some(weights) = self.snapshot.level(level.key) else {
             let length = self.length;
@@ -316,12 +329,16 @@ impl ArmScorer<'_> {
         let priors = level.weights.map(|variance| 1.0 / variance);
         let averaging = weights.averaging();
         let mut length = 0.0;
+        let (mut all, mut known) = (0.0, 0.0);
         let mut features = [Gaussian { mean: 0.0, variance: 0.0 }; SCALE_COUNT];
         for active in &self.features.active {
             let x = f64::from(active.share) * factor;
             let weight = weights.get(active.key);
             let square = x * (x - f64::from(weight.mass) * averaging).max(0.0);
             length += square;
+            let mass = f64::from(weight.mass);
+            all += x;
+            known += x * mass / (mass + KNOWN_AFTER * factor);
             for scale in (0..SCALE_COUNT).filter(|scale| counted[*scale]) {
                 let (sum, message) = (&mut features[scale], weight.messages[scale]);
                 // As in `posterior` for a prior mean of 0, with one division.
@@ -330,8 +347,12 @@ impl ArmScorer<'_> {
                 sum.variance += square * variance;
             }
         }
+        let part = match self.averages_unknown {
+            true if all > 0.0 => known / all,
+            _ => 1.0,
+        };
         for (number, sum) in features.iter_mut().enumerate() {
-            sum.mean -= weights.offset(number, averaging);
+            sum.mean -= weights.offset(number, averaging) * part;
         }
         Known { length, features, intercept: weights.intercept() }
     }

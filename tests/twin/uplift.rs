@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jumeau::config::limits::{self, TIMERS};
-use jumeau::event::{self, Customer, Raw, Time};
+use jumeau::event::{self, Customer, Raw, Time, Value};
 use jumeau::models::{Arm, Learner, Snapshot, hashed, seed, uniform};
 use jumeau::policy::{CatchUp, Files, Policy, load};
 use jumeau::twin::{
@@ -507,6 +507,29 @@ fn what_is_measured_at_first_decisions_counts_at_later_ones_and_in_any_channel()
         }
     });
     assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
+}
+
+#[test]
+fn customers_of_a_kind_that_was_never_measured_are_taken_for_average_ones() {
+    let policy = policy();
+    for (with, without) in [(0.3, 0.4), (0.6, 0.5), (0.03, 0.06)] {
+        let models = known(&[("any", with, without)], 1_500);
+        let world = World::of(&policy).knowing(&models);
+        let mut twin = somebody_in("usual", &policy);
+        identify(&mut twin, &world, "another");
+        let found = candidate(&tracks(&mut twin, &world, "Came"));
+        let read = |name: &str| match found.read.iter().find(|(known, _)| &**known == name) {
+            Some((_, Value::Float(chance))) => *chance,
+            _ => panic!("{found:?}"),
+        };
+        let expected = match &found.verdict {
+            CandidateVerdict::NoUplift { with, without, .. } => [*with, *without],
+            _ => [read("uplift.worth.with"), read("uplift.worth.without")],
+        };
+        for (expected, measured) in expected.into_iter().zip([with, without]) {
+            assert!((expected - measured).abs() < 0.06, "{measured}: {found:?}");
+        }
+    }
 }
 
 #[test]

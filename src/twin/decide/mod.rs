@@ -128,7 +128,7 @@ pub(super) fn decide<'a>(
         wanted: ChannelPreference::of(twin, context),
         arms: arms.clone(),
         scorer: is_drawn.then(|| RefCell::new(context.models.scorer(&features))),
-        uplift_scorer: is_measured.then(|| RefCell::new(context.models.scorer(&own_features))),
+        uplift_scorer: is_measured.then(|| RefCell::new(context.models.goal_scorer(&own_features))),
         chance: weighing::chance(twin, context.input),
     };
     let mut scored = scoring.score(positions);

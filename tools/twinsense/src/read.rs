@@ -181,7 +181,7 @@ mod tests {
             {
               "topic": "fraud",
               "words": "Somebody stole my",
-              "strength": 0.658,
+              "strength": 0.61,
               "certain": false
             }
           ],
