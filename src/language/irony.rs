@@ -36,12 +36,12 @@ pub(super) fn turn_praise(
         let mut meanings = analysed.meanings[start..end].iter().flatten();
         let has_contrast = meanings.any(|word| word.contrast.is_some());
         if let Some((at, factor, after)) = trouble.filter(|_| !has_contrast) {
-            let mut beginning = words(tokens, start..at).skip(PRAISE_WITHIN);
-            let begun = start..beginning.next().unwrap_or(at);
+            let mut later = words(tokens, start..at).skip(PRAISE_WITHIN);
+            let opening = start..later.next().unwrap_or(at);
             let said_before = words(tokens, before.clone()).count();
             match praise(parts, start..at) + praise(parts, after..end) {
                 0 if said_before <= PRAISE_WORDS => turn(parts, before, factor),
-                all if all == praise(parts, begun.clone()) => turn(parts, begun, factor),
+                all if all == praise(parts, opening.clone()) => turn(parts, opening, factor),
                 _ => {}
             }
         }
