@@ -329,16 +329,12 @@ impl ArmScorer<'_> {
         let priors = level.weights.map(|variance| 1.0 / variance);
         let averaging = weights.averaging();
         let mut length = 0.0;
-        let (mut all, mut known) = (0.0, 0.0);
         let mut features = [Gaussian { mean: 0.0, variance: 0.0 }; SCALE_COUNT];
         for active in &self.features.active {
             let x = f64::from(active.share) * factor;
             let weight = weights.get(active.key);
             let square = x * (x - f64::from(weight.mass) * averaging).max(0.0);
             length += square;
-            let mass = f64::from(weight.mass);
-            all += x;
-            known += x * mass / (mass + KNOWN_AFTER * factor);
             for scale in (0..SCALE_COUNT).filter(|scale| counted[*scale]) {
                 let (sum, message) = (&mut features[scale], weight.messages[scale]);
                 // As in `posterior` for a prior mean of 0, with one division.
@@ -347,14 +343,24 @@ impl ArmScorer<'_> {
                 sum.variance += square * variance;
             }
         }
-        let part = match self.averages_unknown {
-            true if all > 0.0 => known / all,
-            _ => 1.0,
-        };
+        let part = if self.averages_unknown { self.known_part(weights) } else { 1.0 };
         for (number, sum) in features.iter_mut().enumerate() {
             sum.mean -= weights.offset(number, averaging) * part;
         }
         Known { length, features, intercept: weights.intercept() }
+    }
+
+    /// The part of the situation that a level knows, 0 to 1: 1 if there is nothing in it.
+    fn known_part(&self, weights: &LevelWeights) -> f64 {
+        let factor = self.features.scale();
+        let (mut all, mut known) = (0.0, 0.0);
+        for active in &self.features.active {
+            let x = f64::from(active.share) * factor;
+            let mass = f64::from(weights.get(active.key).mass);
+            all += x;
+            known += x * mass / (mass + KNOWN_AFTER * factor);
+        }
+        if all > 0.0 { known / all } else { 1.0 }
     }
 }
 
