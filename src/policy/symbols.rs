@@ -138,9 +138,9 @@ impl Symbols {
         match (root, names) {
             (Root::Windows, [window]) => member(&self.windows, "unknown window", window),
             (Root::Counters, [counter]) => member(&self.counters, "unknown counter", counter),
+            (Root::Experiments, [name]) if self.experiments.contains_key(*name) => Ok(()),
             (Root::Experiments, [name]) => {
-                let known: BTreeSet<String> = self.experiments.keys().cloned().collect();
-                member(&known, "unknown experiment", name)
+                Err(unknown(self.experiments.keys(), "unknown experiment", name))
             }
             (Root::Activities, [name]) => {
                 self.activity(name)?;
@@ -314,10 +314,11 @@ fn position(known: &[String], what: &str, name: &str) -> Result<usize, String> {
 }
 
 fn member(known: &BTreeSet<String>, what: &str, name: &str) -> Result<(), String> {
-    if known.contains(name) {
-        return Ok(());
-    }
-    Err(format!("{what} `{name}`{}", hint(name, known.iter().map(String::as_str))))
+    if known.contains(name) { Ok(()) } else { Err(unknown(known.iter(), what, name)) }
+}
+
+fn unknown<'a>(known: impl Iterator<Item = &'a String>, what: &str, name: &str) -> String {
+    format!("{what} `{name}`{}", hint(name, known.map(String::as_str)))
 }
 
 /// What expressions may read of the escalation changed last.

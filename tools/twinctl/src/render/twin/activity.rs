@@ -3,6 +3,7 @@
 use comfy_table::{Attribute, Color};
 use jumeau::api::TwinView;
 use jumeau::event::{Time, Value};
+use jumeau::policy;
 use jumeau::twin::{Case, Contact, EscalationRecord, EscalationState, Interaction, Timer, Trial};
 
 use super::{faint, map, span, value};
@@ -102,10 +103,10 @@ fn escalation(one: &EscalationRecord, now: Time) -> Vec<Cell> {
 /// little.
 fn timer_name(name: &str) -> String {
     let what = match name {
-        "goal:" => "ends waiting for goals of experiments",
-        "ignored:" => "notices actions without an outcome",
-        "consent:" => "ends consents",
-        "retention:" => "deletes what is kept no longer",
+        policy::GOAL_TIMER => "ends waiting for goals of experiments",
+        policy::IGNORED_TIMER => "notices actions without an outcome",
+        policy::CONSENT_TIMER => "ends consents",
+        policy::RETENTION_TIMER => "deletes what is kept no longer",
         _ => return name.to_owned(),
     };
     format!("{name} {what}")
