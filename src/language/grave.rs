@@ -5,22 +5,27 @@
 //! strengthens them. The evidence of a message is combined as independent: each cue takes its share of what
 //! the others leave open.
 //!
-//! Beside them, a model that was trained on messages judges the message as a whole ([`GraveModel`]). Both are
-//! added as log-odds. A message has grave topics if it is likely that it has any; they are the topic with
-//! the best odds, and those of which the odds are not small. A language without a model has the phrases alone.
+//! Beside them, a model that was trained on messages judges each passage ([`GraveModel`], [`passages`]), so that no
+//! ordinary sentence outvotes a grave one. Both are added as log-odds; many sentences have more chances to look grave,
+//! for which each has to be clearer. A message has grave topics if it is likely that one of its passages has any;
+//! they are the topic with the best odds there, and those of which the odds are not small. A language without a
+//! model has the phrases alone.
 //!
 //! [`GraveModel`]: super::grave_model::GraveModel
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use super::analysed_text::AnalysedText;
 use super::grave_book::{CueModifier, GraveCue, GraveTopic, MISSPELT_LETTERS, Reach};
-use super::grave_model::Judgement;
+use super::grave_model::LogOdds;
 use super::lexicon::Lexicon;
 use super::misspelt::{differ_by_one, each_misspelling};
 use super::parsed_message::ParsedMessage;
+use super::passages::{passages, sentences};
 use super::text::{TokenKind, hash};
 use super::valence::negated;
 use crate::config::limits;
@@ -37,6 +42,14 @@ const ANY: f32 = -0.3;
 
 /// The log-odds that phrases of strength 1 add to those of a model.
 const PHRASE_ODDS: f32 = 2.0;
+
+/// The log-odds that each passage loses for e times as many sentences in the message. With 1 a message of many
+/// sentences would be no more likely to have a topic than a short one, if sentences were independent of each other;
+/// as a false alarm costs less than a miss, it is less.
+const ODDS_OF_SENTENCES: f32 = 0.5;
+
+/// The log-odds that two sentences together lose beside those of single ones, where the message has more than two.
+const ODDS_OF_PAIR: f32 = 0.3;
 
 /// The log-odds of a topic from which on it is found beside the most likely one.
 const ALSO: f32 = -0.4;
@@ -118,11 +131,7 @@ impl ParsedMessage<'_> {
         for (start, part) in further_parts(self.analysed.text) {
             for mut more in find(&ParsedMessage::new(part, self.lexicon)) {
                 more.at += start;
-                match found.iter_mut().find(|known| known.topic == more.topic) {
-                    Some(known) if known.strength >= more.strength => {}
-                    Some(known) => *known = more,
-                    None => found.push(more),
-                }
+                add_strongest(&mut found, Some(more));
             }
         }
         found.sort_by(|one, other| other.strength.total_cmp(&one.strength));
@@ -152,81 +161,162 @@ fn further_parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
     let ParsedMessage { lexicon, analysed, .. } = message;
     let model = &lexicon.grave.model;
-    let judgement = (!model.is_empty()).then(|| model.judge(message.hashed_pieces()));
     let analysed = corrected(analysed, lexicon);
-    let evidence = evidence(&analysed, lexicon);
-    let strengths = evidence.map(|known| known.strength());
-    let strengths = match &judgement {
-        Some(judgement) => judged(judgement, strengths),
-        None => strengths.map(|strength| (strength >= ENOUGH).then_some(strength)),
-    };
-    let found = GraveTopic::ALL.iter().zip(strengths).zip(evidence);
-    found
-        .filter_map(|((topic, strength), known)| {
-            let strength = strength?;
-            let (start, end) = match &judgement {
-                Some(judgement) if known.weight < ENOUGH => {
-                    judgement.evidence(*topic, &analysed.tokens, EVIDENCE_WORDS)
-                }
-                _ => (known.start, known.end),
-            };
-            finding(*topic, strength, start, end, &analysed)
-        })
-        .collect()
-}
-
-/// The strengths of the topics that a message has, from the judgement of a model and the strengths of phrases.
-fn judged(judgement: &Judgement, phrases: [f32; TOPICS]) -> [Option<f32>; TOPICS] {
-    let strongest = phrases.iter().copied().fold(0.0, f32::max);
-    let any = judgement.odds[0] + PHRASE_ODDS * strongest;
-    if any < ANY {
-        return [None; TOPICS];
+    let sentences = sentences(&analysed.tokens);
+    let cues = weighed_cues(&analysed, lexicon, &sentences);
+    if model.is_empty() {
+        let evidence = evidence(&cues, &(0..analysed.tokens.list.len()));
+        let found = GraveTopic::ALL.iter().zip(evidence).filter_map(|(topic, known)| {
+            let strength = Some(known.strength()).filter(|strength| *strength >= ENOUGH)?;
+            finding(*topic, strength, known.start..known.end, &analysed)
+        });
+        return found.collect();
     }
-    let mut odds = phrases.map(|strength| PHRASE_ODDS * strength);
-    odds.iter_mut().zip(&judgement.odds[1..]).for_each(|(odds, learned)| *odds += learned);
-    let best = odds.iter().copied().fold(f32::MIN, f32::max);
-    // No topic is more certain than that there is one.
-    let strength = |odds: f32| 1.0 / (1.0 + f32::exp(-odds.min(any)));
-    odds.map(|odds| match odds {
-        odds if odds >= best => Some(strength(any).max(ENOUGH)),
-        odds if odds >= ALSO => Some(strength(odds).max(ENOUGH)),
-        _ => None,
-    })
+    let mut judge = model.judge(message.hashed_pieces());
+    let less = ODDS_OF_SENTENCES * f32::ln(sentences.len().max(1) as f32);
+    let judged = passages(&sentences).map(|(numbers, tokens)| {
+        let is_pair_of_many = numbers.len() == 2 && sentences.len() > 2;
+        let less = if is_pair_of_many { less + ODDS_OF_PAIR } else { less };
+        let evidence = evidence(&cues, &tokens);
+        let phrases = evidence.map(|known| known.strength());
+        let odds = odds(&judge.odds(&tokens), phrases).map(|odds| odds - less);
+        Passage { sentences: numbers, tokens, evidence, odds }
+    });
+    let mut found: SmallVec<[GraveFinding; 2]> = SmallVec::new();
+    for passage in loudest(judged.filter(|passage| passage.odds[0] >= ANY).collect()) {
+        for (topic, strength) in passage.strengths() {
+            let known = passage.evidence[topic as usize];
+            let words = match known.weight < ENOUGH {
+                true => judge.evidence(topic, &passage.tokens, EVIDENCE_WORDS),
+                false => known.start..known.end,
+            };
+            add_strongest(&mut found, finding(topic, strength, words, &analysed));
+        }
+    }
+    found
 }
 
-/// What the phrases show of each topic.
-fn evidence(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> [Evidence; TOPICS] {
-    let mut evidence = [Evidence::NOTHING; TOPICS];
+/// A passage in which there is a grave topic.
+struct Passage {
+    /// The numbers of its sentences.
+    sentences: Range<usize>,
+    tokens: Range<usize>,
+    /// What the phrases show.
+    evidence: [Evidence; TOPICS],
+    /// Of the model and the phrases together.
+    odds: LogOdds,
+}
+
+impl Passage {
+    /// The topics that it has, with their strengths.
+    fn strengths(&self) -> impl Iterator<Item = (GraveTopic, f32)> {
+        let [any, topics @ ..] = self.odds;
+        let best = topics.iter().copied().fold(f32::MIN, f32::max);
+        // No topic is more certain than that there is one.
+        let strength = move |odds: f32| (1.0 / (1.0 + f32::exp(-odds.min(any)))).max(ENOUGH);
+        GraveTopic::ALL.iter().zip(topics).filter_map(move |(topic, odds)| match odds {
+            odds if odds >= best => Some((*topic, strength(any))),
+            odds if odds >= ALSO => Some((*topic, strength(odds))),
+            _ => None,
+        })
+    }
+}
+
+/// The passages that have no sentence in common with a stronger one, the strongest first: each sentence speaks
+/// once.
+fn loudest(mut passages: Vec<Passage>) -> Vec<Passage> {
+    passages.sort_by(|one, other| other.odds[0].total_cmp(&one.odds[0]));
+    let mut taken = FxHashSet::default();
+    passages.retain(|passage| {
+        let is_free = passage.sentences.clone().all(|sentence| !taken.contains(&sentence));
+        if is_free {
+            taken.extend(passage.sentences.clone());
+        }
+        is_free
+    });
+    passages
+}
+
+/// The log-odds that a model and the strengths of phrases have together.
+fn odds(learned: &LogOdds, phrases: [f32; TOPICS]) -> LogOdds {
+    let strongest = phrases.iter().copied().fold(0.0, f32::max);
+    let mut odds = *learned;
+    odds[0] += PHRASE_ODDS * strongest;
+    odds[1..].iter_mut().zip(phrases).for_each(|(odds, strength)| *odds += PHRASE_ODDS * strength);
+    odds
+}
+
+/// Adds a finding; of two of one topic the stronger stays.
+fn add_strongest(found: &mut SmallVec<[GraveFinding; 2]>, more: Option<GraveFinding>) {
+    let Some(more) = more else { return };
+    match found.iter_mut().find(|known| known.topic == more.topic) {
+        Some(known) if known.strength >= more.strength => {}
+        Some(known) => *known = more,
+        None => found.push(more),
+    }
+}
+
+/// A phrase as evidence for one topic, with the weight that its surroundings leave.
+#[derive(Debug)]
+struct WeighedCue {
+    topic: GraveTopic,
+    weight: f32,
+    /// The number of the phrase.
+    number: u32,
+    start: usize,
+    end: usize,
+}
+
+/// The phrases that are evidence, in the order of the text.
+fn weighed_cues(
+    analysed: &AnalysedText<'_>,
+    lexicon: &Lexicon,
+    sentences: &[Range<usize>],
+) -> SmallVec<[WeighedCue; 8]> {
+    let mut weighed = SmallVec::new();
     let cues = cues(analysed, lexicon);
     if cues.is_empty() {
-        return evidence;
+        return weighed;
     }
     let mut in_phrase: SmallVec<[bool; 64]> =
         SmallVec::from_elem(false, analysed.tokens.list.len());
     cues.iter().for_each(|(_, start, end)| in_phrase[*start..*end].fill(true));
     let around = surroundings(analysed, lexicon);
-    let mut counted: SmallVec<[u32; 8]> = SmallVec::new();
+    let number_of = |token: usize| sentences.partition_point(|sentence| sentence.end <= token);
     for (cue, start, end) in &cues {
-        if cue.topics == 0 || counted.contains(&cue.number) {
-            continue;
-        }
         // A negation in a gap of the phrase is none of its words: `the card is not lost`.
         let negates = |at: usize| analysed.meanings[at].is_some_and(|word| word.negator.is_some());
         let is_negated =
             || (*start..*end).any(negates) || negated(*start, *end, &in_phrase, analysed) == 1;
-        if !(cue.is_fixed || cue.has_negator) && is_negated() {
+        if cue.topics == 0 || (!(cue.is_fixed || cue.has_negator) && is_negated()) {
             continue;
         }
-        counted.push(cue.number);
-        let sentence = analysed.sentence_end(*start);
+        let reaches = |reach: Reach, at: usize| match reach {
+            Reach::Sentence => analysed.sentence_end(at) == analysed.sentence_end(*start),
+            Reach::Around => number_of(at).abs_diff(number_of(*start)) <= 1,
+        };
         for topic in GraveTopic::ALL.iter().filter(|topic| cue.topics & topic.bit() != 0) {
-            let factors = around.iter().filter(|(known, at)| {
-                known.topics & topic.bit() != 0
-                    && (known.reach == Reach::Message || analysed.sentence_end(*at) == sentence)
-            });
+            let factors = around
+                .iter()
+                .filter(|(known, at)| known.topics & topic.bit() != 0 && reaches(known.reach, *at));
             let factor: f32 = factors.map(|(known, _)| known.factor).product();
             let weight = (cue.weight * factor).min(1.0);
-            evidence[*topic as usize].add(weight, *start, *end);
+            let number = cue.number;
+            weighed.push(WeighedCue { topic: *topic, weight, number, start: *start, end: *end });
+        }
+    }
+    weighed
+}
+
+/// What the phrases among these tokens show of each topic; each phrase counts once.
+fn evidence(cues: &[WeighedCue], tokens: &Range<usize>) -> [Evidence; TOPICS] {
+    let mut evidence = [Evidence::NOTHING; TOPICS];
+    let mut counted: SmallVec<[(u32, GraveTopic); 8]> = SmallVec::new();
+    let within = cues.iter().filter(|cue| cue.start >= tokens.start && cue.end <= tokens.end);
+    for cue in within {
+        if !counted.contains(&(cue.number, cue.topic)) {
+            counted.push((cue.number, cue.topic));
+            evidence[cue.topic as usize].add(cue.weight, cue.start, cue.end);
         }
     }
     evidence
@@ -235,12 +325,11 @@ fn evidence(analysed: &AnalysedText<'_>, lexicon: &Lexicon) -> [Evidence; TOPICS
 fn finding(
     topic: GraveTopic,
     strength: f32,
-    start: usize,
-    end: usize,
+    words: Range<usize>,
     analysed: &AnalysedText<'_>,
 ) -> Option<GraveFinding> {
-    let first = analysed.tokens.list.get(start)?.place.start as usize;
-    let last = analysed.tokens.list.get(end.checked_sub(1)?)?.place.end as usize;
+    let first = analysed.tokens.list.get(words.start)?.place.start as usize;
+    let last = analysed.tokens.list.get(words.end.checked_sub(1)?)?.place.end as usize;
     let words = cut(analysed.text.get(first..last)?.trim_end(), limits::NAME_BYTES).into();
     Some(GraveFinding { topic, strength, words, at: first })
 }

@@ -117,7 +117,8 @@ pub(super) struct GraveCue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     Sentence,
-    Message,
+    /// Their sentence, and the ones before and after it.
+    Around,
 }
 
 /// By how much a phrase changes the weight of the cues around it.

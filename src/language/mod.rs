@@ -26,6 +26,7 @@ mod meaning;
 mod misspelt;
 mod model_file;
 mod parsed_message;
+mod passages;
 mod phrase_book;
 mod phrases;
 mod pieces;

@@ -85,6 +85,10 @@ const PIECES_USUAL: usize = 512;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
     pub(super) hash: u64,
+    /// Its number among the different pieces of the message, from 0 in the order of their first occurrences.
+    number: u32,
+    /// Whether it occurs for the first time.
+    is_first: bool,
     /// The tokens that it covers.
     start: u32,
     end: u32,
@@ -97,19 +101,33 @@ impl Piece {
         self.start as usize..self.end as usize
     }
 
-    /// Adds a number to those of its tokens, to each the same share.
-    pub(super) fn add_to(&self, tokens: &mut [f32], number: f32) {
+    /// Whether it is letters of a word.
+    pub(super) fn is_letters(&self) -> bool {
+        self.is_letters
+    }
+
+    /// Adds a number to those of its tokens, to each the same share; `tokens` begin with token `first`.
+    pub(super) fn add_to(&self, tokens: &mut [f32], first: usize, number: f32) {
         let share = number / (self.end - self.start) as f32;
-        tokens[self.tokens()].iter_mut().for_each(|known| *known += share);
+        let Range { start, end } = self.tokens();
+        tokens[start - first..end - first].iter_mut().for_each(|known| *known += share);
     }
 }
 
-/// The pieces of a message, each once, as models find them.
+/// The factors of so many different words, and letters: those of each kind have unit length together, so that a long
+/// text weighs no more than a short one.
+fn factors(counts: [u32; 2]) -> [f32; 2] {
+    counts.map(|count| 1.0 / f32::sqrt(count.max(1) as f32))
+}
+
+/// The pieces of a message, as models find them.
 #[derive(Debug)]
 pub(super) struct HashedPieces {
+    /// Every occurrence, in the order of their last tokens.
     list: Vec<Piece>,
-    /// The factors of words and of letters: those of each kind have unit length together, so that a long message
-    /// weighs no more than a short one.
+    /// The number of different ones.
+    different: usize,
+    /// Those of words, and of letters.
     factors: [f32; 2],
 }
 
@@ -117,21 +135,70 @@ impl HashedPieces {
     pub(super) fn new(tokens: &Tokens) -> HashedPieces {
         let (mut list, mut counts) = (Vec::with_capacity(PIECES_USUAL), [0_u32; 2]);
         each_message_piece(tokens, |piece, _| {
-            counts[usize::from(piece.is_letters)] += 1;
+            counts[usize::from(piece.is_letters)] += u32::from(piece.is_first);
             list.push(piece);
         });
-        HashedPieces { list, factors: counts.map(|count| 1.0 / f32::sqrt(count.max(1) as f32)) }
+        let different = counts[0] as usize + counts[1] as usize;
+        HashedPieces { list, different, factors: factors(counts) }
     }
 
-    /// The pieces to which a model gives weights, each with its factor.
+    /// The pieces to which a model gives weights, each once, with its factor.
     pub(super) fn known<'a, W>(
         &'a self,
         weights: &'a WordTable<W>,
     ) -> impl Iterator<Item = (&'a Piece, f32, &'a W)> {
-        self.list.iter().filter_map(|piece| {
+        self.list.iter().filter(|piece| piece.is_first).filter_map(|piece| {
             let factor = self.factors[usize::from(piece.is_letters)];
             weights.get(&piece.hash).map(|weights| (piece, factor, weights))
         })
+    }
+}
+
+/// The pieces of a message with the weights that a model gives to them, for reading parts of it.
+#[derive(Debug)]
+pub(super) struct WeighedPieces<'a, W> {
+    pieces: &'a HashedPieces,
+    /// By the numbers of pieces.
+    weights: Vec<Option<&'a W>>,
+    /// For each piece the part in which it was seen last, by the number of the part.
+    seen: Vec<u32>,
+    parts: u32,
+}
+
+impl<'a, W> WeighedPieces<'a, W> {
+    pub(super) fn new(pieces: &'a HashedPieces, weights: &'a WordTable<W>) -> Self {
+        let firsts = pieces.list.iter().filter(|piece| piece.is_first);
+        WeighedPieces {
+            pieces,
+            weights: firsts.map(|piece| weights.get(&piece.hash)).collect(),
+            seen: vec![0; pieces.different],
+            parts: 0,
+        }
+    }
+
+    /// Passes each piece within these tokens that has weights, once. Returns the factors of words and of letters
+    /// among all pieces within.
+    pub(super) fn each_known(
+        &mut self,
+        tokens: &Range<usize>,
+        mut each: impl FnMut(&Piece, &'a W),
+    ) -> [f32; 2] {
+        self.parts += 1;
+        let list = &self.pieces.list;
+        let begin = list.partition_point(|piece| piece.tokens().end <= tokens.start);
+        let mut counts = [0_u32; 2];
+        let until_end = list[begin..].iter().take_while(|piece| piece.tokens().end <= tokens.end);
+        for piece in until_end.filter(|piece| piece.tokens().start >= tokens.start) {
+            let seen = &mut self.seen[piece.number as usize];
+            if std::mem::replace(seen, self.parts) == self.parts {
+                continue;
+            }
+            counts[usize::from(piece.is_letters)] += 1;
+            if let Some(weights) = self.weights[piece.number as usize] {
+                each(piece, weights);
+            }
+        }
+        factors(counts)
     }
 }
 
@@ -148,6 +215,9 @@ impl MessagePieces {
     pub(super) fn new(tokens: &Tokens) -> MessagePieces {
         let mut all = MessagePieces::default();
         each_message_piece(tokens, |piece, text| {
+            if !piece.is_first {
+                return;
+            }
             let group = if piece.is_letters { &mut all.letters } else { &mut all.words };
             group.push(text.to_string());
         });
@@ -175,13 +245,14 @@ impl fmt::Display for PieceText<'_> {
     }
 }
 
-/// Passes each piece of a message once.
-pub(super) fn each_message_piece(tokens: &Tokens, mut each: impl FnMut(Piece, PieceText<'_>)) {
-    let mut seen = WordTable::<()>::with_capacity_and_hasher(PIECES_USUAL, Default::default());
-    let mut pass = |piece: Piece, text: PieceText<'_>| {
-        if seen.insert(piece.hash, ()).is_none() {
-            each(piece, text);
-        }
+/// Passes every occurrence of each piece of a message, in the order of their last tokens.
+fn each_message_piece(tokens: &Tokens, mut each: impl FnMut(Piece, PieceText<'_>)) {
+    let mut numbers = WordTable::<u32>::with_capacity_and_hasher(PIECES_USUAL, Default::default());
+    let mut pass = |mut piece: Piece, text: PieceText<'_>| {
+        let next = numbers.len() as u32;
+        piece.number = *numbers.entry(piece.hash).or_insert(next);
+        piece.is_first = piece.number == next;
+        each(piece, text);
     };
     let mut marked = MarkedWord::default();
     // The word before, where it stands, and its hash as the beginning of a pair.
@@ -191,6 +262,8 @@ pub(super) fn each_message_piece(tokens: &Tokens, mut each: impl FnMut(Piece, Pi
         // A message has far fewer tokens than 2³².
         let piece = |hasher: &PieceHasher, start: usize, is_letters| Piece {
             hash: hasher.hash(),
+            number: 0,
+            is_first: false,
             start: start as u32,
             end: at as u32 + 1,
             is_letters,

@@ -66,7 +66,7 @@ impl ValenceModel {
         for (piece, factor, weights) in pieces.known(&self.weights) {
             let weights = weights.map(|units| self.unit * f32::from(units));
             add(factor, weights);
-            piece.add_to(&mut shares, factor * (weights[2] - weights[0]));
+            piece.add_to(&mut shares, 0, factor * (weights[2] - weights[0]));
         }
         ValenceJudgement { odds, shares }
     }

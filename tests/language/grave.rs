@@ -50,7 +50,7 @@ fn negations_take_a_phrase_away_unless_it_has_one_itself() {
 fn what_stands_around_a_phrase_changes_its_weight() {
     let languages = small(
         "[grave]\naccident 0.9: on fire\nfraud 0.9: hacked\n\
-         [surroundings]\nsentence 0.2: years ago\nmessage 0.2 fraud: the film\n",
+         [surroundings]\nsentence 0.2: years ago\naround 0.2 fraud: the film\n",
     );
     let has = |text| topics(&languages, text);
     assert_eq!(has("the house is on fire"), [GraveTopic::Accident]);
@@ -145,6 +145,80 @@ fn what_is_grave_is_found_behind_four_thousand_bytes_of_small_talk() {
         let expected = talk.len() * count..talk.len() * count + news.len();
         assert!(expected.contains(&only.at), "after {count} sentences: {words:?} at {}", only.at);
     }
+}
+
+#[test]
+fn ordinary_sentences_do_not_outvote_a_grave_one() {
+    let languages = Languages::embedded();
+    for (language, grave, topic, ordinary) in [
+        (
+            "en",
+            "I want to kill myself.",
+            GraveTopic::Danger,
+            [
+                "Could you tell me which filter fits the model with the steel lid?",
+                "We compared the family plan with the single plan and the price differs by four pounds.",
+                "The last invoice listed a delivery fee that was not shown in the basket.",
+                "My account shows the old address although I changed it in spring.",
+            ],
+        ),
+        (
+            "fr",
+            "Mon mari est décédé lundi.",
+            GraveTopic::Bereavement,
+            [
+                "Pouvez-vous me dire quel filtre convient au modèle avec le couvercle en acier ?",
+                "Nous avons comparé le forfait famille et le forfait simple, l'écart est de quatre euros.",
+                "La dernière facture comporte des frais de livraison qui n'étaient pas dans le panier.",
+                "Mon compte montre encore l'ancienne adresse alors que je l'ai changée au printemps.",
+            ],
+        ),
+        (
+            "de",
+            "Ich habe meine Arbeit verloren und kann die Raten nicht mehr zahlen.",
+            GraveTopic::Hardship,
+            [
+                "Können Sie mir sagen, welcher Filter zum Modell mit dem Stahldeckel passt?",
+                "Wir haben den Familientarif mit dem Einzeltarif verglichen, der Preis weicht um vier Euro ab.",
+                "Auf der letzten Rechnung stand eine Versandgebühr, die im Warenkorb nicht angezeigt wurde.",
+                "Die gedruckte Anleitung gibt es leider nur auf Italienisch.",
+            ],
+        ),
+    ] {
+        let language: Language = language.parse().unwrap();
+        for at in 0..=ordinary.len() {
+            let mut sentences = ordinary.to_vec();
+            sentences.insert(at, grave);
+            let all = languages.grave(&sentences.join(" "), language);
+            let [only] = &all[..] else { panic!("{grave} as sentence {at}: {all:?}") };
+            assert_eq!(only.topic, topic, "{grave} as sentence {at}");
+            assert!(only.is_certain(), "{grave} as sentence {at}: {only:?}");
+        }
+        assert_eq!(languages.grave(&ordinary.join(" "), language).len(), 0, "{language}");
+    }
+}
+
+#[test]
+fn a_chat_without_full_stops_is_read_in_passages() {
+    let languages = Languages::embedded();
+    let chat = "hi i changed my address in spring but the account still shows the old one and the invoice \
+                went there too and the delivery fee was not in the basket when i ordered the coffee machine \
+                and i just want to kill myself and also which filter fits the model with the steel lid and \
+                is the family plan cheaper than the single plan with the voucher from the newsletter";
+    let all = languages.grave(chat, Language::ENGLISH);
+    let [only] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(only.topic, GraveTopic::Danger);
+    assert!(only.words.contains("kill myself"), "{only:?}");
+}
+
+#[test]
+fn surroundings_reach_no_further_than_the_next_sentence() {
+    let languages = small("[grave]\nfraud 0.9: hacked\n[surroundings]\naround 0.2: the film\n");
+    assert_eq!(
+        topics(&languages, "i saw the film. it was new. he was hacked"),
+        [GraveTopic::Fraud]
+    );
+    assert_eq!(topics(&languages, "he was hacked. i saw the film"), []);
 }
 
 #[test]

@@ -85,10 +85,10 @@ impl LexiconReader<'_> {
     pub(super) fn surroundings(&mut self, line: Line<'_>) {
         let (reach, rest) = match line.text.split_once(char::is_whitespace) {
             Some(("sentence", rest)) => (Reach::Sentence, rest),
-            Some(("message", rest)) => (Reach::Message, rest),
+            Some(("around", rest)) => (Reach::Around, rest),
             _ => {
                 let message = format!(
-                    "expected `sentence` or `message`, a factor and phrases: `sentence 0.2: years ago`; \
+                    "expected `sentence` or `around`, a factor and phrases: `sentence 0.2: years ago`; \
                      found `{}`",
                     shortened(line.text)
                 );

@@ -181,8 +181,8 @@ mod tests {
             {
               "topic": "fraud",
               "words": "Somebody stole my",
-              "strength": 0.61,
-              "certain": false
+              "strength": 0.883,
+              "certain": true
             }
           ],
           "person": true
