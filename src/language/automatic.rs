@@ -179,7 +179,7 @@ impl Sentence {
 /// The sentences of a text. Where a dot after a number may belong to a date (`bis 4. Mai im Urlaub`), the parts
 /// are followed by both together.
 fn sentences(text: &str) -> impl Iterator<Item = Sentence> {
-    let parts = || text.split_inclusive(['.', '!', '?', '\n', '…', ';', '•']);
+    let parts = || parts(text);
     let next = parts().skip(1).map(Some).chain([None]);
     let mut start = 0;
     parts()
@@ -195,6 +195,20 @@ fn sentences(text: &str) -> impl Iterator<Item = Sentence> {
         .flatten()
         .map(|sentence| Sentence { normal: plain(sentence), asks: sentence.ends_with('?') })
         .filter(|sentence| !sentence.normal.is_empty())
+}
+
+/// The text up to each mark, with the mark. A dot before a digit is none: `14.11.`, `10.30`.
+fn parts(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let is_end = |(at, mark): &(usize, char)| match mark {
+            '.' => !text[at + 1..].starts_with(|next: char| next.is_ascii_digit()),
+            mark => matches!(mark, '!' | '?' | '\n' | '…' | ';' | '•'),
+        };
+        let end = text.char_indices().find(is_end).map(|(at, mark)| at + mark.len_utf8());
+        let part;
+        (part, text) = text.split_at(end.unwrap_or(text.len()));
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// Words in normal form; hyphenated words are joined: `e-mail` is `email`. Commas count as words.
@@ -277,6 +291,8 @@ mod tests {
             "Sehr geehrte Damen und Herren,\n\nvielen Dank für Ihre Nachricht. Ich bin derzeit nicht im Büro und ab dem \
              4. Mai wieder erreichbar. In dringenden Fällen wenden Sie sich bitte an meine Kollegin.",
             "Hallo, ich bin bis einschließlich 4. Mai im Urlaub. Ihre E-Mail wird nicht weitergeleitet.",
+            "Ich bin bis 14.11. nicht im Büro. In dringenden Fällen erreichen Sie Frau Meier.",
+            "Ich bin bis zum 14.11.2026 nicht im Büro. In dringenden Fällen wenden Sie sich an Frau Meier.",
             "Guten Tag, ich befinde mich bis 9. Mai in Elternzeit. Während meiner Abwesenheit vertritt mich Jo Adler.",
             // Unmonitored addresses.
             "This mailbox is not monitored. To talk to an agent, call 0800.",
