@@ -25,7 +25,7 @@ use super::grave_model::LogOdds;
 use super::lexicon::Lexicon;
 use super::misspelt::{differ_by_one, each_misspelling};
 use super::parsed_message::ParsedMessage;
-use super::passages::{passages, sentences};
+use super::passages::{passages, sentences, telling};
 use super::text::{TokenKind, hash};
 use super::valence::negated;
 use crate::config::limits;
@@ -173,7 +173,7 @@ fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
         return found.collect();
     }
     let mut judge = model.judge(message.hashed_pieces());
-    let less = ODDS_OF_SENTENCES * f32::ln(sentences.len().max(1) as f32);
+    let less = ODDS_OF_SENTENCES * f32::ln(telling(&analysed.tokens, &sentences) as f32);
     let judged = passages(&sentences).map(|(numbers, tokens)| {
         let is_pair_of_many = numbers.len() == 2 && sentences.len() > 2;
         let less = if is_pair_of_many { less + ODDS_OF_PAIR } else { less };

@@ -34,6 +34,17 @@ pub(super) fn sentences(tokens: &Tokens) -> Vec<Range<usize>> {
     sentences
 }
 
+/// The words from which on a sentence may tell something of its own: not `ok.` and `thanks.`
+const TELLING_WORDS: usize = 3;
+
+/// How many sentences may tell something, at least one.
+pub(super) fn telling(tokens: &Tokens, sentences: &[Range<usize>]) -> usize {
+    let words = |sentence: &Range<usize>| {
+        tokens.list[sentence.clone()].iter().filter(|token| token.is_word()).count()
+    };
+    sentences.iter().filter(|sentence| words(sentence) >= TELLING_WORDS).count().max(1)
+}
+
 /// Each sentence, and each with the next one: the numbers of its sentences, and its tokens.
 pub(super) fn passages(
     sentences: &[Range<usize>],

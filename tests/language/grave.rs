@@ -199,6 +199,15 @@ fn ordinary_sentences_do_not_outvote_a_grave_one() {
 }
 
 #[test]
+fn short_answers_do_not_outvote_a_grave_sentence() {
+    let languages = Languages::embedded();
+    let text = format!("{} I want to kill myself. {0}", "Ok. Yes. Thanks. Fine by me.".repeat(12));
+    let all = languages.grave(&text, Language::ENGLISH);
+    let [only] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(only.topic, GraveTopic::Danger);
+}
+
+#[test]
 fn a_chat_without_full_stops_is_read_in_passages() {
     let languages = Languages::embedded();
     let chat = "hi i changed my address in spring but the account still shows the old one and the invoice \
