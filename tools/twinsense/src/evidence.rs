@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 
-use crate::measure::{Answer, Class, macro_f1, shares};
+use crate::measure::{Answer, Class, classes, macro_f1, shares};
 
 /// The number of standard errors by which a model must be better than the lexicon. A model that is as good as the
 /// lexicon passes about once in forty times, and does no harm then.
@@ -125,6 +125,32 @@ impl Evidence {
     }
 }
 
+/// Checks that a model tells good from bad, apart from neutral: where only the neutral labels are right, the figures
+/// over all classes are above chance, too.
+///
+/// `messages` are those that are labelled good or bad, 1 for good and 0 for bad, with what the model holds for
+/// likelier of both.
+///
+/// # Errors
+/// If it is not above chance by [`ABOVE_CHANCE_MIN`] and by more than [`CHANCE_ERRORS`].
+pub(crate) fn check_sides(messages: &[Compared]) -> anyhow::Result<()> {
+    let classes = classes(false);
+    let above_chance = Estimate::of(messages, |some| {
+        let answers = answers(some, |message| message.model);
+        macro_f1(&answers, classes) - chance(&answers, classes)
+    });
+    ensure!(
+        above_chance.figure >= ABOVE_CHANCE_MIN && above_chance.is_above(CHANCE_ERRORS),
+        "expected labels by which good is told from bad: of {} messages that are labelled so, above chance by \
+         {ABOVE_CHANCE_MIN} and by {CHANCE_ERRORS} standard errors; found {:.3} ± {:.3}: the model is not written. \
+         Check the labels of good and bad messages",
+        messages.len(),
+        above_chance.figure,
+        above_chance.standard_error
+    );
+    Ok(())
+}
+
 fn answers(messages: &[Compared], of: impl Fn(&Compared) -> i8) -> Vec<Answer> {
     messages.iter().map(|message| (message.label, of(message))).collect()
 }
@@ -165,7 +191,6 @@ pub(crate) fn check_signs(signs: &[(bool, bool)]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::classes;
 
     /// So many messages of both labels each; the model and the lexicon are wrong about each so-manieth.
     fn evidence(each: usize, model_wrong: usize, lexicon_wrong: usize) -> Evidence {

@@ -10,7 +10,7 @@ use jumeau::language::{
 };
 use twox_hash::XxHash3_64;
 
-use crate::evidence::{Compared, Evidence, check_signs};
+use crate::evidence::{Compared, Evidence, check_sides, check_signs};
 use crate::fit::{Sample, digest, fit, softmax, written};
 use crate::groups::DistinctMessages;
 use crate::measure::{Answer, Class, answer_of, classes, macro_f1};
@@ -71,6 +71,9 @@ pub(crate) fn train(set: &Set, languages: &Languages) -> anyhow::Result<String> 
     let trial = Trial::best(&messages, classes);
     let evidence = Evidence::new(&trial.compared(set.has_neutral()), classes);
     evidence.check()?;
+    if set.has_neutral() {
+        check_sides(&trial.sides())?;
+    }
     let all: Vec<&Message> = messages.iter().collect();
     let fit = trial.fit;
     let mut lines: Vec<String> =
@@ -224,6 +227,18 @@ impl<'a> Trial<'a> {
             lexicon: answer_of(&message.reading, has_neutral),
         });
         compared.collect()
+    }
+
+    /// Of the messages that are labelled good or bad: whether they are good, and whether they rather are by the
+    /// model.
+    fn sides(&self) -> Vec<Compared> {
+        let sided = self.answered.iter().filter(|(message, _)| message.label != 0);
+        let sides = sided.map(|(message, odds)| Compared {
+            label: i8::from(message.label > 0),
+            model: answer(*odds, false),
+            lexicon: i8::from(message.reading.valence > 0.0),
+        });
+        sides.collect()
     }
 
     /// The mean distance between how likely the answers are said to be and how often they are right, in [`BINS`]
@@ -463,6 +478,19 @@ mod tests {
             }
             let why = refused(&set);
             assert!(why.contains("can be learned") || why.contains("reversed"), "{seed}: {why}");
+        }
+    }
+
+    #[test]
+    fn labels_of_which_only_the_neutral_ones_are_right_are_refused() {
+        for seed in 0..4_u64 {
+            let rows = messages_of_two_kinds().rows.into_iter().map(|(label, text)| {
+                let is_good =
+                    XxHash3_64::oneshot_with_seed(seed, text.as_bytes()).is_multiple_of(2);
+                (if label == 0 { 0 } else { i8::from(is_good) * 2 - 1 }, text)
+            });
+            let why = refused(&set(rows));
+            assert!(why.starts_with("expected labels by which good is told"), "{seed}: {why}");
         }
     }
 
