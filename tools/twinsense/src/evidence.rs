@@ -38,13 +38,13 @@ impl Estimate {
     /// A figure of messages. Its standard error is that of the jackknife (J. Tukey, 1958; B. Efron and R.
     /// Tibshirani: An Introduction to the Bootstrap, 1993, chapter 11): with θᵢ the figure without message i and
     /// θ̄ the mean of all θᵢ, √((n − 1)/n · Σ(θᵢ − θ̄)²).
-    fn of(messages: &[Compared], figure: impl Fn(&[Compared]) -> f64) -> Estimate {
+    fn of<T: Copy + Ord>(messages: &[T], figure: impl Fn(&[T]) -> f64) -> Estimate {
         let mut sorted = messages.to_vec();
         sorted.sort_unstable();
         let count = sorted.len() as f64;
         // Without one of equal messages the figure is the same, whichever it is: there are at most 27 kinds.
         let mut without: Vec<(f64, f64)> = Vec::new();
-        let kinds: Vec<(Compared, usize)> =
+        let kinds: Vec<(T, usize)> =
             sorted.chunk_by(|a, b| a == b).map(|kind| (kind[0], kind.len())).collect();
         for (kind, equal) in kinds {
             let at = sorted.partition_point(|known| *known < kind);
@@ -128,23 +128,21 @@ impl Evidence {
 /// Checks that a model tells good from bad, apart from neutral: where only the neutral labels are right, the figures
 /// over all classes are above chance, too.
 ///
-/// `messages` are those that are labelled good or bad, 1 for good and 0 for bad, with what the model holds for
-/// likelier of both.
+/// `answers` are those about messages that are labelled good or bad, 1 for good and 0 for bad, whichever of both the
+/// model finds likelier.
 ///
 /// # Errors
 /// If it is not above chance by [`ABOVE_CHANCE_MIN`] and by more than [`CHANCE_ERRORS`].
-pub(crate) fn check_sides(messages: &[Compared]) -> anyhow::Result<()> {
+pub(crate) fn check_sides(answers: &[Answer]) -> anyhow::Result<()> {
     let classes = classes(false);
-    let above_chance = Estimate::of(messages, |some| {
-        let answers = answers(some, |message| message.model);
-        macro_f1(&answers, classes) - chance(&answers, classes)
-    });
+    let above_chance =
+        Estimate::of(answers, |some| macro_f1(some, classes) - chance(some, classes));
     ensure!(
         above_chance.figure >= ABOVE_CHANCE_MIN && above_chance.is_above(CHANCE_ERRORS),
         "expected labels by which good is told from bad: of {} messages that are labelled so, above chance by \
          {ABOVE_CHANCE_MIN} and by {CHANCE_ERRORS} standard errors; found {:.3} ± {:.3}: the model is not written. \
          Check the labels of good and bad messages",
-        messages.len(),
+        answers.len(),
         above_chance.figure,
         above_chance.standard_error
     );

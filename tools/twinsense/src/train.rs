@@ -229,16 +229,10 @@ impl<'a> Trial<'a> {
         compared.collect()
     }
 
-    /// Of the messages that are labelled good or bad: whether they are good, and whether they rather are by the
-    /// model.
-    fn sides(&self) -> Vec<Compared> {
+    /// The answers about messages that are labelled good or bad, without neutral: 1 for good, 0 for bad.
+    fn sides(&self) -> Vec<Answer> {
         let sided = self.answered.iter().filter(|(message, _)| message.label != 0);
-        let sides = sided.map(|(message, odds)| Compared {
-            label: i8::from(message.label > 0),
-            model: answer(*odds, false),
-            lexicon: i8::from(message.reading.valence > 0.0),
-        });
-        sides.collect()
+        sided.map(|(message, odds)| (i8::from(message.label > 0), answer(*odds, false))).collect()
     }
 
     /// The mean distance between how likely the answers are said to be and how often they are right, in [`BINS`]
