@@ -25,7 +25,7 @@ use super::grave_model::LogOdds;
 use super::lexicon::Lexicon;
 use super::misspelt::{differ_by_one, each_misspelling};
 use super::parsed_message::ParsedMessage;
-use super::passages::{passages, sentences, telling};
+use super::passages::{passages, sentences, telling_sentences};
 use super::text::{TokenKind, hash};
 use super::valence::negated;
 use crate::config::limits;
@@ -125,7 +125,7 @@ impl Evidence {
 impl ParsedMessage<'_> {
     /// Its grave topics, the one with the most evidence first: those of its first [`limits::GRAVE_READ_BYTES`].
     ///
-    /// A long message is read part by part, so that what is grave at its end does not drown in what is above.
+    /// A text is split up to [`limits::MESSAGE_READ_BYTES`], so a longer one is read part by part.
     pub fn grave(&self) -> SmallVec<[GraveFinding; 2]> {
         let mut found = find(self);
         for (start, part) in further_parts(self.analysed.text) {
@@ -173,7 +173,7 @@ fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
         return found.collect();
     }
     let mut judge = model.judge(message.hashed_pieces());
-    let less = ODDS_OF_SENTENCES * f32::ln(telling(&analysed.tokens, &sentences) as f32);
+    let less = ODDS_OF_SENTENCES * f32::ln(telling_sentences(&analysed.tokens, &sentences) as f32);
     let judged = passages(&sentences).map(|(numbers, tokens)| {
         let is_pair_of_many = numbers.len() == 2 && sentences.len() > 2;
         let less = if is_pair_of_many { less + ODDS_OF_PAIR } else { less };
@@ -183,7 +183,7 @@ fn find(message: &ParsedMessage<'_>) -> SmallVec<[GraveFinding; 2]> {
         Passage { sentences: numbers, tokens, evidence, odds }
     });
     let mut found: SmallVec<[GraveFinding; 2]> = SmallVec::new();
-    for passage in loudest(judged.filter(|passage| passage.odds[0] >= ANY).collect()) {
+    for passage in strongest(judged.filter(|passage| passage.odds[0] >= ANY).collect()) {
         for (topic, strength) in passage.strengths() {
             let known = passage.evidence[topic as usize];
             let words = match known.weight < ENOUGH {
@@ -224,7 +224,7 @@ impl Passage {
 
 /// The passages that have no sentence in common with a stronger one, the strongest first: each sentence speaks
 /// once.
-fn loudest(mut passages: Vec<Passage>) -> Vec<Passage> {
+fn strongest(mut passages: Vec<Passage>) -> Vec<Passage> {
     passages.sort_by(|one, other| other.odds[0].total_cmp(&one.odds[0]));
     let mut taken = FxHashSet::default();
     passages.retain(|passage| {

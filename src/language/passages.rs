@@ -38,7 +38,7 @@ pub(super) fn sentences(tokens: &Tokens) -> Vec<Range<usize>> {
 const TELLING_WORDS: usize = 3;
 
 /// How many sentences may tell something, at least one.
-pub(super) fn telling(tokens: &Tokens, sentences: &[Range<usize>]) -> usize {
+pub(super) fn telling_sentences(tokens: &Tokens, sentences: &[Range<usize>]) -> usize {
     let words = |sentence: &Range<usize>| {
         tokens.list[sentence.clone()].iter().filter(|token| token.is_word()).count()
     };
