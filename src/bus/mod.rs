@@ -7,7 +7,7 @@
 //! * [`Bus`]: a connection and its streams.
 //! * [`Ownership`]: ensures one service per prefix.
 //! * [`Intake`]: reads events in order, each at least once, without gaps.
-//! * [`Relay`]: publishes outputs in order until they are confirmed.
+//! * [`Relay`]: publishes outputs until they are confirmed, those of each customer in order.
 //! * [`StreamMonitor`]: monitors streams and their consumers.
 //! * [`ApiService`]: the request/reply API.
 //! * [`Broker`]: an embedded nats-server, for `jumeau dev` and for tests.
@@ -35,6 +35,7 @@ mod pages;
 mod pull_buffer;
 mod relay;
 mod secure_delete;
+mod send_queue;
 mod service;
 mod slow_gauge;
 mod slow_lane;

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::connection::ConnectionStatus;
 use super::lease::LeaseState;
+use super::send_queue::SendQueue;
 use super::wire_output::fit;
 use super::{Bus, Error};
 use crate::config::limits;
@@ -34,11 +35,11 @@ const NOT_THE_FIRST: u64 = 10_071;
 
 /// Publishes committed outputs until the broker confirms them.
 ///
-/// Each stream has its own queue, so that actions never wait behind messages between twins. Outputs are
-/// stored in the order in which they were submitted to their stream. After a failure it resumes at the
-/// first unconfirmed output; the broker drops those that had arrived, by their unguessable ids. An output
-/// sent while its predecessor is unconfirmed names the predecessor's id as the expected last one; the
-/// broker rejects it otherwise, so no output overtakes a lost one.
+/// Each stream has its own queue, so that actions never wait behind messages between twins. The outputs of a
+/// customer are stored in the order in which they were submitted: the next one is sent once the broker has confirmed
+/// the one before. Nothing of that concerns the rest of the stream, so that several processes may publish to it.
+/// After a failure all unconfirmed outputs are sent again; the broker drops those that had arrived, by their
+/// unguessable ids.
 ///
 /// It publishes nothing while another service may have taken over, and nothing more once one has.
 ///
@@ -111,9 +112,9 @@ pub struct RelayStats {
 }
 
 impl Relay {
-    /// Starts the tasks that publish; they end when the relay is dropped. `confirmed` is called
-    /// with partitions and the outputs' keys, in the order of submission to their stream, when their rows
-    /// are no longer needed; it must not block.
+    /// Starts the tasks that publish; they end when the relay is dropped. `confirmed` is called with partitions and
+    /// the outputs' keys, those of a customer in the order of submission to their stream, when their rows are no
+    /// longer needed; it must not block.
     ///
     /// # Errors
     /// [`Error::Request`] if the connection is closed.
@@ -129,8 +130,8 @@ impl Relay {
         Ok(Relay { subjects: bus.subjects.clone(), queues, depth, counters })
     }
 
-    /// Queues durable outputs of a partition, each with the key of its row, to be published after those
-    /// submitted before. Non-blocking; the caller bounds what is submitted and not confirmed by
+    /// Queues durable outputs of a partition, each with the key of its row, to be published after those of the same
+    /// customer that were submitted before. Non-blocking; the caller bounds what is submitted and not confirmed by
     /// [`limits::OUTBOX_BACKLOG`].
     pub fn submit(&self, partition: u16, outputs: Vec<(u64, Output)>) {
         self.depth.send_modify(|depth| *depth += outputs.len());
@@ -144,8 +145,7 @@ impl Relay {
         }
     }
 
-    /// Withdraws outputs by their row keys. Those already sent stay published; all of them are confirmed
-    /// in order.
+    /// Withdraws outputs by their row keys, which are confirmed then. Those already sent stay published.
     pub fn withdraw(&self, partition: u16, keys: Vec<u64>) {
         for queue in &self.queues {
             let _ = queue.submit.send(RelayCommand::Withdraw { partition, keys: keys.clone() });
@@ -221,16 +221,13 @@ impl StreamQueue {
             bus: bus.clone(),
             dead: format!("{}.dead.", bus.subjects.prefix()),
             doubtful: Vec::new(),
-            memories_sent: BTreeMap::new(),
             submitted,
             waiting: VecDeque::new(),
             inbox,
             answers,
-            entries: VecDeque::new(),
-            first: 0,
-            sent: 0,
+            queue: SendQueue::new(),
+            done: Vec::new(),
             attempt: 0,
-            last_sent: None,
             pause: PAUSES.0,
             resume_at: None,
             progress: Instant::now(),
@@ -249,7 +246,6 @@ struct QueuedOutput {
     partition: u16,
     key: u64,
     output: Output,
-    is_confirmed: bool,
     /// How many subjects for it were already taken by something else.
     places: u32,
 }
@@ -265,24 +261,17 @@ struct QueueTask<F> {
     dead: String,
     /// The numbers of memories whose subjects hold a message already.
     doubtful: Vec<u64>,
-    /// Per receiver, the number of the last output of this attempt that carries a memory.
-    memories_sent: BTreeMap<Box<str>, u64>,
     submitted: mpsc::UnboundedReceiver<RelayCommand>,
     /// Waiters, notified once all outputs before these numbers are confirmed.
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     inbox: String,
     answers: Subscriber,
-    /// All unconfirmed entries in order, and among them those that were confirmed out of order.
-    entries: VecDeque<QueuedOutput>,
-    /// The number of the first entry; entries are numbered from the start of the task.
-    first: u64,
-    /// How many of the entries are published.
-    sent: usize,
+    /// All unconfirmed outputs.
+    queue: SendQueue<QueuedOutput>,
+    /// The partitions and keys of those that left the queue and were not yet reported.
+    done: Vec<(u16, u64)>,
     /// Replies to earlier attempts can confirm, but not fail.
     attempt: u64,
-    /// The numbers of the last outputs of this attempt, in the stream of actions and in that of
-    /// dead letters.
-    last_sent: Option<u64>,
     pause: Duration,
     resume_at: Option<Instant>,
     /// When the broker last confirmed something, or first had something to confirm.
@@ -317,7 +306,7 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
             let link = *self.link.borrow_and_update();
             if link.epoch != self.epoch {
                 self.epoch = link.epoch;
-                if self.sent > 0 {
+                if self.queue.sent() > 0 {
                     self.go_back("the connection was lost");
                 }
                 self.resume_at = None;
@@ -331,7 +320,7 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
                 }
             }
             let check_at =
-                self.resume_at.or_else(|| (self.sent > 0).then(|| self.progress + SILENCE));
+                self.resume_at.or_else(|| (self.queue.sent() > 0).then(|| self.progress + SILENCE));
             tokio::select! {
                 biased;
                 answer = self.answers.next() => match answer {
@@ -365,18 +354,15 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
         while let Some(wish) = next {
             match wish {
                 RelayCommand::Publish { partition, outputs } => {
-                    self.entries.extend(outputs.into_iter().map(|(key, output)| QueuedOutput {
-                        partition,
-                        key,
-                        output,
-                        is_confirmed: false,
-                        places: 0,
-                    }));
+                    for (key, output) in outputs {
+                        let customer = output.about();
+                        let queued = QueuedOutput { partition, key, output, places: 0 };
+                        self.queue.push(customer, queued);
+                    }
                 }
                 RelayCommand::Withdraw { partition, keys } => self.withdraw(partition, &keys),
                 RelayCommand::Tell(done) => {
-                    let behind = self.first + self.entries.len() as u64;
-                    self.waiting.push_back((behind, done));
+                    self.waiting.push_back((self.queue.end(), done));
                 }
             }
             next = self.submitted.try_recv().ok();
@@ -385,26 +371,21 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
     }
 
     fn withdraw(&mut self, partition: u16, keys: &[u64]) {
-        let waiting = self.entries.iter_mut().skip(self.sent);
-        for entry in waiting.filter(|entry| entry.partition == partition) {
-            if keys.contains(&entry.key) {
-                entry.is_confirmed = true;
-            }
+        let is_meant =
+            |entry: &QueuedOutput| entry.partition == partition && keys.contains(&entry.key);
+        for number in self.queue.unsent(is_meant) {
+            self.remove(number);
         }
     }
 
-    /// Publishes what is not published yet, within the window.
+    /// Publishes what may be sent, within the window.
     async fn send(&mut self) {
-        while self.sent < self.entries.len().min(limits::RELAY_WINDOW) {
-            if self.sent == 0 {
-                self.progress = Instant::now();
-            }
-            let at = self.sent;
-            if self.would_overtake(at) || !self.lease.borrow().is_held() {
-                break;
-            }
-            self.sent += 1;
-            if self.send_entry(at).await.is_err() {
+        if self.queue.sent() == 0 {
+            self.progress = Instant::now();
+        }
+        while self.queue.sent() < limits::RELAY_WINDOW && self.lease.borrow().is_held() {
+            let Some(number) = self.queue.send_next() else { break };
+            if self.send_entry(number).await.is_err() {
                 self.fail("the connection is closed");
                 break;
             }
@@ -414,68 +395,27 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
 
     /// Reports that publishing is paused while another service may serve.
     fn hold_back(&mut self) {
-        if self.entries.is_empty() {
+        if self.queue.len() == 0 {
             return;
         }
         if !std::mem::replace(&mut self.is_failing, true) {
-            tracing::warn!(why = LEASE_UNRENEWED, waiting = self.entries.len(), "outputs wait");
+            tracing::warn!(why = LEASE_UNRENEWED, waiting = self.queue.len(), "outputs wait");
         }
         *self.trouble.lock() = Some(LEASE_UNRENEWED.to_owned());
     }
 
-    /// Whether a forwarded event could get into the stream before a memory that was sent to the same twin
-    /// earlier: the memory must be there first. Others publish to that stream too, so naming the
-    /// predecessor does not help; the event waits for the confirmation.
-    fn would_overtake(&self, at: usize) -> bool {
-        let Some(to) = self.entries.get(at).and_then(|entry| self.addressee(entry)) else {
-            return false;
-        };
-        let sent = self.memories_sent.get(to).and_then(|number| number.checked_sub(self.first));
-        let before = sent.and_then(|sent| usize::try_from(sent).ok()).filter(|sent| *sent < at);
-        before.and_then(|at| self.entries.get(at)).is_some_and(|entry| !entry.is_confirmed)
-    }
-
-    /// The receiver of a forwarded output, as a subject token, if it is one.
-    fn addressee<'a>(&self, entry: &'a QueuedOutput) -> Option<&'a str> {
-        let mut tokens = self.bus.subjects.tokens(&entry.output.subject)?;
-        (tokens.next() == Some("events")).then(|| tokens.nth(1)).flatten()
-    }
-
-    async fn send_entry(&mut self, at: usize) -> Result<(), PublishError> {
-        let Some(entry) = self.entries.get(at).filter(|entry| !entry.is_confirmed) else {
-            return Ok(());
-        };
+    async fn send_entry(&mut self, number: u64) -> Result<(), PublishError> {
+        let Some(entry) = self.queue.get(number) else { return Ok(()) };
         let is_dead = entry.output.subject.starts_with(&self.dead);
-        let number = self.first + at as u64;
-        let is_memory = self.bus.subjects.is_memory(&entry.output.subject);
-        let before = if let Some(to) = self.addressee(entry) {
-            if is_memory {
-                let to = to.into();
-                if self.memories_sent.len() > limits::RELAY_WINDOW {
-                    // Confirmed memories hold nothing back.
-                    self.memories_sent.retain(|_, sent| *sent >= self.first);
-                }
-                self.memories_sent.insert(to, number);
-            }
-            None
-        } else {
-            self.last_sent.replace(number)
-        };
-        let before = before.and_then(|number| number.checked_sub(self.first));
-        let before = before
-            .and_then(|at| self.entries.get(usize::try_from(at).ok()?))
-            .filter(|before| !before.is_confirmed)
-            .map(|before| &*before.output.id);
-
         let bytes_max = self.bus.client.max_payload();
-        let Some(mut fitting) = fit(&entry.output, before, bytes_max, is_dead) else {
-            self.give_up(at, "it is larger than the broker's `max_payload`");
+        let Some(mut fitting) = fit(&entry.output, bytes_max, is_dead) else {
+            self.give_up(number, "it is larger than the broker's `max_payload`");
             return Ok(());
         };
         if fitting.is_truncated {
             self.counters.truncated.fetch_add(1, Ordering::Relaxed);
         }
-        if is_memory {
+        if self.bus.subjects.is_memory(&entry.output.subject) {
             fitting.headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         }
         let subject = entry.place();
@@ -486,7 +426,7 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
             .await
         {
             Err(error) if error.kind() != PublishErrorKind::Send => {
-                self.give_up(at, &error.to_string());
+                self.give_up(number, &error.to_string());
                 Ok(())
             }
             result => result,
@@ -494,11 +434,18 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
     }
 
     /// Drops an output that will never be stored, so that those after it need not wait.
-    fn give_up(&mut self, at: usize, why: &str) {
-        let Some(entry) = self.entries.get_mut(at) else { return };
-        tracing::error!(id = %entry.output.id, why, "an output was dropped");
-        self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
-        entry.is_confirmed = true;
+    fn give_up(&mut self, number: u64, why: &str) {
+        if let Some(entry) = self.remove(number) {
+            tracing::error!(id = %entry.output.id, why, "an output was dropped");
+            self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes an output from the queue; [`QueueTask::settle`] reports it.
+    fn remove(&mut self, number: u64) -> Option<QueuedOutput> {
+        let entry = self.queue.remove(number)?;
+        self.done.push((entry.partition, entry.key));
+        Some(entry)
     }
 
     fn take_answers(&mut self, first: Message) {
@@ -514,42 +461,35 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
         let mut tokens = message.subject.rsplit('.');
         let mut number = || tokens.next().and_then(|token| token.parse::<u64>().ok());
         let (Some(number), Some(attempt)) = (number(), number()) else { return };
-        // Entries confirmed meanwhile have left the front.
-        let Some(at) = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok())
-        else {
-            return;
-        };
         let answer = match message.status {
             Some(StatusCode::NO_RESPONDERS) => Err("no stream stores this subject".to_owned()),
             _ => serde_json::from_slice::<PublishReply>(&message.payload)
                 .map_err(|error| format!("the broker's answer cannot be read: {error}")),
         };
-        let Some(entry) = self.entries.get_mut(at) else { return };
+        // Those that were confirmed meanwhile have left the queue.
+        let Some(entry) = self.queue.get(number) else { return };
         match answer {
-            Ok(PublishReply { error: None, duplicate }) => self.confirm(at, duplicate),
+            Ok(PublishReply { error: None, duplicate }) => self.confirm(number, duplicate),
             Ok(PublishReply { error: Some(refusal), .. })
                 if refusal.err_code == NOT_THE_FIRST
                     && self.bus.subjects.is_memory(&entry.output.subject) =>
             {
-                if !entry.is_confirmed {
-                    self.doubtful.push(number);
-                }
+                self.doubtful.push(number);
             }
             Ok(PublishReply { error: Some(refusal), .. })
                 if refusal.err_code == MESSAGE_TOO_LARGE =>
             {
-                self.give_up(at, "it is larger than the stream's `max_msg_size`");
+                self.give_up(number, "it is larger than the stream's `max_msg_size`");
             }
-            _ if attempt != self.attempt || entry.is_confirmed => {}
+            _ if attempt != self.attempt => {}
             Ok(PublishReply { error: Some(refusal), .. }) => self.fail(&refusal.description),
             Err(why) => self.fail(&why),
         }
     }
 
     /// Marks an output as confirmed by the broker.
-    fn confirm(&mut self, at: usize, is_copy: bool) {
-        let Some(entry) = self.entries.get_mut(at) else { return };
-        if std::mem::replace(&mut entry.is_confirmed, true) {
+    fn confirm(&mut self, number: u64, is_copy: bool) {
+        if self.remove(number).is_none() {
             return;
         }
         self.counters.published.fetch_add(1, Ordering::Relaxed);
@@ -568,19 +508,15 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
     /// earlier attempt, or something else, which confirms nothing.
     async fn settle_doubts(&mut self) {
         while let Some(number) = self.doubtful.pop() {
-            let at = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
-            let Some(at) = at else { continue };
-            let Some(entry) = self.entries.get(at).filter(|entry| !entry.is_confirmed) else {
-                continue;
-            };
+            let Some(entry) = self.queue.get(number) else { continue };
             let place = entry.place();
             match self.bus.last_event_on(&place).await {
                 Ok(Some(found)) if entry.is(&found) => {
-                    self.confirm(at, true);
+                    self.confirm(number, true);
                 }
                 Ok(Some(_)) => {
                     tracing::error!("another message has the sequence of a memory in transit");
-                    if let Some(entry) = self.entries.get_mut(at) {
+                    if let Some(entry) = self.queue.get_mut(number) {
                         entry.places += 1;
                     }
                     self.fail("another message has the sequence of a memory in transit");
@@ -592,26 +528,19 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
         self.settle();
     }
 
-    /// Removes the confirmed entries at the front.
+    /// Reports what left the queue, and notifies who waited for that.
     fn settle(&mut self) {
-        let mut done = Vec::new();
-        while self.entries.front().is_some_and(|entry| entry.is_confirmed) {
-            if let Some(entry) = self.entries.pop_front() {
-                done.push((entry.partition, entry.key));
-            }
-        }
-        if !done.is_empty() {
-            self.first += done.len() as u64;
-            self.sent = self.sent.saturating_sub(done.len());
+        if !self.done.is_empty() {
+            let done = std::mem::take(&mut self.done);
             let count = done.len();
             (self.confirmed)(done);
             self.depth.send_modify(|depth| *depth = depth.saturating_sub(count));
-            if self.entries.is_empty() {
+            if self.queue.len() == 0 {
                 self.is_failing = false;
                 *self.trouble.lock() = None;
             }
         }
-        let first = self.first;
+        let first = self.queue.first();
         while self.waiting.front().is_some_and(|(behind, _)| *behind <= first)
             && let Some((_, done)) = self.waiting.pop_front()
         {
@@ -627,17 +556,15 @@ impl<F: Fn(Vec<(u16, u64)>)> QueueTask<F> {
         self.pause = (self.pause * 2).min(PAUSES.1);
     }
 
-    /// Publishes again from the first entry that is not confirmed.
+    /// Takes back what is not confirmed, to be published again.
     fn go_back(&mut self, why: &str) {
         let last = self.trouble.lock().replace(why.to_owned());
         if !std::mem::replace(&mut self.is_failing, true) || last.as_deref() != Some(why) {
-            tracing::warn!(why, waiting = self.entries.len(), "outputs are waiting for a retry");
+            tracing::warn!(why, waiting = self.queue.len(), "outputs are waiting for a retry");
         }
         self.counters.retries.fetch_add(1, Ordering::Relaxed);
-        self.sent = 0;
+        self.queue.take_back();
         self.attempt += 1;
-        self.last_sent = None;
-        self.memories_sent.clear();
     }
 }
 

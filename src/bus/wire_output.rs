@@ -1,6 +1,6 @@
 //! An output within the broker's maximum message size.
 
-use async_nats::header::{NATS_EXPECTED_LAST_MESSAGE_ID, NATS_MESSAGE_ID};
+use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 
@@ -16,19 +16,11 @@ pub(super) struct WireOutput {
 }
 
 /// The output within `bytes_max`, headers included: a dead letter is truncated, any other output is
-/// `None` if it is larger. `before` is the id of the message that it must follow directly, if any.
-pub(super) fn fit(
-    output: &Output,
-    before: Option<&str>,
-    bytes_max: usize,
-    is_dead: bool,
-) -> Option<WireOutput> {
+/// `None` if it is larger.
+pub(super) fn fit(output: &Output, bytes_max: usize, is_dead: bool) -> Option<WireOutput> {
     let mut headers =
         delivery::to_headers(output.headers.iter().map(|(name, value)| (&**name, &**value)));
     headers.insert(NATS_MESSAGE_ID, one_header(&output.id)?);
-    if let Some(before) = before {
-        headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, one_header(before)?);
-    }
     let header_bytes = |headers: &HeaderMap| {
         let lines = headers.iter().flat_map(|(name, values)| {
             let name: &str = name.as_ref();
@@ -69,15 +61,14 @@ mod tests {
 
     #[test]
     fn an_output_that_fits_is_published_unchanged() {
-        let fitting =
-            fit(&output("jumeau.actions.app.open.anna", 100), None, 1_000, false).unwrap();
+        let fitting = fit(&output("jumeau.actions.app.open.anna", 100), 1_000, false).unwrap();
         assert!(!fitting.is_truncated);
         assert_eq!(fitting.payload.len(), 100);
     }
 
     #[test]
     fn a_dead_letter_is_cut_to_the_brokers_maximum_and_says_so() {
-        let fitting = fit(&output("jumeau.dead.too-large", 1_000), None, 1_000, true).unwrap();
+        let fitting = fit(&output("jumeau.dead.too-large", 1_000), 1_000, true).unwrap();
         assert!(fitting.is_truncated);
         // "NATS/1.0", "a: b", "Nats-Msg-Id: o-1", "Jumeau-Truncated: 1000", and an empty line.
         assert_eq!(fitting.payload.len(), 1_000 - (10 + 6 + 18 + 24 + 2));
@@ -86,11 +77,11 @@ mod tests {
 
     #[test]
     fn any_other_output_that_is_too_large_is_dropped() {
-        assert!(fit(&output("jumeau.actions.app.open.anna", 1_000), None, 1_000, false).is_none());
+        assert!(fit(&output("jumeau.actions.app.open.anna", 1_000), 1_000, false).is_none());
     }
 
     #[test]
     fn a_dead_letter_whose_headers_leave_no_room_is_dropped() {
-        assert!(fit(&output("jumeau.dead.too-large", 1_000), None, 20, true).is_none());
+        assert!(fit(&output("jumeau.dead.too-large", 1_000), 20, true).is_none());
     }
 }

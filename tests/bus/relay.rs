@@ -74,6 +74,28 @@ async fn outputs_are_stored_once_and_in_order_though_the_broker_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_relays_publish_to_one_stream_without_refusing_each_other() {
+    let world = world().await;
+    let relays = [
+        Relay::spawn(&world.bus, |_| ()).await.unwrap(),
+        Relay::spawn(&world.bus, |_| ()).await.unwrap(),
+    ];
+    for round in 0..20_u64 {
+        for (partition, relay) in (0..).zip(&relays) {
+            relay.submit(partition, outputs(partition, round * 50..(round + 1) * 50));
+        }
+    }
+    for (partition, relay) in relays.iter().enumerate() {
+        timeout(PATIENCE, relay.drained()).await.unwrap();
+        assert_eq!((relay.counters().published, relay.counters().retries), (1_000, 0));
+        let stored = ids(&world, "JUMEAU_ACTIONS").await;
+        let mark = format!("p{partition}-");
+        let expected: Vec<String> = (0..1_000).map(|key| format!("{mark}{key}")).collect();
+        assert!(stored.iter().filter(|id| id.starts_with(&mark)).eq(&expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_output_that_the_broker_refuses_delays_no_other() {
     let world = world().await;
     let confirmed = Arc::new(Mutex::new(Vec::new()));
