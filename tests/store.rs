@@ -288,18 +288,24 @@ fn a_database_of_an_older_format_is_opened_and_says_that_it_is_of_this_one() {
         let found = db.get_cf(db.cf_handle("meta").unwrap(), FORMAT).unwrap().unwrap();
         codec::decode::<u64>(RecordKind::Number, &found).unwrap()
     };
+    let set = |db: &rocksdb::DB, row: &[u8], number: u64| {
+        let mut encoded = Vec::new();
+        codec::encode(RecordKind::Number, &number, &mut encoded).unwrap();
+        db.put_cf(db.cf_handle("meta").unwrap(), row, encoded).unwrap();
+    };
     let db = raw();
     let now = format(&db);
-    let mut older = Vec::new();
-    codec::encode(RecordKind::Number, &1_u64, &mut older).unwrap();
-    db.put_cf(db.cf_handle("meta").unwrap(), FORMAT, older).unwrap();
+    set(&db, FORMAT, 1);
+    set(&db, b"\0floor", 70);
     drop(db);
-    drop(open(folder.path()).unwrap());
-    assert_eq!(format(&raw()), now, "an older jumeau would not open it now");
+    let store = open(folder.path()).unwrap();
+    assert_eq!(store.floor().unwrap(), 70);
+    assert_eq!(store.meta(0).unwrap().slow_lane.main_floor, 70, "a partition keeps the floor");
+    drop(store);
     let db = raw();
-    let mut newer = Vec::new();
-    codec::encode(RecordKind::Number, &(now + 1), &mut newer).unwrap();
-    db.put_cf(db.cf_handle("meta").unwrap(), FORMAT, newer).unwrap();
+    assert_eq!(format(&db), now, "an older jumeau would not open it now");
+    assert_eq!(db.get_cf(db.cf_handle("meta").unwrap(), b"\0floor").unwrap(), None);
+    set(&db, FORMAT, now + 1);
     drop(db);
     let refusal = open(folder.path()).unwrap_err();
     assert!(matches!(refusal, Error::Newer { .. }), "{refusal}");

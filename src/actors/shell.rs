@@ -139,12 +139,7 @@ impl Host for Shell {
     }
 
     fn commit(&mut self, ticket: u64, mut batch: Batch, urgency: Urgency) {
-        batch.set_floor(self.floor.get());
-        // Read after the floor: whatever skips an event has written that to the lane before.
-        if self.floor.slow_version() > 0 {
-            let lane = self.floor.slow_lane();
-            batch.note_slow_lane(self.partition, &lane, &mut self.slow_lane);
-        }
+        batch.note_slow_lane(self.partition, &self.floor.slow_lane(), &mut self.slow_lane);
         self.committer.submit(self.partition, ticket, batch, urgency);
     }
 

@@ -46,21 +46,18 @@ pub(super) fn recover(
         .collect()
 }
 
-/// Where the intake resumes, by what every partition and the store as a whole have taken in.
+/// Where the intake resumes, by what every partition has taken in.
 ///
 /// # Errors
 /// If events wait in the slow lane and the service goes by the time of its events.
-pub(super) fn resume_point(
-    recovered: &[Recovered],
-    floor: u64,
-    time: TimeMode,
-) -> anyhow::Result<ResumePoint> {
+pub(super) fn resume_point(recovered: &[Recovered], time: TimeMode) -> anyhow::Result<ResumePoint> {
     let taken = recovered.iter().filter_map(|known| {
         Some(LastTakenEvent { sequence: known.cursors.main, stored: known.stored? })
     });
-    let known = ResumePoint::from(recovered.iter().map(|known| known.cursors.main), floor);
     let slow = recovered.iter().map(|known| known.cursors.slow);
     let lane = SlowLane::newest(recovered.iter().map(|known| known.slow_lane.clone()));
+    let cursors = recovered.iter().map(|known| known.cursors.main);
+    let known = ResumePoint::from(cursors, lane.main_floor);
     if time == TimeMode::Event && lane.is_open() {
         anyhow::bail!(
             "expected an empty slow lane, because event time needs all events in order, found \

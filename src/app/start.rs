@@ -205,7 +205,7 @@ impl<'a> Start<'a> {
     }
 
     async fn intake(&self, recovered: &[Recovered]) -> anyhow::Result<Intake> {
-        let resume = resume_point(recovered, self.store.floor()?, self.settings.service.time)?;
+        let resume = resume_point(recovered, self.settings.service.time)?;
         let (bus, count) = (self.bus.clone(), self.settings.service.partitions);
         let open = async move { Intake::open(&bus, count, resume).await };
         Ok(self.threads.run(open).await??)

@@ -411,11 +411,6 @@ impl Floor {
         SlowLane { floor, main_floor, ..(*lane).clone() }
     }
 
-    /// The version of the slow lane, which rises with every change; 0: it was never used.
-    pub fn slow_version(&self) -> u64 {
-        self.lane.lock().version
-    }
-
     /// The channels with events in the slow lane, as subject tokens.
     pub fn slowed(&self) -> Vec<Box<str>> {
         let lane = self.lane.lock().clone();

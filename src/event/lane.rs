@@ -143,6 +143,7 @@ impl MainPlace {
 pub struct WrittenLane {
     version: u64,
     floor: u64,
+    main_floor: u64,
 }
 
 /// The change of the slow lane in a commit.
@@ -155,15 +156,15 @@ pub enum LaneChange {
 }
 
 impl WrittenLane {
-    /// The change for the next commit; none if it is already recorded. A change of the main lane's floor
-    /// alone needs no record: every commit contains that floor anyway.
+    /// The change for the next commit; none if it is already recorded.
     pub fn next(&mut self, lane: &SlowLane) -> Option<LaneChange> {
-        let last =
-            std::mem::replace(self, WrittenLane { version: lane.version, floor: lane.floor });
-        if lane.version != last.version {
+        let SlowLane { version, floor, main_floor, .. } = *lane;
+        let now = WrittenLane { version, floor, main_floor };
+        let last = std::mem::replace(self, now);
+        if now.version != last.version {
             Some(LaneChange::All)
         } else {
-            (lane.floor != last.floor).then_some(LaneChange::Floors)
+            (now != last).then_some(LaneChange::Floors)
         }
     }
 }
@@ -239,6 +240,7 @@ mod tests {
         lane.close(20);
         assert_eq!(written.next(&lane), Some(LaneChange::All));
         lane.main_floor = 30;
+        assert_eq!(written.next(&lane), Some(LaneChange::Floors));
         assert_eq!(written.next(&lane), None);
     }
 

@@ -15,14 +15,17 @@ use crate::config::settings;
 use crate::event::{SlowLane, Time};
 use crate::files::close_folder;
 use crate::tables::{
-    Batch, BatchOperation, Commit, EachRowVisitor, Error, FLOOR, Read, RowValue, RowVisitor, Table,
+    Batch, BatchOperation, Commit, EachRowVisitor, Error, Read, RowValue, RowVisitor, Table,
     Tombstone, keys,
 };
 
 /// The format of the database as a whole: its tables and keys.
 ///
-/// 2: the slow lane is among the fields of a partition.
-pub(super) const FORMAT: u64 = 2;
+/// 2: the slow lane is among the fields of a partition. 3: so is the floor of the main lane, always.
+pub(super) const FORMAT: u64 = 3;
+
+/// The store-wide row of the floor of the main lane, up to format 2.
+const OLD_FLOOR: &str = "floor";
 
 /// The store-wide row with the time at which the event stream was created.
 const STREAM: &str = "stream";
@@ -119,12 +122,18 @@ impl Store {
         self.db.flush_wal(true).map_err(|error| self.poison(error))
     }
 
-    /// The stream sequence up to which every partition has processed everything; it may lag behind.
+    /// The stream sequence up to which every partition has processed everything, the highest that any of them
+    /// knows; it may lag behind.
     ///
     /// # Errors
-    /// [`Error::Read`], or [`Error::Record`].
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
     pub fn floor(&self) -> Result<u64, Error> {
-        Ok(self.store_wide(FLOOR)?.unwrap_or(0))
+        let old = self.store_wide(OLD_FLOOR)?.unwrap_or(0);
+        let partitions = self.store_wide("partitions")?.unwrap_or(0);
+        (0..partitions).try_fold(old, |floor, partition| {
+            // A store has at most `limits::PARTITIONS`.
+            Ok(floor.max(self.meta(partition as u16)?.slow_lane.main_floor))
+        })
     }
 
     /// The stream that the cursors belong to, as its creation time in milliseconds; none if that is not
@@ -182,6 +191,8 @@ impl Store {
         for (partition, cursor, stored) in cursors {
             batch.set_cursor(*partition, *cursor);
             batch.set_stored(*partition, *stored);
+            // The stream may be shorter now.
+            batch.set_main_floor(*partition, 0);
             if !is_same {
                 batch.set_slow_cursor(*partition, 0);
                 batch.set_slow_lane(*partition, &SlowLane::default());
@@ -192,7 +203,6 @@ impl Store {
                 }
             }
         }
-        batch.set_floor(0);
         match made_ms {
             Some(made_ms) => batch.set_store_wide(STREAM, made_ms),
             None => batch.delete_store_wide(STREAM),
@@ -259,6 +269,11 @@ impl Store {
             return Ok(());
         }
         let mut batch = Batch::new();
+        if let Some(floor) = self.store_wide(OLD_FLOOR)? {
+            // Of the floors that partitions know, the highest counts.
+            batch.set_main_floor(0, floor.max(self.meta(0)?.slow_lane.main_floor));
+            batch.delete_store_wide(OLD_FLOOR);
+        }
         batch.set_store_wide("format", FORMAT);
         self.commit(&[batch])?;
         self.sync()

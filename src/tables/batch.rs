@@ -47,9 +47,6 @@ impl<'a> BatchOperation<'a> {
     }
 }
 
-/// The name of the store-wide row of the floor.
-pub(crate) const FLOOR: &str = "floor";
-
 /// The name of the store-wide row of the model version.
 pub(crate) const MODEL: &str = "model";
 
@@ -361,12 +358,6 @@ impl Batch {
         self.delete(Table::Erasures, |key| keys::event_of_erased(key, partition, sequence));
     }
 
-    /// Sets the stream sequence up to which every partition has processed everything, as far as known: an
-    /// idle partition need not read up to there again.
-    pub fn set_floor(&mut self, sequence: u64) {
-        self.set_store_wide(FLOOR, sequence);
-    }
-
     /// Sets the main-lane cursor of a partition.
     pub fn set_cursor(&mut self, partition: u16, sequence: u64) {
         self.set(partition, Field::Cursor, sequence);
@@ -377,7 +368,7 @@ impl Batch {
         self.set(partition, Field::SlowCursor, sequence);
     }
 
-    /// Writes the changes of the slow lane since the partition last wrote it.
+    /// Writes the changes of the slow lane, and of the floors of both, since the partition last wrote them.
     pub fn note_slow_lane(&mut self, partition: u16, lane: &SlowLane, written: &mut WrittenLane) {
         match written.next(lane) {
             Some(LaneChange::All) => self.set_slow_lane(partition, lane),
@@ -404,7 +395,13 @@ impl Batch {
     /// Sets the floors of both lanes, as the partition knew them in this commit.
     fn set_slow_floors(&mut self, partition: u16, lane: &SlowLane) {
         self.set(partition, Field::SlowFloor, lane.floor);
-        self.set(partition, Field::MainFloor, lane.main_floor);
+        self.set_main_floor(partition, lane.main_floor);
+    }
+
+    /// Sets the stream sequence up to which every partition has processed everything in the main lane, as far as this
+    /// one knows: an idle partition need not read up to there again.
+    pub(crate) fn set_main_floor(&mut self, partition: u16, sequence: u64) {
+        self.set(partition, Field::MainFloor, sequence);
     }
 
     /// Sets when the stream stored the event of the partition's cursor; none: unknown.

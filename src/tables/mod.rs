@@ -16,8 +16,6 @@ mod space;
 mod table;
 mod urgency;
 
-#[cfg(feature = "engine")]
-pub(crate) use batch::FLOOR;
 pub use batch::{Batch, BatchOperation};
 pub use erasure::{ErasureProgress, ErasureStage, Pseudonym, Removed, Tombstone, Traces};
 pub use error::Error;

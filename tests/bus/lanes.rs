@@ -157,7 +157,7 @@ async fn waiting_events_come_once_across_restarts() {
                 parts.truncate(parts.len() / 2);
             }
             parts.into_iter().for_each(|part| partitions.take(part, &floor));
-            opened = floor.slow_version().max(opened);
+            opened = floor.slow_lane().version.max(opened);
             if ends {
                 intake = None;
             }
@@ -190,7 +190,7 @@ async fn a_channel_that_delays_no_other_is_not_slowed() {
             partitions.take(part, &floor);
         }
     }
-    assert_eq!(floor.slow_version(), 0);
+    assert_eq!(floor.slow_lane().version, 0);
 }
 
 /// Takes in what comes of the main lane until a channel has sent so many; what comes of the slow one is not
