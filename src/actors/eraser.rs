@@ -11,8 +11,8 @@ use super::partition::{FatalError, PartitionActor};
 use crate::bus::{self, Bus, MessageTrail, Relay, StreamEnds};
 use crate::event::{Customer, ErasureId, Time};
 use crate::partition::Cleared;
-use crate::store::Store;
-use crate::tables::{self, Batch, Commit, ErasureProgress, ErasureStage, Pseudonym, Read, Removed};
+use crate::store::{CommitHandle, Store};
+use crate::tables::{self, Batch, ErasureProgress, ErasureStage, Pseudonym, Read, Removed};
 
 /// The pause before a failed step is retried.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -28,6 +28,7 @@ pub struct Eraser(UnboundedSender<(u16, Cleared)>);
 /// The task that performs erasures.
 pub struct EraserTask {
     store: Arc<Store>,
+    committer: CommitHandle,
     bus: Bus,
     relay: Arc<Relay>,
     partitions: u16,
@@ -38,14 +39,14 @@ pub struct EraserTask {
 impl Eraser {
     /// An eraser and its task.
     pub fn new(
-        store: Arc<Store>,
+        (store, committer): (Arc<Store>, CommitHandle),
         bus: Bus,
         relay: Arc<Relay>,
         partitions: u16,
         fatal: UnboundedSender<FatalError>,
     ) -> (Eraser, EraserTask) {
         let (sender, queue) = unbounded_channel();
-        (Eraser(sender), EraserTask { store, bus, relay, partitions, queue, fatal })
+        (Eraser(sender), EraserTask { store, committer, bus, relay, partitions, queue, fatal })
     }
 
     /// Queues the data of a partition's erasures for deletion.
@@ -66,8 +67,15 @@ impl EraserTask {
 
     async fn go_on(&mut self) -> Result<(), tables::Error> {
         for partition in 0..self.partitions {
-            let (events, left) =
+            let (events, left, expired) =
                 self.blocking(move |store| unfinished_work(store, partition, now())).await?;
+            if !expired.is_empty() {
+                let mut batch = Batch::new();
+                expired
+                    .into_iter()
+                    .for_each(|(id, mark)| batch.delete_erasing(partition, id, mark));
+                self.committer.write(batch).await?;
+            }
             self.delete_events(partition, events).await?;
             for (id, erasing) in left {
                 self.finish(partition, id, erasing).await?;
@@ -101,15 +109,10 @@ impl EraserTask {
         while let Err(error) = self.bus.secure_delete(&trail).await {
             backoff.wait(&error).await;
         }
-        self.blocking(move |store| {
-            let mut batch = Batch::new();
-            trail
-                .sequences
-                .iter()
-                .for_each(|sequence| batch.delete_event_of_erased(partition, *sequence));
-            store.commit(&[batch])
-        })
-        .await
+        let mut batch = Batch::new();
+        let sequences = trail.sequences.iter();
+        sequences.for_each(|sequence| batch.delete_event_of_erased(partition, *sequence));
+        self.committer.write(batch).await
     }
 
     async fn finish(
@@ -121,13 +124,9 @@ impl EraserTask {
         let mut found = None;
         while !matches!(erasing.stage, ErasureStage::Done(_)) {
             erasing = self.next(partition, erasing, &mut found).await?;
-            let row = erasing.clone();
-            self.blocking(move |store| {
-                let mut batch = Batch::new();
-                batch.put_erasing(partition, id, &row);
-                store.commit(&[batch])
-            })
-            .await?;
+            let mut batch = Batch::new();
+            batch.put_erasing(partition, id, &erasing);
+            self.committer.write(batch).await?;
         }
         tracing::info!(erasure = %id, "identifier erased");
         Ok(())
@@ -305,21 +304,16 @@ fn removed(trail: &MessageTrail, (stream, request): (&str, u64)) -> Removed {
     Removed { place: trail.stream.as_str().into(), what: trail.what.into(), count, at: now() }
 }
 
-/// Unfinished work: events to delete and erasures. Finished and expired ones are dropped.
-type Leftovers = (Vec<u64>, Vec<(ErasureId, ErasureProgress)>);
+/// Unfinished work: events to delete and erasures; and the finished erasures that have expired.
+type Leftovers = (Vec<u64>, Vec<(ErasureId, ErasureProgress)>, Vec<(ErasureId, Pseudonym)>);
 
 fn unfinished_work(store: &Store, partition: u16, now: Time) -> Result<Leftovers, tables::Error> {
     let is_done = |erasing: &ErasureProgress| matches!(erasing.stage, ErasureStage::Done(_));
     let (done, left): (Vec<_>, Vec<_>) =
         store.erasing(partition)?.into_iter().partition(|(_, erasing)| is_done(erasing));
     let over = done.into_iter().filter(|(_, erasing)| erasing.until <= now);
-    let over: Vec<(ErasureId, Pseudonym)> = over.map(|(id, erasing)| (id, erasing.mark)).collect();
-    if !over.is_empty() {
-        let mut batch = Batch::new();
-        over.into_iter().for_each(|(id, mark)| batch.delete_erasing(partition, id, mark));
-        store.commit(&[batch])?;
-    }
-    Ok((store.events_of_erased(partition)?, left))
+    let over = over.map(|(id, erasing)| (id, erasing.mark)).collect();
+    Ok((store.events_of_erased(partition)?, left, over))
 }
 
 /// Whether a partition has an output in the store before this sequence.

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::models::Snapshot;
 use crate::partition::{LESSON_EVERY, Trainer};
-use crate::store::Store;
+use crate::store::{CommitHandle, Store};
 use crate::tables::Error;
 
 /// The learner thread: trains on observations and publishes model snapshots.
@@ -68,7 +68,7 @@ impl LearnerThread {
     /// # Errors
     /// If no further thread can be started.
     pub fn spawn(
-        store: Arc<Store>,
+        (store, committer): (Arc<Store>, CommitHandle),
         mut lessons: Trainer,
         publish: impl Fn(Snapshot) + Send + 'static,
         failed: impl FnOnce(Error) + Send + 'static,
@@ -85,7 +85,7 @@ impl LearnerThread {
                     Ok(LearnerCommand::End) | Err(RecvTimeoutError::Disconnected) => return,
                 };
                 loop {
-                    match lessons.learn(&*store) {
+                    match lessons.learn(&*store, &committer) {
                         Ok(Some(snapshot)) => {
                             stats.tell(&lessons);
                             publish(snapshot);

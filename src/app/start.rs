@@ -58,7 +58,7 @@ impl RunningService {
         });
         let room = start.disk_monitor().await;
         let learner = LearnerThread::spawn(
-            start.store.clone(),
+            (start.store.clone(), parts.committer.handle()),
             parts.trainer,
             publish(start.partitions.clone()),
             stop_on_failure(start.fatal.clone()),
@@ -154,7 +154,7 @@ impl<'a> Start<'a> {
         let mut intake = self.intake(&recovered).await?;
         intake.spare(&relay);
         let (eraser, erasures) = Eraser::new(
-            self.store.clone(),
+            (self.store.clone(), committer.handle()),
             self.bus.clone(),
             relay.clone(),
             self.settings.service.partitions,

@@ -85,21 +85,21 @@ impl LessonHistory {
     ///
     /// # Errors
     /// Errors of the store.
-    pub(super) fn tidy(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
+    pub(super) fn tidy(&mut self, committer: &impl Commit, model: &Snapshot) -> Result<(), Error> {
         let weight = model.bytes() as u64;
         if weight > self.keep.bytes_max / 4 {
-            return self.give_up(store, model);
+            return self.give_up(committer, model);
         }
         let last = self.kept.milestones.last();
         let stretch = last.map(|last| self.kept.written_bytes - last.written_bytes);
         if stretch.is_none_or(|stretch| stretch >= weight.max(self.keep.stretch_bytes)) {
-            self.make_milestone(store, model)?;
+            self.make_milestone(committer, model)?;
         }
-        self.delete_oldest(store)
+        self.delete_oldest(committer)
     }
 
     /// Writes the full weights. The milestone counts once all of it is durable.
-    fn make_milestone(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
+    fn make_milestone(&mut self, committer: &impl Commit, model: &Snapshot) -> Result<(), Error> {
         let version = model.version();
         let milestone = Milestone { version, written_bytes: self.kept.written_bytes };
         let mut batch = Batch::new();
@@ -110,18 +110,18 @@ impl LessonHistory {
             }
             if batch.bytes() >= MILESTONE_COMMIT_BYTES {
                 self.kept.written_bytes += batch.bytes() as u64;
-                store.commit(std::slice::from_ref(&batch))?;
+                committer.commit(std::slice::from_ref(&batch))?;
                 batch.clear();
             }
         }
         self.kept.written_bytes += batch.bytes() as u64;
         self.kept.milestones.push(milestone);
         batch.put_kept_lessons(&self.kept);
-        store.commit(&[batch])
+        committer.commit(&[batch])
     }
 
     /// Deletes the oldest history, up to the first milestone after which the rest is within the limit.
-    fn delete_oldest(&mut self, store: &impl Commit) -> Result<(), Error> {
+    fn delete_oldest(&mut self, committer: &impl Commit) -> Result<(), Error> {
         let is_much = |milestone: &Milestone| {
             self.kept.written_bytes - milestone.written_bytes > self.keep.bytes_max
         };
@@ -131,11 +131,11 @@ impl LessonHistory {
         let Some(first) = milestones.get(much).filter(|_| much > 0) else { return Ok(()) };
         let version = first.version;
         self.kept.milestones.drain(..much);
-        self.forget(store, version, KeptLesson::LEVELS)
+        self.forget(committer, version, KeptLesson::LEVELS)
     }
 
     /// Ends the history, because the weights are too large to keep any.
-    fn give_up(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
+    fn give_up(&mut self, committer: &impl Commit, model: &Snapshot) -> Result<(), Error> {
         if self.kept.milestones.is_empty() {
             return Ok(());
         }
@@ -146,17 +146,17 @@ impl LessonHistory {
              replayed"
         );
         self.kept.milestones.clear();
-        self.forget(store, model.version() + 1, 0)
+        self.forget(committer, model.version() + 1, 0)
     }
 
-    fn forget(&mut self, store: &impl Commit, version: u64, number: u32) -> Result<(), Error> {
+    fn forget(&mut self, committer: &impl Commit, version: u64, number: u32) -> Result<(), Error> {
         let mut batch = Batch::new();
         batch.delete_lessons(version, number);
         for partition in 0..self.partitions {
             batch.delete_marks(partition, version);
         }
         batch.put_kept_lessons(&self.kept);
-        store.commit(&[batch])
+        committer.commit(&[batch])
     }
 }
 
@@ -228,11 +228,11 @@ mod tests {
                 store.commit(&[batch]).unwrap();
                 if number == crash {
                     store.inject(Fault::Write);
-                    lessons.learn(&store).unwrap_err();
+                    lessons.learn(&store, &store).unwrap_err();
                     store.crash(0);
                     lessons = Trainer::keeping(&store, 2, keep).unwrap();
                 }
-                live.extend(lessons.learn(&store).unwrap());
+                live.extend(lessons.learn(&store, &store).unwrap());
             }
             let kept = store.kept_lessons().unwrap().unwrap();
             let oldest = kept.milestones.first().unwrap().version;
@@ -258,7 +258,7 @@ mod tests {
             let customer = crate::event::Customer::new("ada").unwrap();
             batch.put_observation(0, sequence, &customer, &exposure(40.0, "card"), true).unwrap();
             store.commit(&[batch]).unwrap();
-            lessons.learn(&store).unwrap();
+            lessons.learn(&store, &store).unwrap();
         }
         assert_eq!(store.kept_lessons().unwrap().unwrap().milestones, []);
         assert_eq!(store.lessons((0, 1), true, usize::MAX).unwrap(), []);

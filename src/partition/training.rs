@@ -56,12 +56,16 @@ impl Trainer {
         self.answers
     }
 
-    /// Trains on new observations, at most [`limits::LESSON`] per partition. Returns a snapshot if the
-    /// model changed.
+    /// Trains on new observations of the store, at most [`limits::LESSON`] per partition, and commits what was learned.
+    /// Returns a snapshot if the model changed.
     ///
     /// # Errors
     /// Errors of the store; the in-memory model then differs from the stored one and must be reloaded.
-    pub fn learn(&mut self, store: &(impl Read + Commit)) -> Result<Option<Snapshot>, Error> {
+    pub fn learn(
+        &mut self,
+        store: &impl Read,
+        committer: &impl Commit,
+    ) -> Result<Option<Snapshot>, Error> {
         let mut batch = Batch::new();
         let mut learned = Vec::new();
         for (partition, next) in (0..).zip(&mut self.next) {
@@ -87,9 +91,9 @@ impl Trainer {
         let answers = self.answers + learned.len() as u64;
         batch.set_model(snapshot.version(), answers);
         self.history.note(&mut batch, snapshot.version(), learned);
-        store.commit(&[batch])?;
+        committer.commit(&[batch])?;
         self.answers = answers;
-        self.history.tidy(store, &snapshot)?;
+        self.history.tidy(committer, &snapshot)?;
         Ok(Some(snapshot))
     }
 }
@@ -132,29 +136,29 @@ mod tests {
     fn an_observation_trains_once() {
         let store = store();
         let mut lessons = Trainer::resume(&store, 2).unwrap();
-        let snapshot = lessons.learn(&store).unwrap().unwrap();
+        let snapshot = lessons.learn(&store, &store).unwrap().unwrap();
         assert_eq!((snapshot.version(), lessons.answers()), (1, 3));
         assert!(snapshot.observations(&exposure("app").arm) > 2.9);
-        assert_eq!(lessons.learn(&store).unwrap(), None);
+        assert_eq!(lessons.learn(&store, &store).unwrap(), None);
         let mut again = Trainer::resume(&store, 2).unwrap();
         assert_eq!(again.model(), &snapshot);
-        assert_eq!(again.learn(&store).unwrap(), None);
+        assert_eq!(again.learn(&store, &store).unwrap(), None);
     }
 
     #[test]
     fn after_a_crash_nothing_is_learned_twice_and_nothing_is_lost() {
         let expected = {
             let store = store();
-            Trainer::resume(&store, 2).unwrap().learn(&store).unwrap()
+            Trainer::resume(&store, 2).unwrap().learn(&store, &store).unwrap()
         };
         for (fault, kept) in [(Fault::Write, 0), (Fault::Sync, 0), (Fault::Sync, 1)] {
             let store = store();
             let mut lessons = Trainer::resume(&store, 2).unwrap();
             store.inject(fault);
-            lessons.learn(&store).unwrap_err();
+            lessons.learn(&store, &store).unwrap_err();
             store.crash(kept);
             let mut again = Trainer::resume(&store, 2).unwrap();
-            let learned = again.learn(&store).unwrap();
+            let learned = again.learn(&store, &store).unwrap();
             assert_eq!(learned.is_none(), kept == 1, "{fault:?}");
             assert_eq!(Some(again.model()), expected.as_ref(), "{fault:?}");
             assert_eq!(again.answers(), 3, "{fault:?}");

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use futures::executor::block_on;
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
 
 use crate::config::limits;
 use crate::tables::{Batch, Commit, Error, Urgency};
@@ -57,7 +59,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct CommitQueue {
-    waiting: VecDeque<(u16, u64, Batch)>,
+    waiting: VecDeque<(CommitWaiter, Batch)>,
     /// When the waiting batches are due; none if there are none.
     due: Option<Instant>,
     state: CommitterState,
@@ -73,8 +75,14 @@ enum CommitterState {
     Broken,
 }
 
-/// Partitions and tickets.
-type Tickets = Vec<(u16, u64)>;
+/// Who is told that a batch is durable.
+#[derive(Debug)]
+enum CommitWaiter {
+    /// A partition, with its ticket.
+    Partition(u16, u64),
+    /// Who waits in [`CommitHandle::write`].
+    Writer(oneshot::Sender<()>),
+}
 
 impl Committer {
     /// Starts the thread. `done` is called with the batches that are durable, by partition and ticket, in
@@ -134,9 +142,26 @@ impl CommitHandle {
             Urgency::Immediate => Instant::now(),
             Urgency::Deferred => Instant::now() + self.shared.linger,
         };
+        self.queue(CommitWaiter::Partition(partition, ticket), batch, due);
+    }
+
+    /// Commits a batch that no reaction caused, in order with those of the partitions, and waits until it is durable.
+    ///
+    /// # Errors
+    /// [`Error::Write`] after a failed write or after closing.
+    pub fn write(&self, batch: Batch) -> impl Future<Output = Result<(), Error>> + use<> {
+        let (written, is_written) = oneshot::channel();
+        self.queue(CommitWaiter::Writer(written), batch, Instant::now());
+        async move {
+            let detail = "expected a service that commits, found that it is ending".to_owned();
+            is_written.await.map_err(|_| Error::Write { detail })
+        }
+    }
+
+    fn queue(&self, waiter: CommitWaiter, batch: Batch, due: Instant) {
         let mut queue = self.shared.queue.lock();
         if queue.state == CommitterState::Open {
-            queue.waiting.push_back((partition, ticket, batch));
+            queue.waiting.push_back((waiter, batch));
             if queue.due.is_none_or(|before| due < before) {
                 queue.due = Some(due);
                 self.shared.arrived.notify_one();
@@ -158,20 +183,39 @@ impl CommitHandle {
     }
 }
 
+/// Commits in order with the partitions. Blocks until the batches are durable, so it is not for the threads of Tokio.
+impl Commit for CommitHandle {
+    fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
+        let written: Vec<_> = batches.iter().map(|batch| self.write(batch.clone())).collect();
+        written.into_iter().try_for_each(block_on)
+    }
+}
+
 impl Shared {
     fn run(&self, store: &dyn Commit, done: impl Fn(Vec<(u16, u64)>)) -> Result<(), Error> {
-        while let Some((tickets, batches)) = self.next_group() {
+        while let Some((waiters, batches)) = self.next_group() {
             let begin = Instant::now();
             store.commit(&batches)?;
             self.count(&batches, begin.elapsed());
-            done(tickets);
+            let (mut tickets, mut writers) = (Vec::with_capacity(waiters.len()), Vec::new());
+            for waiter in waiters {
+                match waiter {
+                    CommitWaiter::Partition(partition, ticket) => tickets.push((partition, ticket)),
+                    CommitWaiter::Writer(written) => writers.push(written),
+                }
+            }
+            if !tickets.is_empty() {
+                done(tickets);
+            }
+            // A writer may have gone.
+            writers.into_iter().for_each(|written| _ = written.send(()));
         }
         Ok(())
     }
 
     /// Waits until batches are due, and takes as many as fit in one commit, but at least one; none when
     /// no more will come.
-    fn next_group(&self) -> Option<(Tickets, Vec<Batch>)> {
+    fn next_group(&self) -> Option<(Vec<CommitWaiter>, Vec<Batch>)> {
         let mut queue = self.queue.lock();
         while queue.state == CommitterState::Open {
             match queue.due {
@@ -182,20 +226,20 @@ impl Shared {
                 Some(_) => break,
             }
         }
-        let mut tickets = Vec::new();
+        let mut waiters = Vec::new();
         let mut batches = Vec::new();
         let mut bytes = 0;
-        while let Some((_, _, batch)) = queue.waiting.front()
+        while let Some((_, batch)) = queue.waiting.front()
             && (batches.is_empty() || bytes + batch.bytes() <= limits::COMMIT_BYTES)
-            && let Some((partition, ticket, batch)) = queue.waiting.pop_front()
+            && let Some((waiter, batch)) = queue.waiting.pop_front()
         {
             bytes += batch.bytes();
-            tickets.push((partition, ticket));
+            waiters.push(waiter);
             batches.push(batch);
         }
         // Batches beyond this commit are part of the next one.
         queue.due = queue.due.filter(|_| !queue.waiting.is_empty());
-        (!batches.is_empty()).then_some((tickets, batches))
+        (!batches.is_empty()).then_some((waiters, batches))
     }
 
     fn count(&self, batches: &[Batch], took: Duration) {
@@ -308,8 +352,12 @@ mod tests {
         assert_eq!((figures.commits, figures.batches, figures.waiting), (2, 4, 0));
     }
 
-    fn tickets(group: Option<(super::Tickets, Vec<Batch>)>) -> Option<Vec<u64>> {
-        Some(group?.0.iter().map(|(_, ticket)| *ticket).collect())
+    fn tickets(group: Option<(Vec<CommitWaiter>, Vec<Batch>)>) -> Option<Vec<u64>> {
+        let ticket = |waiter| match waiter {
+            CommitWaiter::Partition(_, ticket) => Some(ticket),
+            CommitWaiter::Writer(_) => None,
+        };
+        Some(group?.0.into_iter().filter_map(ticket).collect())
     }
 
     #[test]
@@ -344,7 +392,8 @@ mod tests {
             let mut batch = Batch::new();
             let customer = crate::event::Customer::new("ada").unwrap();
             batch.put_twin(0, &customer, &vec![0; bytes]);
-            shared.queue.lock().waiting.push_back((0, ticket, batch));
+            let waiter = CommitWaiter::Partition(0, ticket);
+            shared.queue.lock().waiting.push_back((waiter, batch));
         }
         shared.close();
         let groups: Vec<Vec<u64>> = std::iter::from_fn(|| tickets(shared.next_group())).collect();
@@ -387,6 +436,22 @@ mod tests {
             store.crash(0);
             assert_eq!(store.meta(7).unwrap().cursor, 1);
         }
+    }
+
+    #[tokio::test]
+    async fn a_writer_waits_until_its_batch_is_durable_and_is_told_if_it_will_never_be() {
+        let store = Arc::new(MemoryStore::new());
+        let (committer, done, failed) = spawn(store.clone());
+        let handle = committer.handle();
+        handle.submit(7, 1, cursor(1), Urgency::Deferred);
+        handle.write(cursor(2)).await.unwrap();
+        store.crash(0);
+        assert_eq!(store.meta(7).unwrap().cursor, 2, "after the batch that was submitted before");
+        assert_eq!(done.recv_timeout(TIMEOUT), Ok(vec![(7, 1)]));
+        store.inject(Fault::Write);
+        assert!(matches!(handle.write(cursor(3)).await, Err(Error::Write { .. })));
+        assert!(failed.recv_timeout(TIMEOUT).is_ok());
+        assert!(matches!(handle.write(cursor(4)).await, Err(Error::Write { .. })));
     }
 
     #[test]

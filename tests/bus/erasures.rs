@@ -7,7 +7,7 @@ use std::time::Duration;
 use jumeau::actors::Eraser;
 use jumeau::bus::Relay;
 use jumeau::event::{Customer, ErasureId, Output, Time};
-use jumeau::store::Store;
+use jumeau::store::{Committer, Store};
 use jumeau::tables::{Batch, Commit, ErasureProgress, ErasureStage, Pseudonym, Read};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::timeout;
@@ -86,7 +86,9 @@ async fn files_are_rewritten_only_after_the_messages_to_other_identifiers_have_l
     assert!(!naming(&folder, "cookie-zz").is_empty(), "the test looks where the name is");
     let relay = Arc::new(Relay::spawn(&world.bus, |_| {}).await.unwrap());
     let (fatal, _heard) = unbounded_channel();
-    let (_eraser, task) = Eraser::new(store.clone(), world.bus.clone(), relay, 16, fatal);
+    let committer = Committer::spawn(store.clone(), |_| (), |_| ()).unwrap();
+    let stored = (store.clone(), committer.handle());
+    let (_eraser, task) = Eraser::new(stored, world.bus.clone(), relay, 16, fatal);
     let running = tokio::spawn(task.run());
 
     let has_begun = async || count(&store, |stage| stage != ErasureStage::Files) > 0;

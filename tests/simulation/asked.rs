@@ -307,7 +307,7 @@ impl World {
             let fault = if self.rng.random_bool(0.5) { Fault::Write } else { Fault::Sync };
             self.memory.inject(fault);
         }
-        match asking.lessons(&self.memory).learn(&self.memory) {
+        match asking.lessons(&self.memory).learn(&self.memory, &self.memory) {
             Ok(None) => {}
             Ok(Some(snapshot)) => {
                 asking.learned.push(lesson);
