@@ -152,11 +152,15 @@ impl LessonHistory {
     fn forget(&mut self, committer: &impl Commit, version: u64, number: u32) -> Result<(), Error> {
         let mut batch = Batch::new();
         batch.delete_lessons(version, number);
-        for partition in 0..self.partitions {
-            batch.delete_marks(partition, version);
-        }
         batch.put_kept_lessons(&self.kept);
-        committer.commit(&[batch])
+        committer.commit(&[batch])?;
+        // Marks of versions that cannot be rebuilt mean nothing, so it does not matter when they go.
+        let marks = (0..self.partitions).map(|partition| {
+            let mut batch = Batch::new();
+            batch.delete_marks(partition, version);
+            batch
+        });
+        committer.commit(&marks.collect::<Vec<_>>())
     }
 }
 

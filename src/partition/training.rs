@@ -9,8 +9,8 @@ use crate::tables::{Batch, Commit, Error, Read};
 pub const LESSON_EVERY: Duration = Duration::from_secs(1);
 
 /// The trainer: learns from committed observations, in the order of partitions and sequences, each once.
-/// The new weights and the deletion of the observations are one commit, so a crash neither repeats nor
-/// loses one. Observations are kept as training history, within a limit, so that every model version
+/// The new weights and how far each partition's observations were read are one commit, so a crash neither
+/// repeats nor loses one; only then each partition's observations are deleted, in a batch of that partition. Observations are kept as training history, within a limit, so that every model version
 /// named in a decision can be rebuilt.
 #[derive(Debug)]
 pub struct Trainer {
@@ -38,7 +38,9 @@ impl Trainer {
         let (model, answers) = store.model()?;
         let history = LessonHistory::resume(store, &model, partitions, keep)?;
         let learner = Learner::from(model, HORIZON);
-        Ok(Trainer { learner, next: vec![0; partitions.into()], answers, history })
+        let next: Result<_, Error> =
+            (0..partitions).map(|partition| store.trained(partition)).collect();
+        Ok(Trainer { learner, next: next?, answers, history })
     }
 
     /// The current model.
@@ -67,15 +69,21 @@ impl Trainer {
         committer: &impl Commit,
     ) -> Result<Option<Snapshot>, Error> {
         let mut batch = Batch::new();
-        let mut learned = Vec::new();
+        let (mut learned, mut deletions) = (Vec::new(), Vec::new());
         for (partition, next) in (0..).zip(&mut self.next) {
+            let first = *next;
             for (sequence, exposure, response) in
-                store.observations(partition, *next, limits::LESSON)?
+                store.observations(partition, first, limits::LESSON)?
             {
                 exposure.teach(&mut self.learner, response);
-                batch.delete_observation(partition, sequence);
                 *next = sequence + 1;
                 learned.push((exposure, response));
+            }
+            if *next > first {
+                batch.set_trained(partition, *next);
+                let mut deletion = Batch::new();
+                deletion.delete_trained(partition, *next);
+                deletions.push(deletion);
             }
         }
         if learned.is_empty() {
@@ -92,6 +100,7 @@ impl Trainer {
         batch.set_model(snapshot.version(), answers);
         self.history.note(&mut batch, snapshot.version(), learned);
         committer.commit(&[batch])?;
+        committer.commit(&deletions)?;
         self.answers = answers;
         self.history.tidy(committer, &snapshot)?;
         Ok(Some(snapshot))
@@ -100,6 +109,8 @@ impl Trainer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::models::{Arm, ArmParts, Exposure, Features, Prior};
     use crate::tables::{Fault, MemoryStore};
@@ -143,6 +154,35 @@ mod tests {
         let mut again = Trainer::resume(&store, 2).unwrap();
         assert_eq!(again.model(), &snapshot);
         assert_eq!(again.learn(&store, &store).unwrap(), None);
+    }
+
+    /// A store of which only the first so many commits succeed.
+    struct Ending<'a>(&'a MemoryStore, AtomicUsize);
+
+    impl Commit for Ending<'_> {
+        fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
+            if self.1.fetch_sub(1, Ordering::Relaxed) == 1 {
+                self.0.inject(Fault::Write);
+            }
+            self.0.commit(batches)
+        }
+    }
+
+    #[test]
+    fn a_crash_before_the_observations_are_deleted_repeats_none() {
+        let store = store();
+        let mut lessons = Trainer::resume(&store, 2).unwrap();
+        lessons.learn(&store, &Ending(&store, AtomicUsize::new(2))).unwrap_err();
+        store.crash(0);
+        assert_eq!(store.observations(0, 0, 9).unwrap().len(), 2, "their rows are still there");
+        let mut again = Trainer::resume(&store, 2).unwrap();
+        assert_eq!((again.answers(), again.learn(&store, &store).unwrap()), (3, None));
+        let mut batch = Batch::new();
+        let customer = crate::event::Customer::new("ada").unwrap();
+        batch.put_observation(0, 12, &customer, &exposure("app"), true).unwrap();
+        store.commit(&[batch]).unwrap();
+        assert!(again.learn(&store, &store).unwrap().is_some());
+        assert_eq!((again.answers(), store.observations(0, 0, 9).unwrap().len()), (4, 0));
     }
 
     #[test]

@@ -53,6 +53,11 @@ pub(crate) const MODEL: &str = "model";
 /// The name of the store-wide row of the number of observations trained on.
 pub(crate) const ANSWERS: &str = "answers";
 
+/// The name of the store-wide row of the first observation of a partition that was not trained on.
+pub(super) fn trained(partition: u16) -> String {
+    format!("trained-{partition}")
+}
+
 const PUT: u8 = 0;
 const DELETE: u8 = 1;
 const DELETE_RANGE: u8 = 2;
@@ -190,9 +195,22 @@ impl Batch {
         self.encode(Table::Observations, key, &(exposure, response, customer))
     }
 
-    /// Deletes an observation that was trained on.
+    /// Deletes the observation of somebody who is erased.
     pub fn delete_observation(&mut self, partition: u16, sequence: u64) {
         self.delete(Table::Observations, |key| keys::output(key, partition, sequence));
+    }
+
+    /// Deletes the observations of a partition up to, but excluding, this sequence: they were trained on.
+    pub fn delete_trained(&mut self, partition: u16, next: u64) {
+        let key = |key: &mut Vec<u8>| keys::output(key, partition, 0);
+        self.change(DELETE_RANGE, Table::Observations, key, |end| {
+            keys::output(end, partition, next);
+        });
+    }
+
+    /// Sets the sequence of the first observation of a partition that the model was not trained on.
+    pub fn set_trained(&mut self, partition: u16, next: u64) {
+        self.set_store_wide(&trained(partition), next);
     }
 
     /// Puts the weights of one level of arms.

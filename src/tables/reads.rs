@@ -1,6 +1,6 @@
 use serde::de::DeserializeOwned;
 
-use super::batch::{ANSWERS, MODEL};
+use super::batch::{self, ANSWERS, MODEL};
 use super::keys::{self, ErasureKey, Field, IndexKey, ScanKey, TimerKey};
 use super::rows::{
     JournalRow, KeptLesson, KeptLessons, LessonRow, PackedDecision, PartitionMeta, Scan,
@@ -361,12 +361,7 @@ pub trait Read: Send + Sync {
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
     fn model(&self) -> Result<(Snapshot, u64), Error> {
-        let number = |name| -> Result<u64, Error> {
-            let name = key(|to| keys::store_wide(to, name));
-            let found = self.get(Table::Meta, std::slice::from_ref(&name))?.pop().flatten();
-            found.map_or(Ok(0), |value| open(Table::Meta, &name, &value))
-        };
-        let version = number(MODEL)?;
+        let version = store_wide(self, MODEL)?;
         if version == 0 {
             return Ok((Snapshot::nothing(), 0));
         }
@@ -375,7 +370,16 @@ pub trait Read: Send + Sync {
             let weights = open(Table::Learned, key, value)?;
             Ok(keys::read_level(key).map(|level| (level, weights)))
         })?;
-        Ok((Snapshot::restore(version, levels), number(ANSWERS)?))
+        Ok((Snapshot::restore(version, levels), store_wide(self, ANSWERS)?))
+    }
+
+    /// The sequence of the partition's first observation that the model was not trained on. Those before it may still
+    /// have rows.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Record`].
+    fn trained(&self, partition: u16) -> Result<u64, Error> {
+        store_wide(self, &batch::trained(partition))
     }
 
     /// Which model versions can be rebuilt; none before any was trained.
@@ -548,6 +552,13 @@ pub trait Commit: Send + Sync {
     /// [`Error::Write`] if it fails: it is unknown then how much of it is on disk. From then on every
     /// call fails with [`Error::Poisoned`].
     fn commit(&self, batches: &[Batch]) -> Result<(), Error>;
+}
+
+/// The number in a store-wide row; 0: there is none.
+fn store_wide(store: &(impl Read + ?Sized), name: &str) -> Result<u64, Error> {
+    let name = key(|to| keys::store_wide(to, name));
+    let found = store.get(Table::Meta, std::slice::from_ref(&name))?.pop().flatten();
+    found.map_or(Ok(0), |value| open(Table::Meta, &name, &value))
 }
 
 /// At most `limit` rows of one partition from a key on; a key of another layout is an error.

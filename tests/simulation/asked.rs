@@ -166,7 +166,10 @@ impl Asking {
 
     /// Whether nobody waits for an answer, and nothing is left to be learned from.
     pub(crate) fn is_settled(&self, memory: &MemoryStore) -> bool {
-        let is_learned = |partition| memory.observations(partition, 0, 1).unwrap().is_empty();
+        let is_learned = |partition| {
+            let next = memory.trained(partition).unwrap();
+            memory.observations(partition, next, 1).unwrap().is_empty()
+        };
         self.is_over() && (0..PARTITIONS).all(is_learned)
     }
 }
@@ -297,7 +300,8 @@ impl World {
     pub(crate) fn learn(&mut self, with_faults: bool) {
         let Some(asking) = &mut self.asking else { return };
         let rows = |partition: u16| {
-            let rows = self.memory.observations(partition, 0, limits::LESSON).unwrap();
+            let next = self.memory.trained(partition).unwrap();
+            let rows = self.memory.observations(partition, next, limits::LESSON).unwrap();
             rows.into_iter().map(move |(sequence, exposure, response)| {
                 (partition, sequence, exposure, response)
             })
