@@ -183,7 +183,8 @@ impl CommitHandle {
     }
 }
 
-/// Commits in order with the partitions. Blocks until the batches are durable, so it is not for the threads of Tokio.
+/// Commits in order with the partitions, each batch for itself: a crash may keep the first ones alone. Blocks until all
+/// are durable, so it is not for the threads of Tokio.
 impl Commit for CommitHandle {
     fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
         let written: Vec<_> = batches.iter().map(|batch| self.write(batch.clone())).collect();
