@@ -10,7 +10,6 @@ use rocksdb::{
 
 use super::tuning::{self, Horizon};
 use super::vault::{Access, KeyVault};
-use crate::codec::{self, RecordKind};
 use crate::config::settings;
 use crate::event::{SlowLane, Time};
 use crate::files::close_folder;
@@ -320,16 +319,6 @@ impl Store {
     pub(super) fn poison(&self, error: rocksdb::Error) -> Error {
         self.poisoned.store(true, Ordering::Release);
         Error::Write { detail: error.into_string() }
-    }
-
-    pub(super) fn store_wide(&self, name: &str) -> Result<Option<u64>, Error> {
-        let mut key = Vec::new();
-        keys::store_wide(&mut key, name);
-        let read = |value: Box<[u8]>| {
-            codec::decode(RecordKind::Number, &value)
-                .map_err(|source| Error::record(Table::Meta, &key, source))
-        };
-        self.get(Table::Meta, std::slice::from_ref(&key))?.pop().flatten().map(read).transpose()
     }
 
     fn property(&self, table: Table, name: &properties::PropName) -> u64 {

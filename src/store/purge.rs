@@ -5,7 +5,7 @@ use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
 
 use super::Store;
 use crate::event::Customer;
-use crate::tables::{Batch, Commit, Error, Table, keys};
+use crate::tables::{Batch, Commit, Error, Read, Table, keys};
 
 /// The store-wide rows with the four quarters of the secret.
 const SECRET: [&str; 4] = ["secret-0", "secret-1", "secret-2", "secret-3"];

@@ -356,12 +356,22 @@ pub trait Read: Send + Sync {
         })
     }
 
+    /// The number in the store-wide row of this name, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Record`].
+    fn store_wide(&self, name: &str) -> Result<Option<u64>, Error> {
+        let name = key(|to| keys::store_wide(to, name));
+        let found = self.get(Table::Meta, std::slice::from_ref(&name))?.pop().flatten();
+        found.map(|value| open(Table::Meta, &name, &value)).transpose()
+    }
+
     /// The current model, and the number of observations trained on in all.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
     fn model(&self) -> Result<(Snapshot, u64), Error> {
-        let version = store_wide(self, MODEL)?;
+        let version = self.store_wide(MODEL)?.unwrap_or(0);
         if version == 0 {
             return Ok((Snapshot::nothing(), 0));
         }
@@ -370,7 +380,7 @@ pub trait Read: Send + Sync {
             let weights = open(Table::Learned, key, value)?;
             Ok(keys::read_level(key).map(|level| (level, weights)))
         })?;
-        Ok((Snapshot::restore(version, levels), store_wide(self, ANSWERS)?))
+        Ok((Snapshot::restore(version, levels), self.store_wide(ANSWERS)?.unwrap_or(0)))
     }
 
     /// The sequence of the partition's first observation that the model was not trained on. Those before it may still
@@ -379,7 +389,7 @@ pub trait Read: Send + Sync {
     /// # Errors
     /// [`Error::Read`], or [`Error::Record`].
     fn trained(&self, partition: u16) -> Result<u64, Error> {
-        store_wide(self, &batch::trained(partition))
+        Ok(self.store_wide(&batch::trained(partition))?.unwrap_or(0))
     }
 
     /// Which model versions can be rebuilt; none before any was trained.
@@ -552,13 +562,6 @@ pub trait Commit: Send + Sync {
     /// [`Error::Write`] if it fails: it is unknown then how much of it is on disk. From then on every
     /// call fails with [`Error::Poisoned`].
     fn commit(&self, batches: &[Batch]) -> Result<(), Error>;
-}
-
-/// The number in a store-wide row; 0: there is none.
-fn store_wide(store: &(impl Read + ?Sized), name: &str) -> Result<u64, Error> {
-    let name = key(|to| keys::store_wide(to, name));
-    let found = store.get(Table::Meta, std::slice::from_ref(&name))?.pop().flatten();
-    found.map_or(Ok(0), |value| open(Table::Meta, &name, &value))
 }
 
 /// At most `limit` rows of one partition from a key on; a key of another layout is an error.
