@@ -153,6 +153,8 @@ pub enum LaneChange {
     All,
     /// The progress of both lanes.
     Floors,
+    /// The progress of the main lane.
+    MainFloor,
 }
 
 impl WrittenLane {
@@ -163,8 +165,10 @@ impl WrittenLane {
         let last = std::mem::replace(self, now);
         if now.version != last.version {
             Some(LaneChange::All)
+        } else if now.floor != last.floor {
+            Some(LaneChange::Floors)
         } else {
-            (now != last).then_some(LaneChange::Floors)
+            (now != last).then_some(LaneChange::MainFloor)
         }
     }
 }
@@ -240,7 +244,7 @@ mod tests {
         lane.close(20);
         assert_eq!(written.next(&lane), Some(LaneChange::All));
         lane.main_floor = 30;
-        assert_eq!(written.next(&lane), Some(LaneChange::Floors));
+        assert_eq!(written.next(&lane), Some(LaneChange::MainFloor));
         assert_eq!(written.next(&lane), None);
     }
 

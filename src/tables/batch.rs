@@ -391,6 +391,7 @@ impl Batch {
         match written.next(lane) {
             Some(LaneChange::All) => self.set_slow_lane(partition, lane),
             Some(LaneChange::Floors) => self.set_slow_floors(partition, lane),
+            Some(LaneChange::MainFloor) => self.set_main_floor(partition, lane.main_floor),
             None => {}
         }
     }
