@@ -392,11 +392,6 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// The sequence up to which everything of the main lane is durable in every partition; 0: nothing.
-    pub fn get(&self) -> u64 {
-        self.main.floor()
-    }
-
     /// The sequence up to which everything of both lanes is durable in every partition; 0: nothing.
     pub fn taken_in(&self) -> u64 {
         self.slow_lane().taken_in()

@@ -44,7 +44,7 @@ async fn events_come_once_and_in_order_and_are_acknowledged_when_they_are_durabl
     let mut twins = Twins::default();
     twins.take_until(5_000, &mut intake).await;
     twins.check(5_000);
-    assert_eq!(intake.floor().get(), 5_000);
+    assert_eq!(intake.floor().slow_lane().main_floor, 5_000);
     eventually("all is acknowledged", async || {
         world.bus.lag().await.unwrap().acknowledged == 5_000
     })
@@ -65,7 +65,7 @@ async fn a_broadcast_comes_to_every_partition_in_its_place_among_the_events() {
     let mut intake = world.intake(ResumePoint::default()).await;
     let mut taken: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
     let mut rejected = Vec::new();
-    while intake.floor().get() < 403 {
+    while intake.floor().slow_lane().main_floor < 403 {
         for part in next(&mut intake).await.parts {
             for mut delivery in part.deliveries {
                 assert_eq!(delivery.partition, part.partition);
@@ -105,9 +105,9 @@ async fn acknowledgements_stop_before_an_event_that_is_not_durable() {
     let first = held.iter().position(|part| part.deliveries.iter().any(|d| d.sequence == 1));
     let first = held.swap_remove(first.unwrap());
     held.into_iter().for_each(|part| part.receipt.committed());
-    assert_eq!(intake.floor().get(), 0);
+    assert_eq!(intake.floor().slow_lane().main_floor, 0);
     first.receipt.committed();
-    assert_eq!(intake.floor().get(), 100);
+    assert_eq!(intake.floor().slow_lane().main_floor, 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +121,7 @@ async fn only_events_that_were_not_durable_come_again_after_a_restart() {
     // Taken from the stream, and lost with the process.
     let lost = next(&mut intake).await;
     assert!(!lost.parts.is_empty());
-    let floor = intake.floor().get();
+    let floor = intake.floor().slow_lane().main_floor;
     assert_eq!(floor, 300);
     drop((lost, intake));
 

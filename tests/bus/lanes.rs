@@ -40,7 +40,7 @@ impl Partitions {
             }
         }
         self.lanes.insert(part.partition, floor.slow_lane());
-        self.floor = floor.get();
+        self.floor = floor.slow_lane().main_floor;
         part.receipt.committed();
     }
 
