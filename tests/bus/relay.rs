@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use jumeau::bus::Relay;
+use jumeau::bus::{Bus, Relay};
 use jumeau::config::settings;
 use jumeau::event::Output;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use crate::{PATIENCE, World, eventually, world};
+use crate::{PATIENCE, World, eventually, nats, world};
 
 fn outputs(partition: u16, keys: std::ops::Range<u64>) -> Vec<(u64, Output)> {
     keys.map(|key| {
@@ -76,14 +76,18 @@ async fn outputs_are_stored_once_and_in_order_though_the_broker_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_relays_publish_to_one_stream_without_refusing_each_other() {
     let world = world().await;
+    // With connections of their own, so that their messages interleave.
+    let other = Bus::connect(&nats(&world.broker)).await.unwrap();
     let relays = [
         Relay::spawn(&world.bus, |_| ()).await.unwrap(),
-        Relay::spawn(&world.bus, |_| ()).await.unwrap(),
+        Relay::spawn(&other, |_| ()).await.unwrap(),
     ];
     for round in 0..20_u64 {
         for (partition, relay) in (0..).zip(&relays) {
             relay.submit(partition, outputs(partition, round * 50..(round + 1) * 50));
         }
+        let wait = |relay: &Relay| relay.counters().published >= round * 50;
+        eventually("both go on", async || relays.iter().all(wait)).await;
     }
     for (partition, relay) in relays.iter().enumerate() {
         timeout(PATIENCE, relay.drained()).await.unwrap();
