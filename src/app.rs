@@ -24,7 +24,7 @@ pub use self::stream::{AdoptedStream, adopt};
 use self::threads::IoThreads;
 use crate::actors::{FatalError, HoldScans, IsDrained, LearnerThread, Partitions, StopPartition};
 use crate::bus::{self, Bus, Ownership};
-use crate::store::Committer;
+use crate::commit::Committer;
 
 /// The running service.
 pub struct RunningService {

@@ -61,7 +61,7 @@
 //! ```
 //!
 //! The service around it (broker, database, actors) is built with the feature `engine`, which is on by default.
-//! `store`, `actors`, `router` and `app` are there only with it; without it nothing compiles RocksDB.
+//! `store`, `commit`, `actors`, `router` and `app` are there only with it; without it nothing compiles RocksDB.
 //!
 //! The modules, from the pure to the outer; each uses only those above it (`ARCHITECTURE.md` says what holds of
 //! them):
@@ -84,7 +84,8 @@
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
 //! | [`bus`] | NATS: events in, outputs out, the service API, the broker of `jumeau dev` |
 //! | [`api`] | the messages of the API: requests of operators and channels, and their replies |
-//! | `store` | RocksDB, the committer, backups, encryption |
+//! | `store` | RocksDB, backups, encryption |
+//! | `commit` | makes the batches of all partitions durable, in order |
 //! | `actors` | partitions and twins as actors |
 //! | `router` | answers the requests of the API |
 //! | [`roles`] | who may do what on the bus: keys, certificates, the broker's configuration |
@@ -101,6 +102,8 @@ pub mod api;
 pub mod app;
 pub mod bus;
 pub mod codec;
+#[cfg(feature = "engine")]
+pub mod commit;
 pub mod config;
 pub mod contract;
 pub mod event;

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 /// The rooms from the pure to the outer, as the map in ARCHITECTURE.md has them.
-const ROOMS: [&str; 24] = [
+const ROOMS: [&str; 25] = [
     "config",
     "files",
     "terminal",
@@ -28,6 +28,7 @@ const ROOMS: [&str; 24] = [
     "bus",
     "api",
     "store",
+    "commit",
     "actors",
     "router",
     "roles",

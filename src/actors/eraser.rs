@@ -9,9 +9,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::partition::{FatalError, PartitionActor};
 use crate::bus::{self, Bus, MessageTrail, Relay, StreamEnds};
+use crate::commit::CommitHandle;
 use crate::event::{Customer, ErasureId, Time};
 use crate::partition::Cleared;
-use crate::store::{CommitHandle, Store};
+use crate::store::Store;
 use crate::tables::{self, Batch, ErasureProgress, ErasureStage, Pseudonym, Read, Removed};
 
 /// The pause before a failed step is retried.

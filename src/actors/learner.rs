@@ -5,9 +5,10 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
+use crate::commit::CommitHandle;
 use crate::models::Snapshot;
 use crate::partition::{LESSON_EVERY, Trainer};
-use crate::store::{CommitHandle, Store};
+use crate::store::Store;
 use crate::tables::Error;
 
 /// The learner thread: trains on observations and publishes model snapshots.

@@ -13,6 +13,7 @@ use super::round_replies;
 use super::shell::{Shell, load};
 use super::twin::ShowTwin;
 use crate::bus::{AckHandle, Floor, Relay};
+use crate::commit::CommitHandle;
 use crate::event::{Customer, Event, Output, Rights, Time, WrittenLane};
 use crate::models::Snapshot;
 use crate::partition::{
@@ -20,7 +21,7 @@ use crate::partition::{
     TimeMode,
 };
 use crate::policy::Policy;
-use crate::store::{CommitHandle, Store};
+use crate::store::Store;
 use crate::tables::{self, TimerKey, Traces};
 use crate::twin::Twin;
 

@@ -12,9 +12,10 @@ use super::partition::{
 use super::round_replies;
 use super::twin::{RestTwin, RunBatch, TwinActor};
 use crate::bus::{Floor, Relay};
+use crate::commit::CommitHandle;
 use crate::event::{Customer, Output, WrittenLane};
 use crate::partition::{AskAnswer, Cleared, Host, Loads, TwinBatch, revive};
-use crate::store::{CommitHandle, Store};
+use crate::store::Store;
 use crate::tables::{Batch, IndexKey, Read, Urgency};
 use crate::twin::Twin;
 

@@ -18,13 +18,14 @@ use crate::actors::{
 };
 use crate::api::{self, AuditWriter, ReceiptSigner};
 use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, StreamMonitor};
+use crate::commit::Committer;
 use crate::config::settings::{self, LogIdentifiers};
 use crate::config::{Settings, limits};
 use crate::event::{AgentChannels, Channel, Rights};
 use crate::partition::{Bounds, Outgoing, Recovered, Trainer};
 use crate::policy::Policy;
 use crate::router::{BackupWriter, Probes, Router, Services};
-use crate::store::{Committer, DiskMonitor, Store};
+use crate::store::{DiskMonitor, Store};
 
 /// What every step of the start uses.
 struct Start<'a> {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jumeau::actors::Eraser;
 use jumeau::bus::Relay;
+use jumeau::commit::Committer;
 use jumeau::event::{Customer, ErasureId, Output, Time};
-use jumeau::store::{Committer, Store};
+use jumeau::store::Store;
 use jumeau::tables::{Batch, Commit, ErasureProgress, ErasureStage, Pseudonym, Read};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::timeout;

@@ -8,11 +8,12 @@ use jumeau::actors::{
     Clock, Confirmed, Durable, Eraser, FatalError, PartitionActor, PartitionSetup,
 };
 use jumeau::bus::{Relay, ResumePoint};
+use jumeau::commit::Committer;
 use jumeau::config::settings::{self, Answers, TimeMode};
 use jumeau::models::Snapshot;
 use jumeau::partition::{Bounds, Outgoing, Recovered, StoreSecret};
 use jumeau::policy::{self, Files};
-use jumeau::store::{Committer, Store};
+use jumeau::store::Store;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::World;
