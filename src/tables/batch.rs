@@ -1,9 +1,8 @@
 use serde::Serialize;
 
-use super::Scan;
-use super::Table;
 use super::keys::{self, Field, IndexKey, ScanKey, TimerKey};
 use super::rows::{KeptLessons, LessonRow, PackedDecision};
+use super::{Chain, Scan, Table};
 use super::{ErasureProgress, Pseudonym, Tombstone};
 use crate::codec;
 #[cfg(doc)]
@@ -43,6 +42,23 @@ impl<'a> BatchOperation<'a> {
                 Some((table, key))
             }
             BatchOperation::DeleteRange(..) => None,
+        }
+    }
+
+    fn table(&self) -> Table {
+        match *self {
+            BatchOperation::Put(table, ..)
+            | BatchOperation::Delete(table, _)
+            | BatchOperation::DeleteRange(table, ..) => table,
+        }
+    }
+
+    /// The key, of a range the first.
+    fn key(&self) -> &'a [u8] {
+        match *self {
+            BatchOperation::Put(_, key, _)
+            | BatchOperation::Delete(_, key)
+            | BatchOperation::DeleteRange(_, key, _) => key,
         }
     }
 }
@@ -464,6 +480,42 @@ impl Batch {
         })
     }
 
+    /// The chain that every change belongs to; none if there are no changes.
+    ///
+    /// # Panics
+    /// In a debug build, if they belong to several.
+    pub fn chain(&self) -> Option<Chain> {
+        let chain = |change: BatchOperation<'_>| Chain::of(change.table(), change.key());
+        let first = self.changes().next().map(chain);
+        debug_assert!(self.changes().all(|change| Some(chain(change)) == first));
+        first
+    }
+
+    /// The changes as bytes, in the form that [`from_bytes`](Batch::from_bytes) reads.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.arena
+    }
+
+    /// The batch of these changes; none if they are not the bytes of one.
+    pub(crate) fn from_bytes(arena: Vec<u8>, newest_input: Option<Time>) -> Option<Batch> {
+        let mut changes = 0;
+        let mut rest = &arena[..];
+        while !rest.is_empty() {
+            let (head, parts) = rest.split_first_chunk::<HEAD_BYTES>()?;
+            let [tag, table, k0, k1, k2, k3, v0, v1, v2, v3] = *head;
+            let (_, parts) =
+                parts.split_at_checked(u32::from_le_bytes([k0, k1, k2, k3]) as usize)?;
+            let (_, parts) =
+                parts.split_at_checked(u32::from_le_bytes([v0, v1, v2, v3]) as usize)?;
+            if tag > DELETE_RANGE || usize::from(table) >= Table::ALL.len() {
+                return None;
+            }
+            rest = parts;
+            changes += 1;
+        }
+        Some(Batch { arena, changes, newest_input })
+    }
+
     /// The time of the newest journalled input among the changes.
     pub fn newest_input(&self) -> Option<Time> {
         self.newest_input
@@ -584,6 +636,40 @@ mod tests {
         assert_eq!((batch.len(), batch.newest_input()), (3, Some(Time::from_ms(5))));
         batch.clear();
         assert_eq!(batch, Batch::new());
+    }
+
+    #[test]
+    fn every_row_belongs_to_the_chain_of_its_partition_or_to_that_of_the_learner() {
+        type Change = fn(&mut Batch);
+        let of_partition: [Change; 12] = [
+            |batch| batch.put_twin(300, &ada(), b"state"),
+            |batch| batch.delete_past(300, &ada()),
+            |batch| batch.delete_output(300, 1),
+            |batch| batch.delete_trained(300, 9),
+            |batch| batch.delete_marks(300, 9),
+            |batch| batch.set_cursor(300, 1),
+            |batch| batch.set_slow_lane(300, &SlowLane::default()),
+            |batch| batch.delete_broadcast(300, "scope"),
+            |batch| batch.delete_index_of(300, 1),
+            |batch| batch.put_input(300, &ada(), Time::from_ms(1), 0, b"input"),
+            |batch| batch.delete_tombstone(300, Pseudonym([0; 16])),
+            |batch| batch.put_event_of_erased(300, 1),
+        ];
+        let of_learner: [Change; 5] = [
+            |batch| batch.set_trained(300, 1),
+            |batch| batch.set_model(1, 1),
+            |batch| batch.delete_lessons(1, 1),
+            |batch| batch.put_kept_lessons(&KeptLessons::default()),
+            |batch| batch.put_weights(u64::MAX, &LevelWeights::default()).unwrap(),
+        ];
+        let chain = |changes: &[Change]| {
+            let mut batch = Batch::new();
+            changes.iter().for_each(|change| change(&mut batch));
+            batch.chain()
+        };
+        assert_eq!(chain(&of_partition), Some(Chain::Partition(300)));
+        assert_eq!(chain(&of_learner), Some(Chain::Learner));
+        assert_eq!(chain(&[]), None);
     }
 
     #[test]

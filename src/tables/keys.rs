@@ -285,6 +285,16 @@ pub(crate) fn behind(prefix: &[u8]) -> Vec<u8> {
     key
 }
 
+/// The partition of a key, in every table but `meta`.
+pub(crate) fn read_partition(key: &[u8]) -> Option<u16> {
+    key.first_chunk().copied().map(u16::from_be_bytes)
+}
+
+/// The partition whose metadata a key is of; none if it is of the store.
+pub(crate) fn read_partition_of_meta(key: &[u8]) -> Option<u16> {
+    key.strip_prefix(&[OF_PARTITION]).and_then(read_partition)
+}
+
 pub(crate) fn read_twin(key: &[u8]) -> Option<(Customer, &[u8])> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     read_customer(rest)

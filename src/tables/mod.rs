@@ -6,6 +6,7 @@
 //! ([`codec`](crate::codec)) are stored contracts.
 
 mod batch;
+mod chain;
 mod erasure;
 mod error;
 pub(crate) mod keys;
@@ -17,6 +18,7 @@ mod table;
 mod urgency;
 
 pub use batch::{Batch, BatchOperation};
+pub use chain::Chain;
 pub use erasure::{ErasureProgress, ErasureStage, Pseudonym, Removed, Tombstone, Traces};
 pub use error::Error;
 pub use keys::{IndexKey, ScanKey, TimerKey};

@@ -3,7 +3,8 @@ use strum::VariantArray;
 use super::keys;
 use crate::codec::RecordKind;
 
-/// A table of the store. Its number is used in batches only; its name is stored.
+/// A table of the store. Its number is in the records of the commit log, its name in the database: neither must
+/// ever be changed, and a further table comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 #[repr(u8)]
 pub enum Table {
