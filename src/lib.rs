@@ -80,6 +80,7 @@
 //! | [`past`] | replay of the events that really happened to one customer, under any policy |
 //! | [`codec`] | stored records: envelope, format versions, checksums |
 //! | [`tables`] | what a store holds, as data: tables, keys, rows, batches; a store in memory |
+//! | [`log`] | the commit log, as data: records, the order in which they are appended, which count |
 //! | [`contract`] | the contract of the bus, as data: subjects, partitions, dead letters |
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
 //! | [`bus`] | NATS: events in, outputs out, the service API, the broker of `jumeau dev` |
@@ -110,6 +111,7 @@ pub mod event;
 pub mod files;
 pub mod language;
 pub mod live_stories;
+pub mod log;
 pub mod models;
 pub mod partition;
 pub mod past;

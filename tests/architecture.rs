@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 /// The rooms from the pure to the outer, as the map in ARCHITECTURE.md has them.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 26] = [
     "config",
     "files",
     "terminal",
@@ -23,6 +23,7 @@ const ROOMS: [&str; 25] = [
     "past",
     "codec",
     "tables",
+    "log",
     "contract",
     "partition",
     "bus",
@@ -60,7 +61,7 @@ const LIBRARIES: [(&str, &[&str]); 17] = [
 ];
 
 /// Rooms that are the same whenever and wherever they run.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "event",
     "language",
     "models",
@@ -70,6 +71,7 @@ const PURE: [&str; 11] = [
     "past",
     "codec",
     "tables",
+    "log",
     "contract",
     "partition",
 ];

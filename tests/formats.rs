@@ -14,11 +14,12 @@ use jumeau::event::{
     AnalysedWords, Analysis, Broadcast, Campaign, Channel, Customer, ErasureId, EventType, Output,
     SharedFact, Time, Value,
 };
+use jumeau::log;
 use jumeau::models::{ArmResult, Exposure, HORIZON, Learner, Lesson, LevelWeights, Snapshot};
 use jumeau::past::ModelMark;
 use jumeau::policy::Version;
 use jumeau::tables::{
-    ErasureProgress, ErasureStage, IndexKey, Pseudonym, Removed, Scan, Tombstone,
+    Batch, ErasureProgress, ErasureStage, IndexKey, Pseudonym, Removed, Scan, Table, Tombstone,
 };
 use jumeau::twin::{
     Answered, Asked, AwaitedGoal, Block, CandidateVerdict, Decision, EntryKind, Fired, Journalled,
@@ -52,6 +53,46 @@ fn a_number_of_format_1_can_be_read() {
     let fixture = fixture!("number-v1");
     assert_written_as(RecordKind::Number, &1_700_000_000_123u64, fixture);
     assert_eq!(open::<u64>(RecordKind::Number, fixture), 1_700_000_000_123);
+}
+
+#[test]
+fn a_commit_of_format_1_can_be_read() {
+    let mut batch = Batch::new();
+    batch.put_twin(7, &ada(), b"state state state state state state");
+    batch.put_input(7, &ada(), at(5), 1, b"input");
+    batch.delete_output(7, 3);
+    batch.delete_past(7, &ada());
+    batch.set_cursor(7, 9);
+    // How well it is compressed is not part of the format.
+    let fixture = hex::decode(fixture!("commit-v1").trim()).unwrap();
+    assert_eq!(log::decode(&fixture).unwrap(), batch);
+    assert_eq!(log::decode(&log::encode(&batch)).unwrap(), batch);
+}
+
+#[test]
+fn a_table_has_the_same_number_in_every_commit() {
+    let numbers: Vec<_> = Table::ALL.iter().map(|table| (*table as u8, table.name())).collect();
+    let expected = [
+        (0, "twins"),
+        (1, "timeline"),
+        (2, "timers"),
+        (3, "outbox"),
+        (4, "journal"),
+        (5, "broadcasts"),
+        (6, "sweeps"),
+        (7, "index"),
+        (8, "decisions"),
+        (9, "observations"),
+        (10, "learned"),
+        (11, "lessons"),
+        (12, "marks"),
+        (13, "results"),
+        (14, "tombstones"),
+        (15, "erasures"),
+        (16, "waiting"),
+        (17, "meta"),
+    ];
+    assert_eq!(numbers, expected, "a further table comes last");
 }
 
 #[test]

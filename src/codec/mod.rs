@@ -79,6 +79,8 @@ pub enum RecordKind {
     /// The open escalations of one twin.
     #[strum(to_string = "open escalations")]
     Waiting = 18,
+    /// One commit in the commit log.
+    Commit = 19,
 }
 
 impl RecordKind {
@@ -106,7 +108,8 @@ impl RecordKind {
             | RecordKind::Lesson
             | RecordKind::Mark
             | RecordKind::Erasure
-            | RecordKind::Waiting => 1,
+            | RecordKind::Waiting
+            | RecordKind::Commit => 1,
             RecordKind::Decision | RecordKind::Weights => 2,
             RecordKind::Twin | RecordKind::Tombstone => 3,
         }
@@ -213,6 +216,29 @@ pub fn encode<T: Serialize + ?Sized>(
     };
     into.truncate(start);
     Err(Error::Unwritable { kind, detail })
+}
+
+/// Appends a record to `into` whose payload are these bytes, in the format of its kind, of any size.
+pub(crate) fn encode_bytes(kind: RecordKind, payload: &[&[u8]], into: &mut Vec<u8>) {
+    let start = into.len();
+    into.extend_from_slice(&[MAGIC, 0, 0, 0, 0, kind as u8, kind.version()]);
+    payload.iter().for_each(|part| into.extend_from_slice(part));
+    let encoded = &mut into[start..];
+    let checksum = checksum(&encoded[CHECKED_FROM..]);
+    encoded[1..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// The format version and the payload of such a record.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn decode_bytes(kind: RecordKind, bytes: &[u8]) -> Result<(u8, &[u8]), Error> {
+    split_record(kind, bytes)
+}
+
+/// A record that is intact, but does not match its format.
+pub(crate) fn malformed(kind: RecordKind, version: u8, detail: impl Into<String>) -> Error {
+    Error::Malformed { kind, version, detail: detail.into() }
 }
 
 /// Decodes a record in this or any older format; `bytes` must be exactly one record.
