@@ -209,8 +209,7 @@ pub fn encode<T: Serialize + ?Sized>(
         Err(error) => error.to_string(),
         Ok(()) if encoded.len() > limits::RECORD_BYTES => format!("{} bytes", encoded.len()),
         Ok(()) => {
-            let checksum = checksum(&encoded[CHECKED_FROM..]);
-            encoded[1..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
+            write_checksum(encoded);
             return Ok(());
         }
     };
@@ -223,9 +222,7 @@ pub(crate) fn encode_bytes(kind: RecordKind, payload: &[&[u8]], into: &mut Vec<u
     let start = into.len();
     into.extend_from_slice(&[MAGIC, 0, 0, 0, 0, kind as u8, kind.version()]);
     payload.iter().for_each(|part| into.extend_from_slice(part));
-    let encoded = &mut into[start..];
-    let checksum = checksum(&encoded[CHECKED_FROM..]);
-    encoded[1..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
+    write_checksum(&mut into[start..]);
 }
 
 /// The format version and the payload of such a record.
@@ -299,6 +296,11 @@ fn encode_payload<T: Serialize>(kind: RecordKind, record: &T) -> Result<Vec<u8>,
     bincode::serde::encode_into_writer(record, Appending(&mut payload), FORMAT)
         .map_err(|error| Error::Unwritable { kind, detail: error.to_string() })?;
     Ok(payload)
+}
+
+fn write_checksum(record: &mut [u8]) {
+    let checksum = checksum(&record[CHECKED_FROM..]);
+    record[1..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is stored")]

@@ -466,29 +466,17 @@ impl Batch {
     pub fn changes(&self) -> impl Iterator<Item = BatchOperation<'_>> {
         let mut rest = &self.arena[..];
         std::iter::from_fn(move || {
-            let (head, parts) = rest.split_first_chunk::<HEAD_BYTES>()?;
-            let [tag, table, k0, k1, k2, k3, v0, v1, v2, v3] = *head;
-            let (key, parts) = parts.split_at(u32::from_le_bytes([k0, k1, k2, k3]) as usize);
-            let (value, parts) = parts.split_at(u32::from_le_bytes([v0, v1, v2, v3]) as usize);
-            rest = parts;
-            let table = Table::ALL[usize::from(table)];
-            Some(match tag {
-                PUT => BatchOperation::Put(table, key, value),
-                DELETE => BatchOperation::Delete(table, key),
-                _ => BatchOperation::DeleteRange(table, key, value),
-            })
+            let (change, behind) = split_change(rest)?;
+            rest = behind;
+            Some(change)
         })
     }
 
-    /// The chain that every change belongs to; none if there are no changes.
-    ///
-    /// # Panics
-    /// In a debug build, if they belong to several.
+    /// The chain that every change belongs to; none if there are no changes, or they belong to several.
     pub fn chain(&self) -> Option<Chain> {
-        let chain = |change: BatchOperation<'_>| Chain::of(change.table(), change.key());
-        let first = self.changes().next().map(chain);
-        debug_assert!(self.changes().all(|change| Some(chain(change)) == first));
-        first
+        let mut chains = self.changes().map(|change| Chain::of(change.table(), change.key()));
+        let first = chains.next()?;
+        chains.all(|chain| chain == first).then_some(first)
     }
 
     /// The changes as bytes, in the form that [`from_bytes`](Batch::from_bytes) reads.
@@ -501,16 +489,7 @@ impl Batch {
         let mut changes = 0;
         let mut rest = &arena[..];
         while !rest.is_empty() {
-            let (head, parts) = rest.split_first_chunk::<HEAD_BYTES>()?;
-            let [tag, table, k0, k1, k2, k3, v0, v1, v2, v3] = *head;
-            let (_, parts) =
-                parts.split_at_checked(u32::from_le_bytes([k0, k1, k2, k3]) as usize)?;
-            let (_, parts) =
-                parts.split_at_checked(u32::from_le_bytes([v0, v1, v2, v3]) as usize)?;
-            if tag > DELETE_RANGE || usize::from(table) >= Table::ALL.len() {
-                return None;
-            }
-            rest = parts;
+            (_, rest) = split_change(rest)?;
             changes += 1;
         }
         Some(Batch { arena, changes, newest_input })
@@ -596,6 +575,22 @@ impl Batch {
     }
 }
 
+/// The first change in these bytes, and the bytes behind it; none if they do not begin with one.
+fn split_change(bytes: &[u8]) -> Option<(BatchOperation<'_>, &[u8])> {
+    let (head, parts) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+    let [tag, table, k0, k1, k2, k3, v0, v1, v2, v3] = *head;
+    let (key, parts) = parts.split_at_checked(u32::from_le_bytes([k0, k1, k2, k3]) as usize)?;
+    let (value, behind) = parts.split_at_checked(u32::from_le_bytes([v0, v1, v2, v3]) as usize)?;
+    let table = *Table::ALL.get(usize::from(table))?;
+    let change = match tag {
+        PUT => BatchOperation::Put(table, key, value),
+        DELETE => BatchOperation::Delete(table, key),
+        DELETE_RANGE => BatchOperation::DeleteRange(table, key, value),
+        _ => return None,
+    };
+    Some((change, behind))
+}
+
 #[expect(clippy::expect_used, reason = "the message names the invariant")]
 fn length(part: usize) -> [u8; 4] {
     u32::try_from(part).expect("a key or a sealed record is far below 4 GiB").to_le_bytes()
@@ -670,6 +665,7 @@ mod tests {
         assert_eq!(chain(&of_partition), Some(Chain::Partition(300)));
         assert_eq!(chain(&of_learner), Some(Chain::Learner));
         assert_eq!(chain(&[]), None);
+        assert_eq!(chain(&[of_partition[0], of_learner[0]]), None, "it is of two");
     }
 
     #[test]
