@@ -3,8 +3,10 @@
 //! Each [`Chain`](crate::tables::Chain) is one sequence of messages in one stream. A service that begins to serve
 //! appends a *claim* to every chain, and then commits. Each commit names the message that it follows, and the
 //! broker refuses it if that is not the last of its chain. So after a claim nobody else's commit enters the chain:
-//! whoever served before finds the claim at its end, and stops. A claim itself is appended whatever the last message is,
+//! whoever served before finds the claim behind its own last message, and stops. A claim itself is appended whatever the last message is,
 //! or else a busy service could never be followed. It counts if its epoch is higher than all before it.
+//!
+//! The service does not append to the log yet: its commits are RocksDB's alone.
 //!
 //! * [`encode`], [`decode`]: a batch as a record, compressed.
 //! * [`ChainWriter`]: appends the records of a chain, one after the other.
