@@ -1,6 +1,6 @@
-use super::{LogMessage, LogPosition, MessageKind, Part, record};
+use super::{LogMessage, MessageKind, Part, record};
 use crate::codec;
-use crate::tables::{Batch, Chain};
+use crate::tables::{Batch, Chain, LogPosition};
 
 /// Reads a chain from a position on, and returns the batches that count.
 #[derive(Debug, Clone)]
@@ -15,15 +15,6 @@ pub struct ChainReader {
     /// The parts of a record whose last part was not read yet.
     parts: Vec<u8>,
     parts_read: u32,
-}
-
-/// A batch of a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadCommit {
-    /// The changes.
-    pub batch: Batch,
-    /// The position behind them.
-    pub position: LogPosition,
 }
 
 /// Why a chain cannot be read further.
@@ -96,12 +87,12 @@ impl ChainReader {
         self.claim.as_deref()
     }
 
-    /// Reads the next message of the chain; returns a batch if it completes one. Messages at or before the position are
-    /// passed over.
+    /// Reads the next message of the chain; returns a batch if it completes one, which leads to the new position.
+    /// Messages at or before the position are passed over.
     ///
     /// # Errors
     /// [`ChainError`]; nothing behind this message may be read then.
-    pub fn read(&mut self, message: &LogMessage<'_>) -> Result<Option<ReadCommit>, ChainError> {
+    pub fn read(&mut self, message: &LogMessage<'_>) -> Result<Option<Batch>, ChainError> {
         let LogMessage { sequence, header, payload } = *message;
         if sequence <= self.last {
             return Ok(None);
@@ -147,7 +138,7 @@ impl ChainReader {
         let batch =
             decoded.map_err(|source| ChainError::Record { chain: self.chain, sequence, source })?;
         self.position.sequence = sequence;
-        Ok(Some(ReadCommit { batch, position: self.position }))
+        Ok(Some(batch))
     }
 
     fn check(&self, message: &LogMessage<'_>) -> Result<(), ChainError> {

@@ -1,5 +1,5 @@
-use super::{ChainEnd, LogHeader, LogPosition, MessageKind, Part};
-use crate::tables::Chain;
+use super::{ChainEnd, LogHeader, MessageKind, Part};
+use crate::tables::{Chain, LogPosition};
 
 /// Appends to a chain, one message after the other, from our claim on.
 ///

@@ -1,14 +1,5 @@
 use crate::tables::Chain;
 
-/// A position in a chain: everything up to it is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogPosition {
-    /// The sequence in the stream of the last message of the chain that is applied; 0: none.
-    pub sequence: u64,
-    /// The epoch of the claim that counted there; 0: none.
-    pub epoch: u64,
-}
-
 /// What a message of a chain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "lowercase")]

@@ -6,8 +6,6 @@
 //! whoever served before finds the claim behind its own last message, and stops. A claim itself is appended whatever the last message is,
 //! or else a busy service could never be followed. It counts if its epoch is higher than all before it.
 //!
-//! The service does not append to the log yet: its commits are RocksDB's alone.
-//!
 //! * [`encode`], [`decode`]: a batch as a record, compressed.
 //! * [`ChainWriter`]: appends the records of a chain, one after the other.
 //! * [`ChainReader`]: reads a chain, and returns the batches that count.
@@ -17,9 +15,9 @@ mod chain_writer;
 mod message;
 mod record;
 
-pub use chain_reader::{ChainError, ChainReader, ReadCommit};
+pub use chain_reader::{ChainError, ChainReader};
 pub use chain_writer::{AppendVerdict, ChainWriter};
-pub use message::{ChainEnd, LogHeader, LogMessage, LogPosition, MessageKind, Part};
+pub use message::{ChainEnd, LogHeader, LogMessage, MessageKind, Part};
 pub use record::{decode, encode};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::tables::{Batch, Chain};
+use crate::tables::{Batch, Chain, LogPosition};
 
 const CHAIN: Chain = Chain::Partition(7);
 
@@ -51,7 +51,7 @@ impl Stream {
         let mut batches = Vec::new();
         for (sequence, header, payload) in self.messages.iter().take_while(|one| one.0 <= upto) {
             let message = LogMessage { sequence: *sequence, header, payload };
-            batches.extend(reader.read(&message)?.map(|read| read.batch));
+            batches.extend(reader.read(&message)?);
         }
         Ok((batches, reader))
     }

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::keys::{self, Field, IndexKey, ScanKey, TimerKey};
 use super::rows::{KeptLessons, LessonRow, PackedDecision};
-use super::{Chain, Scan, Table};
+use super::{Chain, LogPosition, Scan, Table};
 use super::{ErasureProgress, Pseudonym, Tombstone};
 use crate::codec;
 #[cfg(doc)]
@@ -68,6 +68,10 @@ pub(crate) const MODEL: &str = "model";
 
 /// The name of the store-wide row of the number of observations trained on.
 pub(crate) const ANSWERS: &str = "answers";
+
+/// The names of the store-wide rows of how far the learner's commit log is applied.
+pub(super) const LEARNER_SEQUENCE: &str = "learner-log-sequence";
+pub(super) const LEARNER_EPOCH: &str = "learner-log-epoch";
 
 /// The name of the store-wide row of the first observation of a partition that was not trained on.
 pub(super) fn trained(partition: u16) -> String {
@@ -460,6 +464,36 @@ impl Batch {
     /// Sets the latest time that the partition has seen.
     pub fn set_clock(&mut self, partition: u16, now: Time) {
         self.set(partition, Field::Clock, now.ms().cast_unsigned());
+    }
+
+    /// Sets how far the commit log of a chain is applied.
+    pub fn set_log_position(&mut self, chain: Chain, position: LogPosition) {
+        match chain {
+            Chain::Partition(partition) => {
+                self.set(partition, Field::LogSequence, position.sequence);
+                self.set(partition, Field::LogEpoch, position.epoch);
+            }
+            Chain::Learner => {
+                self.set_store_wide(LEARNER_SEQUENCE, position.sequence);
+                self.set_store_wide(LEARNER_EPOCH, position.epoch);
+            }
+        }
+    }
+
+    /// Deletes how far the commit log of a chain is applied: it has none any more.
+    pub fn delete_log_position(&mut self, chain: Chain) {
+        match chain {
+            Chain::Partition(partition) => {
+                for field in [Field::LogSequence, Field::LogEpoch] {
+                    self.delete(Table::Meta, |key| keys::field(key, partition, field));
+                }
+            }
+            Chain::Learner => {
+                [LEARNER_SEQUENCE, LEARNER_EPOCH]
+                    .iter()
+                    .for_each(|name| self.delete_store_wide(name));
+            }
+        }
     }
 
     /// The changes, in order.

@@ -11,6 +11,15 @@ pub enum Chain {
     Learner,
 }
 
+/// A position in the commit log of a chain: everything up to it is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogPosition {
+    /// The sequence in the stream of the last message of the chain that is applied; 0: none.
+    pub sequence: u64,
+    /// The epoch of the claim that counted there; 0: none.
+    pub epoch: u64,
+}
+
 impl Chain {
     /// Every chain of a store with this many partitions.
     pub fn all(partitions: u16) -> impl Iterator<Item = Chain> {

@@ -103,6 +103,8 @@ pub(crate) enum Field {
     MainFloor = 11,
     /// Followed by the first sequence in the slow lane, and the channel.
     Slowed = 12,
+    LogSequence = 13,
+    LogEpoch = 14,
 }
 
 impl Field {
@@ -119,6 +121,8 @@ impl Field {
             10 => Field::SlowVersion,
             11 => Field::MainFloor,
             12 => Field::Slowed,
+            13 => Field::LogSequence,
+            14 => Field::LogEpoch,
             _ => return None,
         })
     }

@@ -18,7 +18,7 @@ mod table;
 mod urgency;
 
 pub use batch::{Batch, BatchOperation};
-pub use chain::Chain;
+pub use chain::{Chain, LogPosition};
 pub use erasure::{ErasureProgress, ErasureStage, Pseudonym, Removed, Tombstone, Traces};
 pub use error::Error;
 pub use keys::{IndexKey, ScanKey, TimerKey};

@@ -1,12 +1,14 @@
 use serde::de::DeserializeOwned;
 
-use super::batch::{self, ANSWERS, MODEL};
+use super::batch::{self, ANSWERS, LEARNER_EPOCH, LEARNER_SEQUENCE, MODEL};
 use super::keys::{self, ErasureKey, Field, IndexKey, ScanKey, TimerKey};
 use super::rows::{
     JournalRow, KeptLesson, KeptLessons, LessonRow, PackedDecision, PartitionMeta, Scan,
     StoredTwin, Verified,
 };
-use super::{Batch, ErasureProgress, Error, Pseudonym, Table, Tombstone, Traces};
+use super::{
+    Batch, Chain, ErasureProgress, Error, LogPosition, Pseudonym, Table, Tombstone, Traces,
+};
 use crate::codec;
 use crate::event::{Broadcast, Customer, ErasureId, Output, SlowedChannel, Time};
 use crate::models::{ArmCounts, Exposure, Snapshot};
@@ -511,6 +513,8 @@ pub trait Read: Send + Sync {
                 Field::SlowVersion => lane.version = number,
                 Field::SlowFloor => lane.floor = number,
                 Field::MainFloor => lane.main_floor = number,
+                Field::LogSequence => meta.log.sequence = number,
+                Field::LogEpoch => meta.log.epoch = number,
                 Field::Slowed => {
                     let read = keys::read_slowed(rest);
                     let (from, channel) = read.ok_or_else(|| Error::key(Table::Meta, key))?;
@@ -521,6 +525,20 @@ pub trait Read: Send + Sync {
             Ok(true)
         })?;
         Ok(meta)
+    }
+
+    /// How far the commit log of a chain is applied.
+    ///
+    /// # Errors
+    /// As [`meta`](Read::meta).
+    fn log_position(&self, chain: Chain) -> Result<LogPosition, Error> {
+        match chain {
+            Chain::Partition(partition) => Ok(self.meta(partition)?.log),
+            Chain::Learner => Ok(LogPosition {
+                sequence: self.store_wide(LEARNER_SEQUENCE)?.unwrap_or(0),
+                epoch: self.store_wide(LEARNER_EPOCH)?.unwrap_or(0),
+            }),
+        }
     }
 
     /// Reads every record once, and verifies its checksum. The payloads are not decoded.

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{IndexKey, Table};
+use super::{IndexKey, LogPosition, Table};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Customer, SlowLane, Time};
@@ -47,6 +47,8 @@ pub struct PartitionMeta {
     pub clock: Option<Time>,
     /// The model version used last.
     pub version: u64,
+    /// How far its commit log is applied, if there is one.
+    pub log: LogPosition,
 }
 
 /// The position of a scan over a partition's twins. Stored.
