@@ -189,6 +189,18 @@ pub enum Error {
         /// The prefix.
         prefix: String,
     },
+    /// The commit log is not the one that the store belongs to, or it does not hold what it should.
+    #[error("commit log {stream}: expected {expected}, found {found}; {remedy}")]
+    Log {
+        /// The stream.
+        stream: String,
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+        /// How to resolve it.
+        remedy: &'static str,
+    },
     /// A request to the broker failed.
     #[error("cannot {what}")]
     Request {

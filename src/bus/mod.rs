@@ -7,6 +7,7 @@
 //! * [`Bus`]: a connection and its streams.
 //! * [`Ownership`]: ensures one service per prefix.
 //! * [`Intake`]: reads events in order, each at least once, without gaps.
+//! * [`CommitLog`]: the stream of commits.
 //! * [`Relay`]: publishes outputs until they are confirmed, those of each customer in order.
 //! * [`StreamMonitor`]: monitors streams and their consumers.
 //! * [`ApiService`]: the request/reply API.
@@ -18,6 +19,7 @@ mod broker;
 mod channel_shares;
 mod client;
 pub mod code;
+mod commit_log;
 mod connection;
 mod dead_letters;
 mod delivery;
@@ -26,6 +28,7 @@ mod direct_reader;
 mod error;
 mod intake;
 mod lease;
+mod log_headers;
 mod main_lane;
 mod malformed_headers;
 mod messages;
@@ -49,6 +52,7 @@ pub use ack_ledger::AckHandle;
 pub use analyser::{Analyser, Question};
 pub use broker::{Broker, BrokerOptions};
 pub use client::OutputSubscription;
+pub use commit_log::{CommitLog, LogContent, LogReading, ReadLogMessage};
 pub use connection::{Bus, Outages, fresh_id};
 pub use dead_letters::DeadLetter;
 pub use denied::{Denials, DeniedOperation, PermissionDenied};

@@ -205,7 +205,7 @@ impl Bus {
     }
 
     /// Creates a stream if there is none, and checks it if there is; returns whether it was created.
-    async fn ensure_stream(&self, wanted: Config) -> Result<bool, Error> {
+    pub(super) async fn ensure_stream(&self, wanted: Config) -> Result<bool, Error> {
         match self.jetstream.get_stream(&wanted.name).await {
             Ok(found) => check(&wanted, &found.cached_info().config).map(|()| false),
             Err(error) if is_missing(&error) => {

@@ -280,6 +280,8 @@ limits! {
     COMMIT_LINGER_MS: 4;
     /// bytes of one group commit; further batches wait for the next one
     COMMIT_BYTES: 8 * 1024 * 1024;
+    /// bytes appended to the commit log until what is applied and on the disk is deleted from it
+    LOG_TRIM_BYTES: 64 * 1024 * 1024;
     /// defects described by one store check; further ones are only counted
     DEFECTS: 100;
     /// partitions of one store; the broker's partition number is a token of at most five digits

@@ -3,6 +3,7 @@ use std::fmt::{self, Write as _};
 use crate::event::{
     Channel, Customer, INTERNAL, PublishedSubject, Reason, decode_any_spelling, encode,
 };
+use crate::tables::Chain;
 
 /// The subjects and streams of one deployment, all under one prefix.
 ///
@@ -70,6 +71,11 @@ impl Subjects {
     /// The stream of the service's ownership: `JUMEAU_OWNER`.
     pub fn owner_stream(&self) -> String {
         self.stream("OWNER")
+    }
+
+    /// The stream of the commit log: `JUMEAU_LOG`.
+    pub fn log_stream(&self) -> String {
+        self.stream("LOG")
     }
 
     fn stream(&self, name: &str) -> String {
@@ -187,6 +193,23 @@ impl Subjects {
     /// The subject of the owner's lease.
     pub fn owner(&self) -> String {
         format!("{}.owner", self.prefix)
+    }
+
+    /// The subject of the commits of one chain.
+    pub fn log(&self, chain: Chain) -> String {
+        format!("{}.log.{chain}", self.prefix)
+    }
+
+    /// The commits of every chain.
+    pub fn all_log(&self) -> String {
+        format!("{}.log.*", self.prefix)
+    }
+
+    /// The chain whose commits have this subject.
+    pub(crate) fn chain(&self, subject: &str) -> Option<Chain> {
+        let mut tokens = self.tokens(subject)?;
+        let chain = tokens.next().filter(|first| *first == "log").and(tokens.next())?;
+        Chain::parse(chain).filter(|_| tokens.next().is_none())
     }
 
     /// The subject of an API request: its verb, then its tokens, each encoded.
@@ -408,6 +431,9 @@ mod tests {
             subjects.api("show", &["anna@example.org"]),
             subjects.events_stream(),
             Subjects::new("acme.eu-1").unwrap().actions_stream(),
+            subjects.log_stream(),
+            subjects.log(Chain::Partition(7)),
+            subjects.log(Chain::Learner),
         ];
         insta::assert_snapshot!(all.join("\n"), @r"
         jumeau.events.web.anna%40example%2Eorg
@@ -419,7 +445,22 @@ mod tests {
         jumeau.api.show.anna%40example%2Eorg
         JUMEAU_EVENTS
         ACME_EU-1_ACTIONS
+        JUMEAU_LOG
+        jumeau.log.7
+        jumeau.log.learner
         ");
+    }
+
+    #[test]
+    fn a_subject_of_the_log_has_one_chain_and_any_other_has_none() {
+        let subjects = Subjects::default();
+        for chain in Chain::all(20) {
+            assert_eq!(subjects.chain(&subjects.log(chain)), Some(chain));
+        }
+        for subject in ["jumeau.log", "jumeau.log.x", "jumeau.log.1.2", "jumeau.events.1", "log.1"]
+        {
+            assert_eq!(subjects.chain(subject), None, "{subject}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
 mod broker;
+mod commit_log;
 mod dead_letters;
 mod erasures;
 mod intake;

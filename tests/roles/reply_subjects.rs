@@ -16,7 +16,7 @@ use crate::rig::{Guest, Rig, STREAMS, Stream, company, in_time};
 
 /// Subjects on which an answer would do harm: of the broker's own interface, of the service alone, of
 /// other roles, and of their inboxes.
-const HARMFUL: [&str; 36] = [
+const HARMFUL: [&str; 37] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.DELETE.JUMEAU_AUDIT",
     "$JS.API.STREAM.DELETE.JUMEAU_EVENTS",
@@ -45,6 +45,7 @@ const HARMFUL: [&str; 36] = [
     "jumeau.dead.panic",
     "jumeau.audit.erase",
     "jumeau.owner",
+    "jumeau.log.0",
     "jumeau.api.show.bob",
     "jumeau.as.operator-max.show.bob",
     "jumeau.as.agent-max.escalations.claim.care.bob",
