@@ -202,7 +202,9 @@ pub struct StoreSettings {
     /// The master key for encrypting customer data: a file or `env:VARIABLE` with 64 hexadecimal
     /// digits. Can be set only when the store is created.
     pub master_key: Option<String>,
-    /// When a commit counts as durable.
+    /// What makes a commit durable.
+    pub durability: Durability,
+    /// When the disk counts as having a commit.
     pub sync: SyncMode,
     /// Blocks, indexes and filters kept in memory, in bytes.
     pub cache_bytes: u64,
@@ -221,7 +223,21 @@ pub struct StoreSettings {
     pub reserve_bytes: u64,
 }
 
-/// When a commit counts as durable.
+/// What makes a commit durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// The store's disk, as `store.sync` says. A reaction waits for that disk, which may be busy. If the disk is lost,
+    /// what it held is lost, up to the last backup.
+    #[default]
+    Disk,
+    /// The broker: a commit is appended to the commit log, the stream `JUMEAU_LOG`, with as many copies as the event
+    /// that caused it, and the store applies it without waiting for its disk. If the service's machine dies, nothing
+    /// is lost as long as its disk comes back; if the broker loses the log, commits since the last trim may be lost.
+    Log,
+}
+
+/// When the disk counts as having a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SyncMode {
@@ -240,6 +256,7 @@ impl Default for StoreSettings {
             path: PathBuf::from("jumeau-data"),
             backups: PathBuf::from("jumeau-backups"),
             master_key: None,
+            durability: Durability::Disk,
             sync: SyncMode::Always,
             cache_bytes: 128 << 20,
             write_buffer_bytes: 128 << 20,

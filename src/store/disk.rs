@@ -20,8 +20,9 @@ use crate::tables::{
 
 /// The format of the database as a whole: its tables and keys.
 ///
-/// 2: the slow lane is among the fields of a partition. 3: so is the floor of the main lane, always.
-pub(super) const FORMAT: u64 = 3;
+/// 2: the slow lane is among the fields of a partition. 3: so is the floor of the main lane, always. 4: the store may
+/// follow a commit log.
+pub(super) const FORMAT: u64 = 4;
 
 /// The store-wide row of the floor of the main lane, up to format 2.
 const OLD_FLOOR: &str = "floor";
@@ -330,7 +331,7 @@ impl Store {
         self.db.cf_handle(table.name()).expect("every table is opened with the database")
     }
 
-    fn write(&self, batches: &[Batch]) -> Result<(), Error> {
+    fn write(&self, batches: &[Batch], options: &WriteOptions) -> Result<(), Error> {
         let tables: Vec<_> = Table::ALL.iter().map(|table| self.table(*table)).collect();
         let bytes: usize = batches.iter().map(Batch::bytes).sum();
         let mut write = WriteBatch::with_capacity_bytes(bytes + HEADER_BYTES);
@@ -376,11 +377,27 @@ impl Store {
                 }
             }
         }
-        let mut options = WriteOptions::default();
-        options.set_sync(self.settings.sync == settings::SyncMode::Always);
         self.db
-            .write_opt(write, &options)
+            .write_opt(write, options)
             .map_err(|error| Error::Write { detail: error.into_string() })
+    }
+
+    /// Commits batches; after a failed write nothing is committed any more.
+    pub(super) fn commit_with(
+        &self,
+        batches: &[Batch],
+        options: &WriteOptions,
+    ) -> Result<(), Error> {
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(Error::Poisoned);
+        }
+        self.write(batches, options)
+            .inspect_err(|_| self.poisoned.store(true, Ordering::Release))?;
+        if let Some(newest) = batches.iter().filter_map(Batch::newest_input).max() {
+            let horizon = tuning::horizon(&self.settings, newest);
+            self.horizon.fetch_max(horizon.ms(), Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// A value in clear; none if its row is unreadable.
@@ -402,15 +419,9 @@ const HEADER_BYTES: usize = 12;
 
 impl Commit for Store {
     fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
-        if self.poisoned.load(Ordering::Acquire) {
-            return Err(Error::Poisoned);
-        }
-        self.write(batches).inspect_err(|_| self.poisoned.store(true, Ordering::Release))?;
-        if let Some(newest) = batches.iter().filter_map(Batch::newest_input).max() {
-            let horizon = tuning::horizon(&self.settings, newest);
-            self.horizon.fetch_max(horizon.ms(), Ordering::Relaxed);
-        }
-        Ok(())
+        let mut options = WriteOptions::default();
+        options.set_sync(self.settings.sync == settings::SyncMode::Always);
+        self.commit_with(batches, &options)
     }
 }
 

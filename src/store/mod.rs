@@ -8,6 +8,7 @@
 mod backup;
 mod disk;
 mod disk_space;
+mod log_follower;
 mod purge;
 mod sealing;
 mod tuning;
@@ -16,4 +17,5 @@ mod vault;
 pub use backup::{BackupSummary, StoreSummary, examine, restore, rewrap};
 pub use disk::{Store, Usage};
 pub use disk_space::DiskMonitor;
+pub use log_follower::{FollowState, LogFollower};
 pub use vault::is_reserved;

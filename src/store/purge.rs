@@ -108,8 +108,12 @@ impl Store {
         Ok(())
     }
 
-    /// Writes everything into table files, so that the log of changes is restarted.
-    fn flush(&self) -> Result<(), Error> {
+    /// Writes everything into table files: what was committed without the write-ahead log is durable then, and that
+    /// log is restarted.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn flush(&self) -> Result<(), Error> {
         let mut options = FlushOptions::default();
         options.set_wait(true);
         let tables: Vec<_> = Table::ALL.iter().map(|table| self.table(*table)).collect();

@@ -49,6 +49,8 @@ pub(super) fn database(settings: &settings::StoreSettings, memory: &MemoryPool) 
     // silently drop every later commit.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_max_total_wal_size(settings.write_buffer_bytes.saturating_mul(2));
+    // Without the write-ahead log, what is in the files must be one state: all tables are flushed together.
+    options.set_atomic_flush(settings.durability == settings::Durability::Log);
     // Table files are synced as they are written, so that a commit's sync does not wait for a whole
     // flush.
     options.set_bytes_per_sync(1 << 20);
