@@ -1,6 +1,8 @@
 //! The composition root: builds the service from its settings, starts it, drains it, stops it.
 
 mod callbacks;
+mod commit_log;
+mod commits;
 mod disk_space;
 mod ending;
 mod intake;
@@ -17,6 +19,7 @@ use anyhow::bail;
 use futures::future::join_all;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use self::commits::Commits;
 pub use self::ending::end_at_the_second_signal;
 use self::ending::{Deadline, end_now};
 pub use self::policy_handle::PolicyHandle;
@@ -24,13 +27,12 @@ pub use self::stream::{AdoptedStream, adopt};
 use self::threads::IoThreads;
 use crate::actors::{FatalError, HoldScans, IsDrained, LearnerThread, Partitions, StopPartition};
 use crate::bus::{self, Bus, Ownership};
-use crate::commit::Committer;
 
 /// The running service.
 pub struct RunningService {
     partitions: Partitions,
     arbiters: Vec<Arbiter>,
-    committer: Committer,
+    commits: Commits,
     learner: LearnerThread,
     bus: Bus,
     ownership: Ownership,
@@ -132,7 +134,7 @@ impl RunningService {
             let _ = arbiter.join();
         }
         self.learner.close();
-        self.committer.close();
+        self.commits.close().await;
         self.ownership.give_up().await;
         let _ = self.bus.close().await;
         self.threads.end();

@@ -79,7 +79,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 /// The service as a process of its own.
-fn serve(folder: &Path, url: &str) -> Child {
+fn serve(folder: &Path, url: &str, durability: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_jumeau"))
         .args(["serve", "--server", url])
         .arg("--policy")
@@ -89,6 +89,8 @@ fn serve(folder: &Path, url: &str) -> Child {
         // A few residents only, so that twins come and go.
         .args(["--set", "service.partitions=4", "--set", "service.resident-twins-max=16"])
         .args(["--set", "log.filter=warn"])
+        .arg("--set")
+        .arg(format!("store.durability={durability}"))
         .current_dir(folder)
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -212,6 +214,7 @@ async fn settled(bus: &Bus) {
 
 /// A broker, and a client of it that knows nothing of us; the service is started by each test.
 struct Scene {
+    durability: &'static str,
     folder: TempDir,
     broker: Broker,
     bus: Bus,
@@ -219,7 +222,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new() -> Scene {
+    async fn new(durability: &'static str) -> Scene {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("policy")).unwrap();
         std::fs::write(folder.path().join("policy/kill.toml"), POLICY).unwrap();
@@ -235,11 +238,11 @@ impl Scene {
             .connect(broker.url())
             .await
             .unwrap();
-        Scene { folder, broker, bus, stream: jetstream::new(client) }
+        Scene { durability, folder, broker, bus, stream: jetstream::new(client) }
     }
 
     fn serve(&self) -> Child {
-        serve(self.folder.path(), &self.broker.url())
+        serve(self.folder.path(), &self.broker.url(), self.durability)
     }
 
     /// Of so many events each was taken in once, and answered once, in its customer's order.
@@ -272,10 +275,19 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_of_service_and_broker_lose_and_double_nothing() {
+    kill_service_and_broker("disk").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_of_service_and_broker_lose_and_double_nothing_with_a_commit_log() {
+    kill_service_and_broker("log").await;
+}
+
+async fn kill_service_and_broker(durability: &'static str) {
     let kills = number("KILLS", 20);
     let seed = number("SEED", 1);
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::new(durability).await;
     let mut service = scene.serve();
     let mut id = 0;
     for kill in 0..kills {
@@ -320,9 +332,18 @@ async fn slowed(bus: &Bus) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_while_a_flood_waits_lose_and_double_nothing() {
+    kill_during_floods("disk").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_while_a_flood_waits_lose_and_double_nothing_with_a_commit_log() {
+    kill_during_floods("log").await;
+}
+
+async fn kill_during_floods(durability: &'static str) {
     let seed = number("SEED", 1);
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::new(durability).await;
     let mut id = 0;
     for _ in 0..FLOODS {
         let flood = (0..FLOOD).map(|number| {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::partition::{FatalError, PartitionActor};
 use crate::bus::{self, Bus, MessageTrail, Relay, StreamEnds};
-use crate::commit::CommitHandle;
+use crate::commit::{CommitHandle, LogEraser};
 use crate::event::{Customer, ErasureId, Time};
 use crate::partition::Cleared;
 use crate::store::Store;
@@ -30,6 +30,7 @@ pub struct Eraser(UnboundedSender<(u16, Cleared)>);
 pub struct EraserTask {
     store: Arc<Store>,
     committer: CommitHandle,
+    log: Option<LogEraser>,
     bus: Bus,
     relay: Arc<Relay>,
     partitions: u16,
@@ -40,14 +41,14 @@ pub struct EraserTask {
 impl Eraser {
     /// An eraser and its task.
     pub fn new(
-        (store, committer): (Arc<Store>, CommitHandle),
+        (store, committer, log): (Arc<Store>, CommitHandle, Option<LogEraser>),
         bus: Bus,
         relay: Arc<Relay>,
         partitions: u16,
         fatal: UnboundedSender<FatalError>,
     ) -> (Eraser, EraserTask) {
         let (sender, queue) = unbounded_channel();
-        (Eraser(sender), EraserTask { store, committer, bus, relay, partitions, queue, fatal })
+        (Eraser(sender), EraserTask { store, committer, log, bus, relay, partitions, queue, fatal })
     }
 
     /// Queues the data of a partition's erasures for deletion.
@@ -186,7 +187,7 @@ impl EraserTask {
                 erasing.stage = ErasureStage::Traces;
             }
             (ErasureStage::Traces, _) => {
-                self.blocking(move |store| store.purge_erasures(partition)).await?;
+                self.remove_traces(partition).await?;
                 erasing.stage = ErasureStage::Done(now());
             }
             (
@@ -200,6 +201,15 @@ impl EraserTask {
             }
         }
         Ok(erasing)
+    }
+
+    /// Removes what named the customer until their data was gone: the rows of progress, and all commits.
+    async fn remove_traces(&self, partition: u16) -> Result<(), tables::Error> {
+        self.blocking(move |store| store.purge_erasures(partition)).await?;
+        match &self.log {
+            Some(log) => log.erase().await,
+            None => Ok(()),
+        }
     }
 
     /// The ends of the streams once everything before an erasure, and what it caused, is in the streams

@@ -8,17 +8,19 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::callbacks::{confirmed, durable, publish, stop_on_failure, watched};
+use super::commits::Commits;
+use super::disk_space::SpaceWatch;
 use super::policy_handle::{PolicyHandle, current};
 use super::recovery::{recover, resume_point};
 use super::threads::IoThreads;
-use super::{RunningService, disk_space, intake, stream};
+use super::{RunningService, intake, stream};
 use crate::actors::{
     Clock, Eraser, EraserTask, FatalError, LearnerThread, PartitionActor, PartitionSetup,
     Partitions,
 };
 use crate::api::{self, AuditWriter, ReceiptSigner};
-use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, StreamMonitor};
-use crate::commit::Committer;
+use crate::bus::{self, Analyser, Bus, CommitLog, Intake, Ownership, Relay, StreamMonitor};
+use crate::commit::{ClaimedChains, Committer, LogCommitter};
 use crate::config::settings::{self, LogIdentifiers};
 use crate::config::{Settings, limits};
 use crate::event::{AgentChannels, Channel, Rights};
@@ -51,15 +53,15 @@ impl RunningService {
         let (fatal_sender, fatal) = unbounded_channel();
         let start = Start::open(settings, fatal_sender).await?;
         // Nothing is created or changed on the broker before we own the prefix.
-        let ownership = start.own().await?;
-        let mut parts = start.parts().await?;
+        let (ownership, chains) = start.own().await?;
+        let mut parts = start.parts(chains).await?;
         let recovered = std::mem::take(&mut parts.recovered);
         let arbiters = start.partitions(recovered, |partition, recovered| {
             start.partition_setup(&parts, (&policy, shadow.as_ref()), partition, recovered)
         });
-        let room = start.disk_monitor().await;
+        let room = start.disk_monitor(parts.commits.log()).await;
         let learner = LearnerThread::spawn(
-            (start.store.clone(), parts.committer.handle()),
+            (start.store.clone(), parts.commits.handle()),
             parts.trainer,
             publish(start.partitions.clone()),
             stop_on_failure(start.fatal.clone()),
@@ -90,7 +92,7 @@ impl RunningService {
         Ok(RunningService {
             partitions,
             arbiters,
-            committer: parts.committer,
+            commits: parts.commits,
             learner,
             bus,
             ownership,
@@ -107,7 +109,7 @@ impl RunningService {
 
 /// What is there before the first partition, and is used by all of them.
 struct Parts {
-    committer: Committer,
+    commits: Commits,
     relay: Arc<Relay>,
     signer: ReceiptSigner,
     /// The stored state of each partition.
@@ -136,18 +138,25 @@ impl<'a> Start<'a> {
         Ok(Start { settings, threads, bus, store: Arc::new(store), partitions, fatal })
     }
 
-    async fn own(&self) -> anyhow::Result<Ownership> {
+    async fn own(&self) -> anyhow::Result<(Ownership, Option<ClaimedChains>)> {
         let (bus, store) = (self.bus.clone(), self.store.clone());
         let own = stream::own(bus, store, self.settings.clone(), self.fatal.clone());
         self.threads.run(own).await?
     }
 
-    async fn parts(&self) -> anyhow::Result<Parts> {
-        let committer = Committer::spawn(
-            self.store.clone(),
-            durable(self.partitions.clone()),
-            stop_on_failure(self.fatal.clone()),
-        )?;
+    /// What makes commits durable: the commit log if its chains were claimed, or else the disk.
+    async fn commits(&self, chains: Option<ClaimedChains>) -> anyhow::Result<Commits> {
+        let (store, durable) = (self.store.clone(), durable(self.partitions.clone()));
+        let failed = stop_on_failure(self.fatal.clone());
+        let Some(chains) = chains else {
+            return Ok(Commits::Disk(Committer::spawn(store, durable, failed)?));
+        };
+        let spawn = async move { LogCommitter::spawn(store, chains, durable, failed) };
+        Ok(Commits::Log(self.threads.run(spawn).await??))
+    }
+
+    async fn parts(&self, chains: Option<ClaimedChains>) -> anyhow::Result<Parts> {
+        let commits = self.commits(chains).await?;
         let relay = self.relay().await?;
         let signer = self.signer().await?;
         let recovered = self.recover(&signer).await?;
@@ -155,7 +164,7 @@ impl<'a> Start<'a> {
         let mut intake = self.intake(&recovered).await?;
         intake.spare(&relay);
         let (eraser, erasures) = Eraser::new(
-            (self.store.clone(), committer.handle()),
+            (self.store.clone(), commits.handle(), commits.eraser()),
             self.bus.clone(),
             relay.clone(),
             self.settings.service.partitions,
@@ -167,7 +176,7 @@ impl<'a> Start<'a> {
         let subjects = Arc::new(self.bus.subjects().clone());
         let outgoing = Outgoing::new(subjects, signer.marks(), self.settings.service.partitions);
         Ok(Parts {
-            committer,
+            commits,
             relay,
             signer,
             recovered,
@@ -232,7 +241,7 @@ impl<'a> Start<'a> {
             models: parts.trainer.model().clone(),
             recovered,
             store: self.store.clone(),
-            committer: parts.committer.handle(),
+            committer: parts.commits.handle(),
             relay: parts.relay.clone(),
             eraser: parts.eraser.clone(),
             floor: parts.intake.floor(),
@@ -262,10 +271,11 @@ impl<'a> Start<'a> {
         arbiters
     }
 
-    async fn disk_monitor(&self) -> Arc<DiskMonitor> {
+    async fn disk_monitor(&self, log: Option<CommitLog>) -> Arc<DiskMonitor> {
         let monitor = Arc::new(DiskMonitor::new(&self.settings.store));
-        disk_space::check(&monitor, &self.partitions).await;
-        self.threads.handle.spawn(disk_space::watch(monitor.clone(), self.partitions.clone()));
+        let mut watch = SpaceWatch::new(monitor.clone(), log, self.partitions.clone());
+        watch.check().await;
+        self.threads.handle.spawn(watch.run());
         monitor
     }
 

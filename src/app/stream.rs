@@ -4,25 +4,29 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::commit_log;
 use crate::actors::FatalError;
 use crate::api;
 use crate::bus::{self, Bus, Claim, LastTakenEvent, Ownership};
+use crate::commit::ClaimedChains;
 use crate::config::Settings;
+use crate::config::settings::Durability;
 use crate::event::{SlowLane, Time};
-use crate::store::Store;
+use crate::store::{FollowState, Store};
 use crate::tables::{PartitionMeta, Read};
 
-/// Checks that the stream is the one whose events the store has processed, and that no other service owns
-/// the prefix; only then creates or changes anything on the broker.
+/// Checks that the stream is the one whose events the store has processed, that the commit log is the one
+/// that it follows, and that no other service owns the prefix; only then creates or changes anything on the
+/// broker. If commits go to the log, returns its chains, with the store up to date.
 pub(super) async fn own(
     bus: Bus,
     store: Arc<Store>,
     settings: Settings,
     fatal: UnboundedSender<FatalError>,
-) -> anyhow::Result<Ownership> {
+) -> anyhow::Result<(Ownership, Option<ClaimedChains>)> {
     let partitions = settings.service.partitions;
-    let metas = metas(&store, partitions)?;
-    check(&bus, &store, &metas).await?;
+    check(&bus, &store, &metas(&store, partitions)?).await?;
+    commit_log::check(&bus, &store, &settings).await?;
     let claim =
         Claim { number: fresh_number(), before: store.owner()?, now: super::policy_handle::now() };
     store.set_owner(claim.number)?;
@@ -35,7 +39,16 @@ pub(super) async fn own(
     if let Some(state) = bus.stream_state().await? {
         store.set_stream(state.made)?;
     }
-    Ok(ownership)
+    let chains = match settings.store.durability {
+        Durability::Disk => {
+            commit_log::leave(&bus, &store, partitions, claim.number).await?;
+            None
+        }
+        Durability::Log => Some(commit_log::begin(&bus, &store, &settings, claim.number).await?),
+    };
+    // Commits from the log have moved the cursors.
+    check(&bus, &store, &metas(&store, partitions)?).await?;
+    Ok((ownership, chains))
 }
 
 fn metas(store: &Store, partitions: u16) -> anyhow::Result<Vec<PartitionMeta>> {
@@ -133,7 +146,18 @@ pub struct AdoptedStream {
 pub async fn adopt(settings: &Settings) -> anyhow::Result<AdoptedStream> {
     let partitions = settings.service.partitions;
     let bus = Bus::connect(&settings.nats).await?;
-    let store = Store::open(&settings.store, partitions)?;
+    let store = Arc::new(Store::open(&settings.store, partitions)?);
+    if store.follow_state()? == FollowState::Follows {
+        // What the log holds beyond the store is applied if it is the store's log, and lost if it is not.
+        match commit_log::check(&bus, &store, settings).await {
+            Ok(()) => commit_log::leave(&bus, &store, partitions, fresh_number()).await?,
+            Err(error) if matches!(error.downcast_ref(), Some(bus::Error::Log { .. })) => {
+                tracing::warn!(%error, "the commit log is given up");
+                commit_log::give_up(&bus, &store, partitions).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
     let metas = metas(&store, partitions)?;
     let lane = SlowLane::newest(metas.iter().map(|meta| meta.slow_lane.clone()));
     let state = bus.stream_state().await?;

@@ -1,17 +1,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use futures::executor::block_on;
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::oneshot;
 
+use super::handle::{CommitHandle, CommitSink, CommitWaiter, Waiters};
 use crate::config::limits;
-use crate::tables::{Batch, Commit, Error, Urgency};
+use crate::tables::{Batch, Chain, Commit, Error, Urgency};
 
-const LINGER: Duration = Duration::from_millis(limits::COMMIT_LINGER_MS as u64);
+/// How long deferred batches may wait.
+pub(super) const LINGER: Duration = Duration::from_millis(limits::COMMIT_LINGER_MS as u64);
 
 /// The only writer of the store: a thread that commits all waiting batches together (group commit), so
 /// one sync serves all partitions.
@@ -21,45 +20,17 @@ pub struct Committer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Submits batches to the committer; every partition has one.
-#[derive(Debug, Clone)]
-pub struct CommitHandle {
-    shared: Arc<Shared>,
-}
-
-/// Statistics of the committer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CommitFigures {
-    /// Commits that are durable.
-    pub commits: u64,
-    /// Batches in them: divided by the commits, the average number per sync.
-    pub batches: u64,
-    /// Bytes in them.
-    pub bytes: u64,
-    /// Their total duration.
-    pub busy: Duration,
-    /// The duration of the slowest.
-    pub slowest: Duration,
-    /// Batches waiting now.
-    pub waiting: u64,
-}
-
 #[derive(Debug, Default)]
 struct Shared {
     /// How long deferred batches may wait.
     linger: Duration,
     queue: Mutex<CommitQueue>,
     arrived: Condvar,
-    commits: AtomicU64,
-    batches: AtomicU64,
-    bytes: AtomicU64,
-    busy_us: AtomicU64,
-    slowest_us: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct CommitQueue {
-    waiting: VecDeque<(CommitWaiter, Batch)>,
+    waiting: VecDeque<(Waiters, Batch)>,
     /// When the waiting batches are due; none if there are none.
     due: Option<Instant>,
     state: CommitterState,
@@ -75,13 +46,15 @@ enum CommitterState {
     Broken,
 }
 
-/// Who is told that a batch is durable.
-#[derive(Debug)]
-enum CommitWaiter {
-    /// A partition, with its ticket.
-    Partition(u16, u64),
-    /// Who waits in [`CommitHandle::write`].
-    Writer(oneshot::Sender<()>),
+/// Commits batches for which several may wait.
+#[derive(Debug, Clone)]
+pub(super) struct GroupHandle(Arc<Shared>);
+
+impl GroupHandle {
+    /// Queues a batch, in order.
+    pub(super) fn queue(&self, waiters: Waiters, batch: Batch) {
+        self.0.queue_group(waiters, batch, Instant::now());
+    }
 }
 
 impl Committer {
@@ -110,7 +83,12 @@ impl Committer {
 
     /// A handle for a partition.
     pub fn handle(&self) -> CommitHandle {
-        CommitHandle { shared: Arc::clone(&self.shared) }
+        CommitHandle(self.shared.clone())
+    }
+
+    /// A handle for batches for which several may wait.
+    pub(super) fn groups(&self) -> GroupHandle {
+        GroupHandle(self.shared.clone())
     }
 
     /// Commits what still waits, reports it, and ends the thread. Later batches are not accepted.
@@ -133,90 +111,44 @@ impl Drop for Committer {
     }
 }
 
-impl CommitHandle {
-    /// Submits a partition's batch, in order; its ticket is returned when it is durable. Never blocks:
-    /// the intake bounds what is in flight. After a failed write or after closing, the batch is dropped
-    /// and its ticket is never returned.
-    pub fn submit(&self, partition: u16, ticket: u64, batch: Batch, urgency: Urgency) {
+impl CommitSink for Shared {
+    fn queue(&self, _: Chain, waiter: CommitWaiter, batch: Batch, urgency: Urgency) {
         let due = match urgency {
             Urgency::Immediate => Instant::now(),
-            Urgency::Deferred => Instant::now() + self.shared.linger,
+            Urgency::Deferred => Instant::now() + self.linger,
         };
-        self.queue(CommitWaiter::Partition(partition, ticket), batch, due);
-    }
-
-    /// Commits a batch that no reaction caused, in order with those of the partitions, and waits until it is durable.
-    ///
-    /// # Errors
-    /// [`Error::Write`] after a failed write or after closing.
-    pub fn write(&self, batch: Batch) -> impl Future<Output = Result<(), Error>> + use<> {
-        let (written, is_written) = oneshot::channel();
-        self.queue(CommitWaiter::Writer(written), batch, Instant::now());
-        async move {
-            let detail = "expected a service that commits, found that it is ending".to_owned();
-            is_written.await.map_err(|_| Error::Write { detail })
-        }
-    }
-
-    fn queue(&self, waiter: CommitWaiter, batch: Batch, due: Instant) {
-        let mut queue = self.shared.queue.lock();
-        if queue.state == CommitterState::Open {
-            queue.waiting.push_back((waiter, batch));
-            if queue.due.is_none_or(|before| due < before) {
-                queue.due = Some(due);
-                self.shared.arrived.notify_one();
-            }
-        }
-    }
-
-    /// Statistics of the committer.
-    pub fn figures(&self) -> CommitFigures {
-        let shared = &*self.shared;
-        CommitFigures {
-            commits: shared.commits.load(Ordering::Relaxed),
-            batches: shared.batches.load(Ordering::Relaxed),
-            bytes: shared.bytes.load(Ordering::Relaxed),
-            busy: Duration::from_micros(shared.busy_us.load(Ordering::Relaxed)),
-            slowest: Duration::from_micros(shared.slowest_us.load(Ordering::Relaxed)),
-            waiting: shared.queue.lock().waiting.len() as u64,
-        }
-    }
-}
-
-/// Commits in order with the partitions, each batch for itself: a crash may keep the first ones alone. Blocks until all
-/// are durable, so it is not for the threads of Tokio.
-impl Commit for CommitHandle {
-    fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
-        let written: Vec<_> = batches.iter().map(|batch| self.write(batch.clone())).collect();
-        written.into_iter().try_for_each(block_on)
+        self.queue_group(waiter.into(), batch, due);
     }
 }
 
 impl Shared {
+    /// Queues a batch for which several may wait.
+    fn queue_group(&self, waiters: Waiters, batch: Batch, due: Instant) {
+        let mut queue = self.queue.lock();
+        if queue.state == CommitterState::Open {
+            queue.waiting.push_back((waiters, batch));
+            if queue.due.is_none_or(|before| due < before) {
+                queue.due = Some(due);
+                self.arrived.notify_one();
+            }
+        }
+    }
+
     fn run(&self, store: &dyn Commit, done: impl Fn(Vec<(u16, u64)>)) -> Result<(), Error> {
         while let Some((waiters, batches)) = self.next_group() {
-            let begin = Instant::now();
             store.commit(&batches)?;
-            self.count(&batches, begin.elapsed());
-            let (mut tickets, mut writers) = (Vec::with_capacity(waiters.len()), Vec::new());
-            for waiter in waiters {
-                match waiter {
-                    CommitWaiter::Partition(partition, ticket) => tickets.push((partition, ticket)),
-                    CommitWaiter::Writer(written) => writers.push(written),
-                }
-            }
-            if !tickets.is_empty() {
-                done(tickets);
+            if !waiters.tickets.is_empty() {
+                done(waiters.tickets);
             }
             // A writer may have gone.
-            writers.into_iter().for_each(|written| _ = written.send(()));
+            waiters.writers.into_iter().for_each(|written| _ = written.send(()));
         }
         Ok(())
     }
 
     /// Waits until batches are due, and takes as many as fit in one commit, but at least one; none when
     /// no more will come.
-    fn next_group(&self) -> Option<(Vec<CommitWaiter>, Vec<Batch>)> {
+    fn next_group(&self) -> Option<(Waiters, Vec<Batch>)> {
         let mut queue = self.queue.lock();
         while queue.state == CommitterState::Open {
             match queue.due {
@@ -227,30 +159,20 @@ impl Shared {
                 Some(_) => break,
             }
         }
-        let mut waiters = Vec::new();
+        let mut waiters = Waiters::default();
         let mut batches = Vec::new();
         let mut bytes = 0;
         while let Some((_, batch)) = queue.waiting.front()
             && (batches.is_empty() || bytes + batch.bytes() <= limits::COMMIT_BYTES)
-            && let Some((waiter, batch)) = queue.waiting.pop_front()
+            && let Some((behind, batch)) = queue.waiting.pop_front()
         {
             bytes += batch.bytes();
-            waiters.push(waiter);
+            waiters.append(behind);
             batches.push(batch);
         }
         // Batches beyond this commit are part of the next one.
         queue.due = queue.due.filter(|_| !queue.waiting.is_empty());
         (!batches.is_empty()).then_some((waiters, batches))
-    }
-
-    fn count(&self, batches: &[Batch], took: Duration) {
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bytes: usize = batches.iter().map(Batch::bytes).sum();
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.batches.fetch_add(batches.len() as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.busy_us.fetch_add(took_us, Ordering::Relaxed);
-        self.slowest_us.fetch_max(took_us, Ordering::Relaxed);
     }
 
     fn close(&self) {
@@ -342,30 +264,24 @@ mod tests {
         assert_eq!(commits.recv_timeout(TIMEOUT), Ok(1));
         (2..=4).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Urgency::Immediate));
         assert_eq!(done.try_recv().ok(), None, "reported before it was durable");
-        assert_eq!(handle.figures().waiting, 3);
+        assert_eq!(committer.shared.queue.lock().waiting.len(), 3);
         go.send(()).unwrap();
         assert_eq!(commits.recv_timeout(TIMEOUT), Ok(3));
         go.send(()).unwrap();
         committer.close();
 
         assert_eq!(done.iter().collect::<Vec<_>>(), [vec![(7, 1)], vec![(7, 2), (7, 3), (7, 4)]]);
-        let figures = handle.figures();
-        assert_eq!((figures.commits, figures.batches, figures.waiting), (2, 4, 0));
     }
 
-    fn tickets(group: Option<(Vec<CommitWaiter>, Vec<Batch>)>) -> Option<Vec<u64>> {
-        let ticket = |waiter| match waiter {
-            CommitWaiter::Partition(_, ticket) => Some(ticket),
-            CommitWaiter::Writer(_) => None,
-        };
-        Some(group?.0.into_iter().filter_map(ticket).collect())
+    fn tickets(group: Option<(Waiters, Vec<Batch>)>) -> Option<Vec<u64>> {
+        Some(group?.0.tickets.into_iter().map(|(_, ticket)| ticket).collect())
     }
 
     #[test]
     fn a_deferred_batch_joins_an_immediate_one() {
         let linger = Duration::from_secs(3600);
         let shared = Arc::new(Shared { linger, ..Shared::default() });
-        let handle = CommitHandle { shared: Arc::clone(&shared) };
+        let handle = CommitHandle(shared.clone());
         handle.submit(7, 1, cursor(1), Urgency::Deferred);
         handle.submit(8, 1, cursor(1), Urgency::Deferred);
         let is_due = || shared.queue.lock().due.is_some_and(|due| due <= Instant::now());
@@ -380,7 +296,7 @@ mod tests {
     #[test]
     fn a_deferred_batch_becomes_durable_by_itself() {
         let shared = Arc::new(Shared::default());
-        let handle = CommitHandle { shared: Arc::clone(&shared) };
+        let handle = CommitHandle(shared.clone());
         handle.submit(7, 1, cursor(1), Urgency::Deferred);
         assert_eq!(tickets(shared.next_group()), Some(vec![1]));
     }
@@ -393,8 +309,8 @@ mod tests {
             let mut batch = Batch::new();
             let customer = crate::event::Customer::new("ada").unwrap();
             batch.put_twin(0, &customer, &vec![0; bytes]);
-            let waiter = CommitWaiter::Partition(0, ticket);
-            shared.queue.lock().waiting.push_back((waiter, batch));
+            let waiters = CommitWaiter::Partition(0, ticket).into();
+            shared.queue.lock().waiting.push_back((waiters, batch));
         }
         shared.close();
         let groups: Vec<Vec<u64>> = std::iter::from_fn(|| tickets(shared.next_group())).collect();

@@ -187,6 +187,12 @@ pub enum Error {
         /// The error of the engine.
         detail: String,
     },
+    /// The commit log cannot be continued.
+    #[error("{detail}")]
+    Log {
+        /// The error of the log.
+        detail: String,
+    },
     /// An earlier write failed.
     #[error(
         "expected a store without a failed write, found one; restart the service to write again"

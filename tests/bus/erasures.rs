@@ -88,7 +88,7 @@ async fn files_are_rewritten_only_after_the_messages_to_other_identifiers_have_l
     let relay = Arc::new(Relay::spawn(&world.bus, |_| {}).await.unwrap());
     let (fatal, _heard) = unbounded_channel();
     let committer = Committer::spawn(store.clone(), |_| (), |_| ()).unwrap();
-    let stored = (store.clone(), committer.handle());
+    let stored = (store.clone(), committer.handle(), None);
     let (_eraser, task) = Eraser::new(stored, world.bus.clone(), relay, 16, fatal);
     let running = tokio::spawn(task.run());
 

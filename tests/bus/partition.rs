@@ -52,7 +52,7 @@ impl Part {
         let confirmed = move |of| confirmed.wait().do_send(Confirmed(numbers(of)));
         let relay = Arc::new(Relay::spawn(&world.bus, confirmed).await.unwrap());
         let (fatal, heard) = unbounded_channel();
-        let stored = (store.clone(), committer.handle());
+        let stored = (store.clone(), committer.handle(), None);
         let (eraser, _) = Eraser::new(stored, world.bus.clone(), relay.clone(), 16, fatal.clone());
         let setup = PartitionSetup {
             partition: 7,

@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod broadcasts;
 mod campaigns;
+mod commit_log;
 mod disk;
 mod erase;
 mod erase_against;

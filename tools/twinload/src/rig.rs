@@ -91,6 +91,16 @@ impl Rig {
         self.ensure_streams().await
     }
 
+    /// Deletes the commit log of another database, if there is one.
+    async fn forget_log(&self) -> anyhow::Result<()> {
+        let jetstream = async_nats::jetstream::new(self.client.clone());
+        let name = self.subjects.log_stream();
+        if jetstream.get_stream(&name).await.is_ok() {
+            jetstream.delete_stream(name).await?;
+        }
+        Ok(())
+    }
+
     /// The broker's process.
     pub(crate) fn broker_process(&self) -> anyhow::Result<Process> {
         // The broker names the file of its ports after its process.
@@ -146,6 +156,9 @@ impl Rig {
         name: &str,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Service> {
+        if !self.folder.join(name).exists() {
+            self.forget_log().await?;
+        }
         let binary = service_binary()?;
         let log = self.log_file(name);
         let errors = File::create(&log)?;
