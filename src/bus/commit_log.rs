@@ -78,7 +78,7 @@ impl ReadLogMessage {
 }
 
 /// What the broker answered to a message.
-enum Answer {
+enum AppendAnswer {
     Stored(u64),
     /// It does not follow the last message of its chain.
     NotLast,
@@ -248,13 +248,13 @@ impl CommitLog {
         loop {
             let header = writer.header(kind, part);
             let answer = self.send(writer.chain(), &header, payload).await;
-            self.is_full.store(matches!(answer, Answer::Full), Ordering::Relaxed);
+            self.is_full.store(matches!(answer, AppendAnswer::Full), Ordering::Relaxed);
             match answer {
-                Answer::Stored(sequence) => {
+                AppendAnswer::Stored(sequence) => {
                     writer.confirmed(sequence);
                     return Ok(());
                 }
-                Answer::NotLast => match self.tail(writer).await {
+                AppendAnswer::NotLast => match self.tail(writer).await {
                     Ok(tail) => match writer.judge(&tail) {
                         AppendVerdict::IsThere(sequence) => {
                             writer.confirmed(sequence);
@@ -272,12 +272,12 @@ impl CommitLog {
                     }
                     Err(error) => return Err(error),
                 },
-                Answer::NoStream => {
+                AppendAnswer::NoStream => {
                     if matches!(self.content().await, Ok(None)) {
                         return Err(self.broken(writer));
                     }
                 }
-                Answer::Full | Answer::Unknown => {}
+                AppendAnswer::Full | AppendAnswer::Unknown => {}
             }
             self.wait(pause).await;
             pause = (2 * pause).min(PAUSE_MAX);
@@ -285,7 +285,7 @@ impl CommitLog {
     }
 
     /// Sends a message, and waits for the answer, or until the connection was made anew: then no answer comes.
-    async fn send(&self, chain: Chain, header: &LogHeader, payload: &Bytes) -> Answer {
+    async fn send(&self, chain: Chain, header: &LogHeader, payload: &Bytes) -> AppendAnswer {
         let (subject, headers) = (self.bus.subjects.log(chain), log_headers::write(header));
         let mut link = self.bus.link.clone();
         let epoch = link.borrow_and_update().epoch;
@@ -298,10 +298,10 @@ impl CommitLog {
         tokio::select! {
             biased;
             confirmed = confirmed => match confirmed {
-                Ok(confirmed) => Answer::Stored(confirmed.sequence),
+                Ok(confirmed) => AppendAnswer::Stored(confirmed.sequence),
                 Err(error) => read_answer(&error),
             },
-            _ = is_anew => Answer::Unknown,
+            _ = is_anew => AppendAnswer::Unknown,
         }
     }
 
@@ -400,10 +400,10 @@ impl CommitLog {
     }
 }
 
-fn read_answer(error: &PublishError) -> Answer {
+fn read_answer(error: &PublishError) -> AppendAnswer {
     match error.kind() {
-        PublishErrorKind::WrongLastSequence => Answer::NotLast,
-        PublishErrorKind::StreamNotFound => Answer::NoStream,
+        PublishErrorKind::WrongLastSequence => AppendAnswer::NotLast,
+        PublishErrorKind::StreamNotFound => AppendAnswer::NoStream,
         _ => {
             let source = std::error::Error::source(error);
             let refused = source.and_then(|source| source.downcast_ref::<jetstream::Error>());
@@ -414,8 +414,8 @@ fn read_answer(error: &PublishError) -> Answer {
                     ErrorCode::STREAM_STORE_FAILED
                     | ErrorCode::STORAGE_RESOURCES_EXCEEDED
                     | ErrorCode::INSUFFICIENT_RESOURCES,
-                ) => Answer::Full,
-                _ => Answer::Unknown,
+                ) => AppendAnswer::Full,
+                _ => AppendAnswer::Unknown,
             }
         }
     }
