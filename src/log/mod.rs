@@ -9,14 +9,17 @@
 //! * [`encode`], [`decode`]: a batch as a record, compressed.
 //! * [`ChainWriter`]: appends the records of a chain, one after the other.
 //! * [`ChainReader`]: reads a chain, and returns the batches that count.
+//! * [`MemoryLog`]: a log in memory, for simulation; the one in the broker is in `bus`.
 
 mod chain_reader;
 mod chain_writer;
+mod memory_log;
 mod message;
 mod record;
 
 pub use chain_reader::{ChainError, ChainReader};
 pub use chain_writer::{AppendVerdict, ChainWriter};
+pub use memory_log::MemoryLog;
 pub use message::{ChainEnd, LogHeader, LogMessage, MessageKind, Part};
 pub use record::{decode, encode};
 

@@ -7,54 +7,21 @@ use crate::tables::{Batch, Chain, LogPosition};
 
 const CHAIN: Chain = Chain::Partition(7);
 
-/// The stream: it refuses what does not follow the last message, and recognises ids.
-#[derive(Debug, Default)]
-struct Stream {
-    messages: Vec<(u64, LogHeader, Vec<u8>)>,
-    next: u64,
+/// Appends a message, with some of other chains before it.
+fn append_among_others(stream: &mut MemoryLog, header: &LogHeader, payload: &[u8]) -> Option<u64> {
+    stream.skip(stream.len() as u64 % 3);
+    stream.append(CHAIN, header, payload)
 }
 
-impl Stream {
-    /// Appends a message; returns its sequence, or `None` if it is refused.
-    fn append(&mut self, header: &LogHeader, payload: &[u8]) -> Option<u64> {
-        if let Some((sequence, ..)) = self.messages.iter().find(|(_, held, _)| held.id == header.id)
-        {
-            return Some(*sequence);
-        }
-        let last = self.messages.last().map_or(0, |(sequence, ..)| *sequence);
-        if header.follows.is_some_and(|follows| follows != last) {
-            return None;
-        }
-        // Messages of other chains come between.
-        self.next += 1 + self.messages.len() as u64 % 3;
-        self.messages.push((self.next, header.clone(), payload.to_vec()));
-        Some(self.next)
-    }
-
-    fn end(&self) -> Option<&LogHeader> {
-        Some(&self.messages.last()?.1)
-    }
-
-    /// The messages from this sequence on.
-    fn tail(&self, from: u64) -> Vec<ChainEnd> {
-        let behind = self.messages.iter().filter(|(sequence, ..)| *sequence >= from);
-        let end = |(sequence, header, _): &(u64, LogHeader, _)| ChainEnd {
-            sequence: *sequence,
-            header: header.clone(),
-        };
-        behind.map(end).collect()
-    }
-
-    /// Reads everything behind a position, up to a sequence.
-    fn read(&self, from: LogPosition, upto: u64) -> Result<(Vec<Batch>, ChainReader), ChainError> {
-        let mut reader = ChainReader::new(CHAIN, from);
-        let mut batches = Vec::new();
-        for (sequence, header, payload) in self.messages.iter().take_while(|one| one.0 <= upto) {
-            let message = LogMessage { sequence: *sequence, header, payload };
-            batches.extend(reader.read(&message)?);
-        }
-        Ok((batches, reader))
-    }
+/// Reads everything behind a position, up to a sequence.
+fn read(
+    stream: &MemoryLog,
+    from: LogPosition,
+    upto: u64,
+) -> Result<(Vec<Batch>, ChainReader), ChainError> {
+    let mut reader = ChainReader::new(CHAIN, from);
+    let batches = stream.read(CHAIN, &mut reader, upto)?;
+    Ok((batches, reader))
 }
 
 /// A service: it has claimed the chain or not, and has at most one record in flight.
@@ -121,7 +88,7 @@ fn record(number: u64) -> Batch {
 /// The model with its services, and the records that they hold to be committed.
 #[derive(Debug, Default)]
 struct Model {
-    stream: Stream,
+    stream: MemoryLog,
     services: [Service; SERVICES],
     /// With the number of the start that holds it to be so.
     committed: Vec<(u64, Batch)>,
@@ -133,7 +100,7 @@ impl Model {
     fn step(&mut self, step: Step) {
         match step {
             Step::Look(who) => {
-                self.services[who].seen = self.stream.end().map_or(0, |end| end.epoch);
+                self.services[who].seen = self.stream.end(CHAIN).map_or(0, |end| end.header.epoch);
             }
             Step::Claim(who) => self.claim(who),
             Step::Begin(who, of) => self.begin(who, of),
@@ -146,8 +113,9 @@ impl Model {
         self.starts += 1;
         let epoch = self.services[who].seen + 1;
         let header = LogHeader::claim(CHAIN, epoch, self.starts);
-        let sequence = self.stream.append(&header, &[]).expect("a claim follows anything");
-        let read = self.stream.read(LogPosition::default(), sequence);
+        let sequence =
+            append_among_others(&mut self.stream, &header, &[]).expect("a claim follows anything");
+        let read = read(&self.stream, LogPosition::default(), sequence);
         let (_, reader) = read.expect("the chain is sound");
         // It serves only if its claim is the one that counts.
         let counts = reader.claim() == Some(&*header.id);
@@ -183,15 +151,15 @@ impl Model {
         let header = writer.header(MessageKind::Commit, part);
         let answer = match fate {
             Fate::Lost => return,
-            Fate::Arrives => self.stream.append(&header, payload),
+            Fate::Arrives => append_among_others(&mut self.stream, &header, payload),
             Fate::AnswerLost => {
-                self.stream.append(&header, payload);
+                append_among_others(&mut self.stream, &header, payload);
                 return;
             }
         };
         let confirmed = match answer {
             Some(sequence) => sequence,
-            None => match writer.judge(&self.stream.tail(writer.position().sequence)) {
+            None => match writer.judge(&self.stream.tail(CHAIN, writer.position().sequence)) {
                 AppendVerdict::IsThere(sequence) => sequence,
                 AppendVerdict::SendAgain => return,
                 AppendVerdict::Superseded(_) => {
@@ -219,7 +187,7 @@ proptest! {
         for step in steps {
             model.step(step);
         }
-        let (read, _) = model.stream.read(LogPosition::default(), u64::MAX).unwrap();
+        let (read, _) = read(&model.stream, LogPosition::default(), u64::MAX).unwrap();
         for (number, batch) in read.iter().enumerate() {
             prop_assert!(!read[..number].contains(batch), "{batch:?} is twice in {read:?}");
         }
@@ -244,26 +212,26 @@ proptest! {
         for step in steps {
             model.step(step);
         }
-        let (all, end) = model.stream.read(LogPosition::default(), u64::MAX).unwrap();
+        let (all, end) = read(&model.stream, LogPosition::default(), u64::MAX).unwrap();
         let middle = at.index(model.stream.messages.len() + 1);
-        let upto = model.stream.messages.get(middle).map_or(u64::MAX, |(sequence, ..)| *sequence);
-        let (mut two, reader) = model.stream.read(LogPosition::default(), upto).unwrap();
-        let (later, last) = model.stream.read(reader.position(), u64::MAX).unwrap();
+        let upto = model.stream.messages.get(middle).map_or(u64::MAX, |held| held.sequence);
+        let (mut two, reader) = read(&model.stream, LogPosition::default(), upto).unwrap();
+        let (later, last) = read(&model.stream, reader.position(), u64::MAX).unwrap();
         two.extend(later);
         prop_assert_eq!(two, all);
         prop_assert_eq!(last.position(), end.position());
     }
 }
 
-fn claimed() -> (Stream, ChainWriter) {
-    let mut stream = Stream::default();
-    let sequence = stream.append(&LogHeader::claim(CHAIN, 1, 1), &[]).unwrap();
+fn claimed() -> (MemoryLog, ChainWriter) {
+    let mut stream = MemoryLog::new();
+    let sequence = stream.append(CHAIN, &LogHeader::claim(CHAIN, 1, 1), &[]).unwrap();
     (stream, ChainWriter::new(CHAIN, LogPosition { sequence, epoch: 1 }))
 }
 
-fn append(stream: &mut Stream, writer: &mut ChainWriter, number: u64) {
+fn append(stream: &mut MemoryLog, writer: &mut ChainWriter, number: u64) {
     let header = writer.header(MessageKind::Commit, Part::WHOLE);
-    let sequence = stream.append(&header, &encode(&record(number))).unwrap();
+    let sequence = stream.append(CHAIN, &header, &encode(&record(number))).unwrap();
     writer.confirmed(sequence);
 }
 
@@ -271,8 +239,8 @@ fn append(stream: &mut Stream, writer: &mut ChainWriter, number: u64) {
 fn a_chain_with_a_deleted_message_is_not_read_beyond_it() {
     let (mut stream, mut writer) = claimed();
     (1..=3).for_each(|number| append(&mut stream, &mut writer, number));
-    let (missing, ..) = stream.messages.remove(2);
-    let error = stream.read(LogPosition::default(), u64::MAX).unwrap_err();
+    let missing = stream.messages.remove(2).sequence;
+    let error = read(&stream, LogPosition::default(), u64::MAX).unwrap_err();
     assert!(matches!(error, ChainError::Gap { found, .. } if found == missing), "{error}");
 }
 
@@ -281,26 +249,26 @@ fn a_chain_that_lost_its_end_or_everything_is_not_written_further() {
     let (mut stream, mut writer) = claimed();
     (1..=3).for_each(|number| append(&mut stream, &mut writer, number));
     stream.messages.pop();
-    let tail = stream.tail(writer.position().sequence);
+    let tail = stream.tail(CHAIN, writer.position().sequence);
     assert_eq!(writer.judge(&tail), AppendVerdict::Broken);
-    assert_eq!(writer.judge(&stream.tail(0)), AppendVerdict::Broken);
+    assert_eq!(writer.judge(&stream.tail(CHAIN, 0)), AppendVerdict::Broken);
 }
 
 #[test]
 fn who_served_before_learns_who_serves_now() {
     let (mut stream, mut before) = claimed();
     append(&mut stream, &mut before, 1);
-    stream.append(&LogHeader::claim(CHAIN, 2, 2), &[]).unwrap();
+    stream.append(CHAIN, &LogHeader::claim(CHAIN, 2, 2), &[]).unwrap();
     let header = before.header(MessageKind::Commit, Part::WHOLE);
-    assert_eq!(stream.append(&header, &encode(&record(2))), None);
-    let tail = stream.tail(before.position().sequence);
+    assert_eq!(stream.append(CHAIN, &header, &encode(&record(2))), None);
+    let tail = stream.tail(CHAIN, before.position().sequence);
     assert_eq!(before.judge(&tail), AppendVerdict::Superseded(2));
     // Somebody who looked before the second claim comes too late. His claim hides it, but does not undo it.
-    stream.append(&LogHeader::claim(CHAIN, 2, 3), &[]).unwrap();
-    stream.append(&LogHeader::claim(CHAIN, 1, 4), &[]).unwrap();
-    let tail = stream.tail(before.position().sequence);
+    stream.append(CHAIN, &LogHeader::claim(CHAIN, 2, 3), &[]).unwrap();
+    stream.append(CHAIN, &LogHeader::claim(CHAIN, 1, 4), &[]).unwrap();
+    let tail = stream.tail(CHAIN, before.position().sequence);
     assert_eq!(before.judge(&tail), AppendVerdict::Superseded(2));
-    let (_, reader) = stream.read(LogPosition::default(), u64::MAX).unwrap();
+    let (_, reader) = read(&stream, LogPosition::default(), u64::MAX).unwrap();
     assert_eq!(reader.claim(), Some(&*LogHeader::claim(CHAIN, 2, 2).id));
 }
 
@@ -309,9 +277,9 @@ fn a_filler_moves_the_position_and_changes_nothing() {
     let (mut stream, mut writer) = claimed();
     append(&mut stream, &mut writer, 1);
     let header = writer.header(MessageKind::Filler, Part::WHOLE);
-    let sequence = stream.append(&header, &[0; 100]).unwrap();
+    let sequence = stream.append(CHAIN, &header, &[0; 100]).unwrap();
     writer.confirmed(sequence);
-    let (read, reader) = stream.read(LogPosition::default(), u64::MAX).unwrap();
+    let (read, reader) = read(&stream, LogPosition::default(), u64::MAX).unwrap();
     assert_eq!(read, [record(1)]);
     assert_eq!(reader.position(), writer.position());
 }

@@ -10,6 +10,7 @@ mod checks;
 mod erasures;
 mod lanes;
 mod links;
+mod log;
 mod people;
 mod seen;
 mod shared;
@@ -48,6 +49,14 @@ fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_across_fai
     // A simulation in which nothing ever goes wrong proves nothing.
     if let Some(seen) = live(3_000, World::new) {
         seen.assert_everything_happened();
+    }
+}
+
+#[test]
+fn a_store_that_follows_a_commit_log_loses_and_doubles_nothing_across_failures() {
+    if let Some(seen) = live(3_000, World::logging) {
+        let counts = [seen.applied_again, seen.refused_late, seen.trimmed, seen.lost_writes];
+        assert!(counts.iter().all(|count| *count > 1_000), "too little went wrong: {seen:?}");
     }
 }
 

@@ -32,6 +32,12 @@ pub(crate) struct Seen {
     pub(crate) failed_lessons: u64,
     pub(crate) recalls: u64,
     pub(crate) observations: u64,
+    /// Commits of a commit log that a start applied.
+    pub(crate) applied_again: u64,
+    /// Messages of a crashed process that the commit log refused.
+    pub(crate) refused_late: u64,
+    /// Messages that were deleted from the commit log.
+    pub(crate) trimmed: u64,
 }
 
 impl Seen {
@@ -62,6 +68,9 @@ impl Seen {
         self.failed_lessons += other.failed_lessons;
         self.recalls += other.recalls;
         self.observations += other.observations;
+        self.applied_again += other.applied_again;
+        self.refused_late += other.refused_late;
+        self.trimmed += other.trimmed;
     }
 
     pub(crate) fn assert_everything_happened(&self) {

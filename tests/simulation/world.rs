@@ -21,6 +21,7 @@ use super::asked::Asking;
 use super::erasures;
 use super::lanes::{self, Lanes};
 use super::links::{self, Links};
+use super::log::Log;
 use super::people::People;
 use super::seen::Seen;
 use super::shared;
@@ -111,7 +112,7 @@ pub(crate) struct Running {
     pub(crate) machine: Machine<Desk>,
     pub(crate) desk: Desk,
     /// Commits that are durable, of which the machine has not heard yet.
-    durable: VecDeque<u64>,
+    pub(crate) durable: VecDeque<u64>,
     /// Outputs that the broker has, of which the machine has not heard yet.
     confirmed: Vec<u64>,
     /// Where in the partition's events the intake is.
@@ -126,6 +127,8 @@ pub(crate) struct World {
     /// By how many milliseconds the clock on the wall is wrong.
     pub(crate) off_ms: i64,
     pub(crate) memory: MemoryStore,
+    /// The commit log, if commits go to one.
+    pub(crate) log: Option<Log>,
     pub(crate) links: Links,
     /// The identities of events whose handler panics, by partition.
     poison: Vec<BTreeSet<u64>>,
@@ -179,6 +182,11 @@ impl World {
         lanes::share_out(&mut stream);
         let world = World::of(rng, stream, links, false);
         World { lanes: Some(Lanes::default()), mode: TimeMode::Stream, ..world }
+    }
+
+    /// A world whose commits go to a commit log.
+    pub(crate) fn logging(seed: u64) -> World {
+        World { log: Some(Log::default()), ..World::new(seed) }
     }
 
     /// A world in which customers are erased.
@@ -249,6 +257,7 @@ impl World {
             now: START,
             off_ms: 0,
             memory: MemoryStore::new(),
+            log: None,
             links,
             acknowledged: vec![0; stream.len()],
             delivered: vec![0; stream.len()],
@@ -298,6 +307,7 @@ impl World {
     }
 
     fn start(&mut self) {
+        self.follow_log();
         if self.shares {
             self.policy = shared::a_policy(&mut self.rng);
         }
@@ -388,6 +398,9 @@ impl World {
         }
         self.committing.clear();
         self.written.clear();
+        if let Some(log) = &mut self.log {
+            log.crash();
+        }
         let unsynced = self.memory.unsynced();
         let kept = self.rng.random_range(0..=unsynced);
         self.memory.crash(kept);
@@ -429,6 +442,7 @@ impl World {
         });
         all_taken_in
             && self.committing.is_empty()
+            && self.log.as_ref().is_none_or(Log::is_settled)
             && self.written.is_empty()
             && self.lanes.as_ref().is_none_or(Lanes::is_empty)
             && (0..PARTITIONS).all(|partition| {

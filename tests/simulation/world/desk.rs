@@ -17,7 +17,7 @@ pub(crate) struct Desk {
     pub(super) load_timers: Option<usize>,
     pub(super) load_outputs: Option<(u64, usize)>,
     pub(super) find: Option<(Option<IndexKey>, Option<Customer>, usize)>,
-    pub(super) commits: VecDeque<(u64, Batch)>,
+    pub(crate) commits: VecDeque<(u64, Batch)>,
     pub(super) acknowledged: Vec<u64>,
     pub(super) publish: Vec<(u64, Output)>,
     /// Which partition it is of, and what waits in the slow lane, if there is one.

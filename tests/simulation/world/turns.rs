@@ -39,6 +39,13 @@ impl World {
             0 | 1 => self.pull(at, with_faults),
             2..=4 if has_batches => self.deliver(at),
             5 => self.read_store(at),
+            6 if self.log.is_some() => self.append(at, with_faults),
+            // So seldom that a crash loses what was applied since.
+            7 if self.log.is_some() => {
+                if self.rng.random_bool(0.2) {
+                    self.flush();
+                }
+            }
             6 => self.write_commits(with_faults),
             7 => self.sync_commits(with_faults),
             8 => self.report_durable(at),
