@@ -133,8 +133,9 @@ impl RunningService {
             arbiter.stop();
             let _ = arbiter.join();
         }
-        self.learner.close();
+        // First: the learner may wait for a commit.
         self.commits.close().await;
+        self.learner.close();
         self.ownership.give_up().await;
         let _ = self.bus.close().await;
         self.threads.end();

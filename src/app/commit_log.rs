@@ -10,6 +10,7 @@ use crate::bus::{self, Bus, CommitLog};
 use crate::commit::ClaimedChains;
 use crate::config::settings::Durability;
 use crate::config::{Settings, limits};
+use crate::event::Time;
 use crate::log::{ChainReader, ChainWriter, MessageKind};
 use crate::store::{FollowState, LogFollower, Store};
 use crate::tables::{Batch, Chain, Commit, LogPosition, Read as _};
@@ -31,20 +32,25 @@ pub(super) async fn check(bus: &Bus, store: &Store, settings: &Settings) -> anyh
     }
     let log = bus.commit_log();
     match store.follow_state()? {
-        FollowState::Follows => {
-            Ok(check_positions(&log, &positions(store, settings.service.partitions)?).await?)
+        FollowState::Follows(made) => {
+            let positions = positions(store, settings.service.partitions)?;
+            Ok(check_positions(&log, made, &positions).await?)
         }
         FollowState::Leaves => Ok(()),
         FollowState::Alone if durability == Durability::Disk => Ok(()),
-        FollowState::Alone => match log.content().await? {
-            Some(content) if content.messages > 0 => {
-                let found = format!("{} messages in it", content.messages);
-                let expected =
-                    "the store that follows it, or none, because the store follows no log";
-                Err(log.mismatch(expected.into(), found).into())
-            }
-            _ => Ok(()),
-        },
+        FollowState::Alone => Ok(check_is_empty(&log).await?),
+    }
+}
+
+/// Checks that the log holds nothing: a store that follows none cannot know what it means.
+async fn check_is_empty(log: &CommitLog) -> Result<(), bus::Error> {
+    match log.content().await? {
+        Some(content) if content.messages > 0 => {
+            let found = format!("{} messages in it", content.messages);
+            let expected = "the store that follows it, or none, because the store follows no log";
+            Err(log.mismatch(expected.into(), found))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -60,11 +66,20 @@ pub(super) async fn begin(
     if store.follow_state()? == FollowState::Leaves {
         end_leaving(&log, store, partitions).await?;
     }
-    // From the first message on the log belongs to this store.
-    blocking(store, Store::follow_log).await?;
-    log.create(&settings.streams).await?;
+    if store.follow_state()? == FollowState::Alone {
+        // Another service may have served meanwhile. Ours is to begin at its first message.
+        check_is_empty(&log).await?;
+        log.delete().await?;
+        log.create(&settings.streams).await?;
+        let made = log.content().await?.context("the commit log was deleted")?.made;
+        blocking(store, move |store| store.follow_log(made)).await?;
+    } else {
+        log.create(&settings.streams).await?;
+    }
     let follower = Arc::new(LogFollower(store.clone()));
-    let writers = claim(&log, &positions(store, partitions)?, follower, start).await?;
+    let writers = claim(&log, store, follower, (partitions, start)).await?;
+    // Before the first commit: the next start finds the log by the positions.
+    blocking(store, Store::flush).await?;
     Ok(ClaimedChains { log, writers })
 }
 
@@ -79,22 +94,29 @@ pub(super) async fn leave(
     match store.follow_state()? {
         FollowState::Alone => return Ok(()),
         FollowState::Leaves => {}
-        FollowState::Follows => {
-            let positions = positions(store, partitions)?;
-            if log.content().await?.is_some() {
-                // With the write-ahead log: the tables are not flushed together any more.
-                claim(&log, &positions, store.clone(), start).await?;
-            }
+        FollowState::Follows(_) => {
+            // With the write-ahead log: the tables are not flushed together any more.
+            claim(&log, store, store.clone(), (partitions, start)).await?;
             blocking(store, Store::begin_leaving_log).await?;
         }
     }
     end_leaving(&log, store, partitions).await
 }
 
-/// Ends to follow a log that is not the one that the store has applied: what the store lacks is lost.
+/// Gives up a log that is not the one that the store follows, and deletes it: what the store lacks is lost.
 pub(super) async fn give_up(bus: &Bus, store: &Arc<Store>, partitions: u16) -> anyhow::Result<()> {
-    blocking(store, Store::begin_leaving_log).await?;
-    end_leaving(&bus.commit_log(), store, partitions).await
+    let log = bus.commit_log();
+    if store.follow_state()? != FollowState::Alone {
+        blocking(store, Store::begin_leaving_log).await?;
+        return end_leaving(&log, store, partitions).await;
+    }
+    match check_is_empty(&log).await {
+        Err(error @ bus::Error::Log { .. }) => {
+            tracing::warn!(%error, "the commit log is given up");
+            Ok(log.delete().await?)
+        }
+        checked => Ok(checked?),
+    }
 }
 
 async fn end_leaving(log: &CommitLog, store: &Arc<Store>, partitions: u16) -> anyhow::Result<()> {
@@ -121,19 +143,19 @@ fn positions(store: &Store, partitions: u16) -> anyhow::Result<Vec<(Chain, LogPo
 /// Checks that the log holds the last message that every chain has applied, and with it all later ones.
 async fn check_positions(
     log: &CommitLog,
+    made_ms: u64,
     positions: &[(Chain, LogPosition)],
 ) -> Result<(), bus::Error> {
-    let applied = positions.iter().copied().filter(|(_, position)| position.sequence > 0);
-    let highest = applied.clone().map(|(_, position)| position.sequence).max();
+    let time = |ms: u64| Time::from_ms(i64::try_from(ms).unwrap_or(i64::MAX));
+    let expected = || format!("the stream created at {}, which the store follows", time(made_ms));
     let Some(content) = log.content().await? else {
-        return match highest {
-            None => Ok(()),
-            Some(highest) => {
-                let expected = format!("a stream that holds commits up to message {highest}");
-                Err(log.mismatch(expected, "none".into()))
-            }
-        };
+        return Err(log.mismatch(expected(), "none".into()));
     };
+    if content.made != made_ms {
+        let found = format!("another of this name, created at {}", time(content.made));
+        return Err(log.mismatch(expected(), found));
+    }
+    let applied = positions.iter().copied().filter(|(_, position)| position.sequence > 0);
     let is_new = |(_, position): &(Chain, LogPosition)| position.sequence == 0;
     if positions.iter().any(is_new) && content.first > 1 {
         let expected = "every message from the first on, because the store has yet to apply them";
@@ -167,13 +189,14 @@ async fn check_positions(
     stream::iter(checks).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// Claims every chain, and applies everything up to the claims.
+/// Claims every chain of so many partitions, and applies everything up to the claims. `start` is unique to this start.
 async fn claim(
     log: &CommitLog,
-    positions: &[(Chain, LogPosition)],
+    store: &Arc<Store>,
     applier: Arc<dyn Commit + Send + Sync>,
-    start: u64,
+    (partitions, start): (u16, u64),
 ) -> anyhow::Result<Vec<ChainWriter>> {
+    let positions = positions(store, partitions)?;
     let readers = positions.iter().map(|(chain, at)| (*chain, ChainReader::new(*chain, *at)));
     let mut tail = Tail {
         readers: readers.collect(),
@@ -181,6 +204,12 @@ async fn claim(
         applier,
         applied: 0,
     };
+    if let Some(content) = log.content().await? {
+        tail.apply(log, content.last).await?;
+    }
+    // A full log has no room for claims before what is applied is deleted.
+    blocking(store, Store::flush).await?;
+    tail.trim(log).await?;
     for attempt in 0..CLAIMS as u64 {
         let epoch = |(chain, reader): (&Chain, &ChainReader)| (*chain, reader.position().epoch);
         let seen: Vec<(Chain, u64)> = tail.readers.iter().map(epoch).collect();
@@ -192,7 +221,10 @@ async fn claim(
         });
         let claims: Vec<_> = claims.buffer_unordered(AT_ONCE).try_collect().await?;
         let upto = claims.iter().map(|(_, _, position)| position.sequence).max().unwrap_or(0);
-        tail.apply(log, upto).await?;
+        if tail.apply(log, upto).await? != upto {
+            let found = format!("that it ends before message {upto}");
+            return Err(log.mismatch("our claims at its end".into(), found).into());
+        }
         let counts = |chain: &Chain, id: &str| {
             tail.readers.get(chain).is_some_and(|reader| reader.claim() == Some(id))
         };
@@ -227,11 +259,13 @@ struct Tail {
 }
 
 impl Tail {
-    async fn apply(&mut self, log: &CommitLog, upto: u64) -> anyhow::Result<()> {
+    /// Applies everything up to a sequence; returns that of the last message that was read.
+    async fn apply(&mut self, log: &CommitLog, upto: u64) -> anyhow::Result<u64> {
         let mut reading = log.read(self.read, upto);
         let mut batches = Vec::new();
         let mut bytes = 0;
         while let Some(found) = reading.next().await? {
+            self.read = found.sequence;
             let Some(reader) = self.readers.get_mut(&found.chain) else {
                 let found = format!("message {} of chain {}", found.sequence, found.chain);
                 let expected = "chains of the store's partitions alone".into();
@@ -247,8 +281,17 @@ impl Tail {
                 bytes = 0;
             }
         }
-        self.read = upto;
-        self.commit(batches).await
+        self.commit(batches).await?;
+        Ok(self.read)
+    }
+
+    /// Deletes what is applied, which the store has on its disk.
+    async fn trim(&self, log: &CommitLog) -> Result<(), bus::Error> {
+        let position =
+            |(chain, reader): (&Chain, &ChainReader)| (*chain, reader.position().sequence);
+        let positions: Vec<(Chain, u64)> = self.readers.iter().map(position).collect();
+        let trims = stream::iter(positions).map(|(chain, at)| log.trim_chain(chain, at));
+        trims.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     async fn commit(&mut self, batches: Vec<Batch>) -> anyhow::Result<()> {

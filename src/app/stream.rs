@@ -147,7 +147,9 @@ pub async fn adopt(settings: &Settings) -> anyhow::Result<AdoptedStream> {
     let partitions = settings.service.partitions;
     let bus = Bus::connect(&settings.nats).await?;
     let store = Arc::new(Store::open(&settings.store, partitions)?);
-    if store.follow_state()? == FollowState::Follows {
+    if store.follow_state()? == FollowState::Alone {
+        commit_log::give_up(&bus, &store, partitions).await?;
+    } else {
         // What the log holds beyond the store is applied if it is the store's log, and lost if it is not.
         match commit_log::check(&bus, &store, settings).await {
             Ok(()) => commit_log::leave(&bus, &store, partitions, fresh_number()).await?,

@@ -4,11 +4,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 use bytes::Bytes;
 
@@ -16,8 +16,9 @@ use super::error::chain as error_chain;
 use super::malformed_headers::{WrappedMessage, fetch, fetch_last, fetch_next};
 use super::pages::{PagedReader, ReadMessage};
 use super::stream::is_missing;
+use super::stream_identity::created_ms;
 use super::{Bus, Error, log_headers};
-use crate::config::settings;
+use crate::config::{limits, settings};
 use crate::log::{AppendVerdict, ChainEnd, ChainWriter, LogHeader, LogMessage, MessageKind, Part};
 use crate::tables::{Chain, LogPosition};
 
@@ -30,16 +31,22 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// must follow keeps it from being stored twice after any time.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
+/// What is appended until the log is trimmed, and as much again meanwhile.
+const BYTES_MIN: u64 = 2 * limits::LOG_TRIM_BYTES as u64;
+
 /// The stream of commits. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CommitLog {
     bus: Bus,
-    is_full: Arc<AtomicBool>,
+    /// How many chains the broker has no room for.
+    full: Arc<AtomicU32>,
 }
 
 /// What the log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogContent {
+    /// When it was created, in milliseconds since 1970.
+    pub made: u64,
     /// Its messages.
     pub messages: u64,
     /// Their bytes.
@@ -77,6 +84,29 @@ impl ReadLogMessage {
     }
 }
 
+/// Counts a chain as full while the broker has no room for its message.
+struct RoomGuard<'a> {
+    full: &'a AtomicU32,
+    is_full: bool,
+}
+
+impl RoomGuard<'_> {
+    fn set(&mut self, is_full: bool) {
+        match (self.is_full, is_full) {
+            (false, true) => _ = self.full.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.full.fetch_sub(1, Ordering::Relaxed),
+            _ => {}
+        }
+        self.is_full = is_full;
+    }
+}
+
+impl Drop for RoomGuard<'_> {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}
+
 /// What the broker answered to a message.
 enum AppendAnswer {
     Stored(u64),
@@ -93,14 +123,14 @@ enum AppendAnswer {
 impl Bus {
     /// The stream of commits, which need not exist.
     pub fn commit_log(&self) -> CommitLog {
-        CommitLog { bus: self.clone(), is_full: Arc::default() }
+        CommitLog { bus: self.clone(), full: Arc::default() }
     }
 }
 
 impl CommitLog {
     /// Whether the broker refuses commits because it has no room for them.
     pub fn is_full(&self) -> bool {
-        self.is_full.load(Ordering::Relaxed)
+        self.full.load(Ordering::Relaxed) > 0
     }
 
     /// What the log holds; none if there is no such stream.
@@ -110,8 +140,10 @@ impl CommitLog {
     pub async fn content(&self) -> Result<Option<LogContent>, Error> {
         match self.bus.jetstream.get_stream(self.stream()).await {
             Ok(stream) => {
-                let state = &stream.cached_info().state;
+                let info = stream.cached_info();
+                let state = &info.state;
                 Ok(Some(LogContent {
+                    made: created_ms(info),
                     messages: state.messages,
                     bytes: state.bytes,
                     first: state.first_sequence,
@@ -150,6 +182,14 @@ impl CommitLog {
         };
         if found.discard != DiscardPolicy::New {
             return differs("to discard", "new messages when it is full", "old ones".into());
+        }
+        let most = u64::try_from(found.max_bytes).unwrap_or(0);
+        if most > 0 && most < BYTES_MIN {
+            let expected = format!("{BYTES_MIN} bytes, or no limit");
+            return differs("room for at least", &expected, format!("{most}"));
+        }
+        if found.storage != StorageType::File {
+            return differs("to keep messages", "in files", "in memory".into());
         }
         if !found.max_age.is_zero() || found.max_messages_per_subject > 0 {
             let expected = "until the service deletes it";
@@ -197,7 +237,7 @@ impl CommitLog {
     /// `start` is unique to the start of a service.
     ///
     /// # Errors
-    /// [`Error::Request`] if the broker does not answer or refuses.
+    /// [`Error::Request`] if the broker does not answer or refuses, [`Error::Denied`] if we may not publish there.
     pub async fn claim(
         &self,
         chain: Chain,
@@ -207,10 +247,17 @@ impl CommitLog {
         let what = "claim a chain of the commit log";
         let header = LogHeader::claim(chain, epoch, start);
         let (subject, headers) = (self.bus.subjects.log(chain), log_headers::write(&header));
-        let sent = self.bus.jetstream.publish_with_headers(subject, headers, Bytes::new());
-        let stored = sent.await.map_err(Error::request(what))?.await;
-        let sequence = stored.map_err(Error::request(what))?.sequence;
-        Ok((header, LogPosition { sequence, epoch }))
+        let denied = self.bus.publishing_denied(&subject);
+        let sent = self.bus.jetstream.publish_with_headers(subject.clone(), headers, Bytes::new());
+        let stored = sent.await.map_err(Error::request(what))?;
+        tokio::select! {
+            stored = stored => {
+                let sequence = stored.map_err(Error::request(what))?.sequence;
+                Ok((header, LogPosition { sequence, epoch }))
+            }
+            // The broker does not answer then.
+            denied = denied => Err(Error::Denied { denied }),
+        }
     }
 
     /// Appends a record behind the writer's last message, in as many messages as it needs, and waits until the broker
@@ -245,10 +292,11 @@ impl CommitLog {
         payload: &Bytes,
     ) -> Result<(), Error> {
         let mut pause = PAUSE_MIN;
+        let mut room = RoomGuard { full: &self.full, is_full: false };
         loop {
             let header = writer.header(kind, part);
             let answer = self.send(writer.chain(), &header, payload).await;
-            self.is_full.store(matches!(answer, AppendAnswer::Full), Ordering::Relaxed);
+            room.set(matches!(answer, AppendAnswer::Full));
             match answer {
                 AppendAnswer::Stored(sequence) => {
                     writer.confirmed(sequence);
@@ -413,6 +461,8 @@ fn read_answer(error: &PublishError) -> AppendAnswer {
                 Some(
                     ErrorCode::STREAM_STORE_FAILED
                     | ErrorCode::STORAGE_RESOURCES_EXCEEDED
+                    | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
+                    | ErrorCode::MEMORY_RESOURCES_EXCEEDED
                     | ErrorCode::INSUFFICIENT_RESOURCES,
                 ) => AppendAnswer::Full,
                 _ => AppendAnswer::Unknown,

@@ -131,7 +131,7 @@ impl Bus {
     }
 }
 
-fn created_ms(info: &stream::Info) -> u64 {
+pub(super) fn created_ms(info: &stream::Info) -> u64 {
     u64::try_from(stored_at(info.created).ms()).unwrap_or(0)
 }
 

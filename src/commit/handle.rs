@@ -105,7 +105,7 @@ impl CommitHandle {
     }
 }
 
-/// Commits in order with the partitions, each batch for itself: a crash may keep the first ones alone. Blocks until all
+/// Commits in order with the partitions, each batch for itself: a crash may keep some of them alone, of each chain the first ones. Blocks until all
 /// are durable, so it is not for the threads of Tokio.
 impl Commit for CommitHandle {
     fn commit(&self, batches: &[Batch]) -> Result<(), Error> {

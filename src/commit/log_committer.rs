@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::committer::{Committer, GroupHandle, LINGER};
@@ -50,7 +50,7 @@ pub struct LogCommitter {
     applier: Committer,
     trimmer: Arc<LogTrimmer>,
     closing: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
     trimming: JoinHandle<()>,
 }
 
@@ -113,7 +113,8 @@ impl LogCommitter {
             appended: AtomicU64::new(0),
             is_due: Notify::new(),
         });
-        let run = |(writer, queue)| {
+        let mut tasks = JoinSet::new();
+        for (writer, queue) in starts {
             let task = ChainTask {
                 log: log.clone(),
                 writer,
@@ -123,10 +124,13 @@ impl LogCommitter {
                 closing: closes.clone(),
                 trimmer: trimmer.clone(),
             };
-            tokio::spawn(alarm.clone().watch(task.run()))
-        };
-        let tasks = starts.into_iter().map(run).collect();
-        let trimming = tokio::spawn(trimmer.clone().run());
+            tasks.spawn(alarm.clone().watch(task.run()));
+        }
+        let trim = trimmer.clone();
+        let trimming = tokio::spawn(alarm.watch(async move {
+            trim.run().await;
+            Ok(())
+        }));
         Ok(LogCommitter { queues, applier, trimmer, closing, tasks, trimming })
     }
 
@@ -151,9 +155,9 @@ impl LogCommitter {
         let LogCommitter { applier, trimmer, closing, mut tasks, trimming, .. } = self;
         trimming.abort();
         closing.send_replace(true);
-        if timeout(END, join_all(&mut tasks)).await.is_err() {
-            tasks.iter().for_each(JoinHandle::abort);
-            join_all(tasks).await;
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if timeout(END, ended).await.is_err() {
+            tasks.shutdown().await;
         }
         let store = trimmer.store.clone();
         let ended = tokio::task::spawn_blocking(move || {
@@ -376,7 +380,8 @@ fn complain(error: &Error) {
 }
 
 fn log_error(error: bus::Error) -> Error {
-    Error::Log { detail: error.to_string() }
+    // With its causes.
+    Error::Log { detail: format!("{:#}", anyhow::Error::from(error)) }
 }
 
 /// Who is told of the first failure.

@@ -157,7 +157,9 @@ async fn a_full_log_refuses_nothing_for_good() {
         ..Config::default()
     };
     world.jetstream().create_stream(config).await.unwrap();
-    let log = log(&world).await;
+    let log = world.bus.commit_log();
+    let refused = log.create(&settings::StreamSettings::default()).await.unwrap_err().to_string();
+    assert!(refused.contains("expected room for at least 134217728 bytes"), "{refused}");
     let mut writer = claim(&log, 1).await;
     append(&log, &mut writer, &large(1, 15_000)).await.unwrap();
     append(&log, &mut writer, &batch(1)).await.unwrap();

@@ -72,20 +72,49 @@ async fn a_store_goes_from_the_disk_to_the_log_and_back_and_loses_nothing() {
 async fn a_log_that_is_gone_ends_the_service_and_is_refused_until_it_is_given_up() {
     let mut rig = Rig::with_policy(POLICY, &[LOG]).await;
     add(&rig, "anna", 5).await;
-    assert!(rig.terminate().await.success());
+    // What the store was told is in its memory yet.
+    rig.service.kill().await.unwrap();
     rig.restart().await;
     rig.stream.delete_stream(STREAM).await.unwrap();
     rig.event("web", "anna", "track", json!({ "name": "Add" })).await;
     let ended = tokio::time::timeout(PATIENCE, rig.service.wait()).await;
     assert!(!ended.expect("it ends").unwrap().success());
     let said = rig.refused(&[]).await;
-    assert!(said.contains("expected a stream that holds commits up to message"), "{said}");
+    assert!(said.contains("expected the stream created at"), "{said}");
+    assert!(said.contains("which the store follows, found none"), "{said}");
     assert!(said.contains("run `jumeau adopt`"), "{said}");
     assert!(!has_log(&rig).await, "and none is made");
     adopt(&rig).await;
     rig.restart().await;
     rig.settled().await;
     assert_eq!(count(&rig, "anna").await, json!(6), "the event that waited is taken in");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_missed_that_had_commits_which_the_store_never_wrote_to_its_disk() {
+    let mut rig = Rig::with_policy(POLICY, &[LOG]).await;
+    add(&rig, "anna", 5).await;
+    rig.service.kill().await.unwrap();
+    rig.stream.delete_stream(STREAM).await.unwrap();
+    let said = rig.refused(&[]).await;
+    assert!(said.contains("which the store follows, found none"), "{said}");
+    adopt(&rig).await;
+    rig.restart().await;
+    rig.settled().await;
+    assert_eq!(count(&rig, "anna").await, json!(5), "the events are taken in again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_was_lost_begins_anew_once_its_log_is_given_up() {
+    let mut rig = Rig::with_policy(POLICY, &[LOG]).await;
+    add(&rig, "anna", 5).await;
+    rig.service.kill().await.unwrap();
+    std::fs::remove_dir_all(rig.folder.path().join("store")).unwrap();
+    rig.refused(&[]).await;
+    adopt(&rig).await;
+    rig.restart().await;
+    rig.settled().await;
+    assert_eq!(count(&rig, "anna").await, json!(5));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,7 +144,7 @@ async fn a_full_log_is_trimmed_and_no_event_is_lost() {
         discard: DiscardPolicy::New,
         ..stream.cached_info().config.clone()
     };
-    rig.stream.update_stream(config).await.unwrap();
+    rig.stream.update_stream(config.clone()).await.unwrap();
     for number in 0..400 {
         rig.event("web", &format!("c{}", number % 20), "track", json!({ "name": "Add" })).await;
     }
@@ -124,6 +153,9 @@ async fn a_full_log_is_trimmed_and_no_event_is_lost() {
         assert_eq!(count(&rig, &format!("c{customer}")).await, json!(20));
     }
     rig.service.kill().await.unwrap();
+    let said = rig.refused(&[]).await;
+    assert!(said.contains("expected room for at least 134217728 bytes"), "{said}");
+    rig.stream.update_stream(Config { max_bytes: -1, ..config }).await.unwrap();
     rig.restart().await;
     assert_eq!(count(&rig, "c7").await, json!(20));
 }

@@ -12,6 +12,7 @@ use jumeau::config::settings;
 use jumeau::contract::Subjects;
 use jumeau::event::Time;
 use jumeau::roles::{Agent, Broadcaster, Company, Prepared, prepare};
+use jumeau::tables::Chain;
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
@@ -50,8 +51,14 @@ pub(crate) struct Stream {
     pub(crate) consumers: BTreeMap<String, (u64, u64, usize)>,
 }
 
-pub(crate) const STREAMS: [&str; 5] =
-    ["JUMEAU_EVENTS", "JUMEAU_ACTIONS", "JUMEAU_DEAD", "JUMEAU_AUDIT", "JUMEAU_OWNER"];
+pub(crate) const STREAMS: [&str; 6] = [
+    "JUMEAU_EVENTS",
+    "JUMEAU_ACTIONS",
+    "JUMEAU_DEAD",
+    "JUMEAU_AUDIT",
+    "JUMEAU_OWNER",
+    "JUMEAU_LOG",
+];
 
 pub(crate) struct Rig {
     pub(crate) folder: TempDir,
@@ -91,6 +98,9 @@ impl Rig {
         // A service served here, and has stopped.
         let claim = Claim { number: 1, before: None, now: Time::MIN };
         bus.own(claim, 1, |_| ()).await.unwrap().give_up().await;
+        let log = bus.commit_log();
+        log.create(&streams).await.unwrap();
+        log.claim(Chain::Partition(0), 1, 1).await.unwrap();
         let service = join(&prepared, &broker, "service").await;
         Rig { folder, prepared, broker, bus, service }
     }
